@@ -1,0 +1,101 @@
+"""Who of those whose credentials are refused is an attacker, who has tired fingers, and whose token ran out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from itertools import pairwise
+from statistics import fmean, median, pstdev
+
+from analytics.tries import CELL, Ledger, Try
+from analytics.windows import DAY, HOUR
+
+FEWEST_TRIES = 5  # on one account within five minutes; people mistype two to four times
+GRACE = timedelta(minutes=2)  # nine in ten mistyped passwords are followed by the right one within one minute
+# Within which span how many are too many: tries on one account, accounts at one address.
+_GUESSING = ((CELL, FEWEST_TRIES), (HOUR, 10), (DAY, 20))
+_SPRAYING = ((CELL, 3), (HOUR, 3), (DAY, 5))
+_HOPELESS = 60  # tries in five minutes; no client with an expired token is that fast
+_BREATH = timedelta(seconds=10)
+
+
+def by_account(run: list[Try]) -> dict[str, list[Try]]:
+    """The tries of each account, in order; those that name none under the empty name."""
+    accounts: dict[str, list[Try]] = defaultdict(list)
+    for one in run:
+        accounts[one.actor].append(one)
+    return accounts
+
+
+def is_guessing(tries: list[Try], at_once: bool = True) -> bool:
+    """Whether these tries on one account are more than mistyping; `at_once` also looks at five minutes alone."""
+    return _exceeds(tries, _GUESSING if at_once else _GUESSING[1:], len)
+
+
+def is_spraying(tries: list[Try]) -> bool:
+    """Whether these tries at one address are on more accounts than share an address by accident."""
+    return _exceeds(tries, _SPRAYING, lambda some: len({one.actor for one in some}))
+
+
+def odd_accounts(ledger: Ledger, accounts: dict[str, list[Try]], now: datetime) -> list[str]:
+    """Named accounts that fail at one address without belonging there.
+
+    Behind a shared address (office, VPN) most of those who fail are at home there or succeed soon; then only the others
+    are odd. Elsewhere a success does not excuse: it may be the one password that fitted. Who failed just now has some
+    grace, unless ten others failed as well, three fail within seconds, or the address is guessing already.
+    """
+    named = {actor: tries for actor, tries in accounts.items() if actor}
+    home = {actor for actor, tries in named.items() if ledger.at_home(actor, tries[0].client, tries[0].at)}
+    soon = {
+        actor
+        for actor, tries in named.items()
+        if len(tries) <= FEWEST_TRIES and ledger.succeeded(actor, tries[0].client, tries[-1].at, now)
+    }
+    shared = len(home | soon) * 2 >= len(named)
+    strangers = {actor: tries for actor, tries in named.items() if actor not in (home | soon if shared else home)}
+    crowd = len(named) >= 10 and not shared
+    if crowd or _in_one_breath(strangers.values()) or any(is_guessing(tries) for tries in strangers.values()):
+        return list(strangers)
+    return [actor for actor, tries in strangers.items() if tries[-1].at <= now - GRACE or len(tries) >= FEWEST_TRIES]
+
+
+def is_expired(ledger: Ledger, tries: list[Try], alone: bool) -> bool:
+    """Whether this is a client that goes on with a credential that no longer holds.
+
+    It is at home here and not faster than any client retries; or, in a network where the account is at home or where
+    nothing is known of it, one agent tries one account (`alone`) at a machine's even pace.
+    """
+    first, agents = tries[0], {one.agent for one in tries}
+    if _fastest(tries) > _HOPELESS or len(agents) > 2:
+        return False
+    if ledger.at_home(first.actor, first.client, first.at):
+        return True
+    if not ledger.near_home(first.actor, first.client, first.at):
+        return False
+    gaps = [(later.at - earlier.at).total_seconds() for earlier, later in pairwise(tries)]
+    even = len(gaps) >= 4 and median(gaps) >= 5 and pstdev(gaps) <= 0.5 * fmean(gaps)
+    return even and alone and bool(first.actor) and len(agents) == 1
+
+
+def _exceeds(tries: list[Try], limits: tuple[tuple[timedelta, int], ...], measure: Callable[[list[Try]], int]) -> bool:
+    """Whether any of the spans that end with the last try reaches its limit."""
+    return bool(tries) and any(
+        measure([one for one in tries if one.at > tries[-1].at - span]) >= limit for span, limit in limits
+    )
+
+
+def _in_one_breath(accounts: Iterable[list[Try]]) -> bool:
+    """Whether three of the accounts fail within seconds of each other, as people at one address do not."""
+    last = sorted(tries[-1].at for tries in accounts)
+    return any(third - first <= _BREATH for first, third in zip(last, last[2:], strict=False))
+
+
+def _fastest(tries: list[Try]) -> int:
+    """The most tries in any five minutes."""
+    most = first = 0
+    for place, one in enumerate(tries):
+        while tries[first].at <= one.at - CELL:
+            first += 1
+        most = max(most, place - first + 1)
+    return most

@@ -1,0 +1,180 @@
+"""Hours of an actor that are unlike all hours seen before, by many features at once.
+
+Notices: odd mixtures that no single count gives away (many repositories with few pulls, deletes by somebody who never
+deletes, failures from many addresses). Assumes that actors are named. Needs seven days of history before it speaks.
+Method: scikit-learn's IsolationForest, fitted each day on the actor-hours of the weeks before; the threshold is the
+extreme quantile of the training scores that the budget allows, and a score must come with features that are odd by
+themselves. It ranks well and saturates at the top, so it never says more than medium. First check: what the named
+features say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analytics.detector import Suspicion
+from analytics.replay import floor, horizon, remember
+from analytics.windows import DAY, HOUR, Floats, actor_hours
+from analytics.wording import number, plain
+from store.contract import EventQuery, EventReader
+from store.finding import Severity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FEWEST_DAYS = 7
+_FEWEST_HOURS = 100  # actor-hours; fewer do not fill a tree
+_OWN_HOURS = 24  # of an actor, to compare it with itself and to say more than low
+_ODD = 4.0  # robust z from which on a feature counts as odd
+_VERY_ODD = 8.0
+_WORDS = {
+    "requests": "requests",
+    "pulls": "pulls",
+    "pushes": "pushes",
+    "deletes": "deletes",
+    "distinct_clients": "addresses",
+    "distinct_repositories": "repositories",
+    "distinct_digests": "digests",
+    "megabytes": "MB moved",
+    "denied_share": "% denied",
+    "failure_share": "% failed",
+    "new_repositories": "repositories new to it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """The actor-hours of one day with their scores, and what the weeks before say about them."""
+
+    features: pd.DataFrame
+    scores: Floats
+    limit: float
+    past: pd.DataFrame
+
+    def strangeness(self, row: int) -> pd.Series[Any]:
+        """Robust z of each feature: against all actors' hours and, where it has enough, its own; the smaller counts."""
+        actor, values = self.features.index[row][0], self.features.iloc[row]
+        against = _robust_z(values, self.past)
+        if self.known_hours(actor) >= _OWN_HOURS:
+            own = _robust_z(values, self.past.loc[[actor]])
+            against = against.where(against < own, own)
+        return against.drop(["hour_sin", "hour_cos"])
+
+    def known_hours(self, actor: Any) -> int:
+        """In how many hours before this day the actor did something."""
+        starts = self.past.index.get_level_values(0)
+        return int((starts == actor).sum())
+
+
+@dataclass(slots=True)
+class ActorHours:
+    """See the top of the file."""
+
+    alerts_per_week: float = 3.0
+    name: str = "isolation_forest"
+    subject: str = "actor"
+    every: timedelta = HOUR
+    history: timedelta = timedelta(days=28)
+    next_step: str = "Look at what the actor did in this hour, and ask its owner about the features that are named."
+
+    def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
+        found: list[Suspicion] = []
+        hour = floor(since, HOUR)
+        while hour + HOUR <= now:
+            day = floor(hour, DAY)
+            compute = partial(self._day, store, day, now)
+            judged = remember(store, "actor hours", (day, self.alerts_per_week), compute)
+            if judged is not None:
+                found += self._hour(store, judged, hour)
+            hour += HOUR
+        return found
+
+    def _day(self, store: EventReader, day: datetime, now: datetime) -> _Day | None:
+        """Scores of the day's hours by a forest that knows only the days before. Rows of hours that are still to come
+        or not complete may be in it: each row tells of its own hour alone."""
+        begin = day - self.history
+        features = actor_hours(store, begin, min(day + DAY, horizon(store, now)))
+        starts = features.index.get_level_values(1)
+        past, today = features[starts < day], features[starts >= day]
+        if len(past) < _FEWEST_HOURS or not len(today):
+            return None
+        known_days = (day - past.index.get_level_values(1).min()) / DAY
+        if known_days < _FEWEST_DAYS:
+            return None
+        from sklearn.ensemble import IsolationForest
+
+        forest = IsolationForest(n_estimators=100, max_samples=256, random_state=0)
+        # scikit-learn scores the other way round: lower is stranger
+        before = -forest.fit(past.to_numpy()).score_samples(past.to_numpy())
+        scores = -forest.score_samples(today.to_numpy())
+        allowed = self.alerts_per_week * known_days / 7
+        return _Day(
+            features=today,
+            scores=np.asarray(scores),
+            limit=float(np.quantile(before, 1 - min(allowed / len(before), 1.0))),
+            past=past,
+        )
+
+    def _hour(self, store: EventReader, day: _Day, hour: datetime) -> list[Suspicion]:
+        rows = np.flatnonzero(
+            np.asarray(day.features.index.get_level_values(1) == hour) & (day.scores > max(day.limit, 0.5))
+        )
+        found = [_suspicion(store, day, int(row), hour) for row in rows]
+        return [suspicion for suspicion in found if suspicion is not None]
+
+
+def _robust_z(values: pd.Series[Any], past: pd.DataFrame) -> pd.Series[Any]:
+    """Distance from the median in median deviations, none of which is taken for smaller than half a doubling."""
+    median = past.median()
+    least = np.where(past.columns.str.endswith("_share"), 0.1, 0.5)
+    spread = np.maximum(1.4826 * (past - median).abs().median(), least)
+    return (values - median) / spread
+
+
+def _suspicion(store: EventReader, day: _Day, row: int, hour: datetime) -> Suspicion | None:
+    """What made the hour odd, in at most three features; None if no feature is odd by itself."""
+    actor = str(day.features.index[row][0])
+    values = day.features.iloc[row]
+    strangeness = day.strangeness(row)
+    odd = strangeness[strangeness >= _ODD].sort_values(ascending=False, kind="stable").head(3)
+    if not len(odd) or (len(odd) == 1 and odd.iloc[0] < _VERY_ODD):
+        return None
+    settled = day.known_hours(actor) >= _OWN_HOURS and "distinct_clients" not in odd.index
+    medium = settled and len(odd) >= 2 and float(odd.iloc[1]) >= _VERY_ODD
+    middle = day.past.median()
+    seen = ", ".join(f"{number(_amount(name, values[name]))} {_WORDS[name]}" for name in odd.index)
+    usual = ", ".join(f"{number(_amount(name, middle[name]))} {_WORDS[name]}" for name in odd.index)
+    touched = list(store.events(EventQuery(since=hour, until=hour + HOUR, actor=actor, limit=200)))
+    return Suspicion(
+        kind="odd_actor_hour",
+        cause=(actor, f"{hour:%Y-%m-%d}"),
+        severity=Severity.MEDIUM if medium else Severity.LOW,
+        title=f"{plain(actor)}: an hour unlike any before: {seen}",
+        start=hour,
+        end=hour + HOUR,
+        subjects={
+            "actor": [actor],
+            "client": sorted({event["client_ip"] for event in touched if event["client_ip"]})[:20],
+            "repository": sorted({event["repository"] for event in touched if event["repository"]})[:20],
+        },
+        score=round(float(day.scores[row]), 4),
+        expected=f"in the middle of all actors' hours: {usual}",
+        observed=f"in one hour: {seen}",
+        evidence=[event["event_id"] for event in touched],
+        explanation="Furthest from the middle: "
+        + ", ".join(f"{_WORDS[str(name)]} ({z:.0f} spreads above)" for name, z in odd.items()),
+    )
+
+
+def _amount(name: str, value: float) -> float:
+    """A feature back in the unit of its word."""
+    return value * 100 if name.endswith("_share") else float(2**value - 1)
+
+
+DETECTOR = ActorHours

@@ -1,0 +1,25 @@
+"""What can go wrong here.
+
+AnalyticsError
+└── UnknownDetector   the settings name a detector that does not exist
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class AnalyticsError(Exception):
+    """Root of all errors of this folder."""
+
+
+class UnknownDetector(AnalyticsError):
+    """A name in the settings that no file in `analytics/detectors/` offers. Retrying never helps."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(name, names, n=1)
+        way_out = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}"
+        super().__init__(f"unknown detector {name!r} in [analytics], {way_out}")
+        self.name = name

@@ -1,0 +1,205 @@
+"""The pulls of some weeks as arrays, and what of a day is out of the ordinary in them.
+
+Counted are successful manifest fetches: operations, not requests, since the blobs of one pull come in bursts that say
+nothing. One `DayOfPulls` is worked out per day of event time: what was usual is learned from the days before only, so
+it holds for every step of that day.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from analytics.baselines import Baseline, learn, threshold
+from analytics.novelty import NewPairs, new_pairs
+from analytics.windows import DAY, Floats, Ints, minute, minutes, sliding_sums
+from store.contract import EventReader
+
+KINDS = ("actor", "client", "repository", "project")
+CELL = timedelta(minutes=5)
+FEWEST_EXTRA = 10  # pulls above usual in an hour; fewer cannot be told from noise, whatever the model
+_ABOVE_RECORD = 1.25
+_FEWEST_DAYS = 2.0  # of history before anything is said
+_MOST_CALIBRATION_DAYS = 14
+_BLOCK = 360  # minutes within which several odd subjects count as one possible alarm
+
+
+@dataclass(frozen=True, slots=True)
+class Pulls:
+    """Pulls per five minutes and combination of subjects, by time; a code is a place in `names`, -1 is null."""
+
+    starts: Ints  # minutes since the epoch
+    amounts: Ints
+    codes: dict[str, Ints]
+    names: dict[str, list[str]]
+
+    def between(self, first: int, end: int) -> Pulls:
+        """The rows that start in [first, end)."""
+        cut = slice(*np.searchsorted(self.starts, [first, end]))
+        codes = {kind: values[cut] for kind, values in self.codes.items()}
+        return Pulls(self.starts[cut], self.amounts[cut], codes, self.names)
+
+    def where(self, chosen: np.ndarray) -> Pulls:
+        """The rows that a boolean array names."""
+        codes = {kind: values[chosen] for kind, values in self.codes.items()}
+        return Pulls(self.starts[chosen], self.amounts[chosen], codes, self.names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Odd:
+    """An hour, ending with the cell that starts at `start`, in which one subject pulled more than is usual for it."""
+
+    kind: str
+    code: int
+    start: int
+    count: int
+    mean: float
+    tail: float  # log10 of the probability
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfPulls:
+    """What of one day stands out, and the baselines that say so. Times are causal: a row knows nothing of later
+    rows.
+    """
+
+    pulls: Pulls
+    baselines: dict[str, Baseline]
+    odd: list[Odd]  # by start
+    new_pairs: NewPairs
+    history_days: float
+
+
+def load(store: EventReader, since: datetime, until: datetime) -> Pulls:
+    """The pulls of [since, until)."""
+    import pandas as pd
+
+    by = ("actor", "client_ip", "repository", "project", "action", "outcome")
+    frame = store.counts(since, until, by, CELL)
+    frame = frame[(frame["action"] == "pull") & (frame["outcome"] == "success")].sort_values(
+        "window_start", kind="stable"
+    )
+    codes: dict[str, Ints] = {}
+    names: dict[str, list[str]] = {}
+    for kind, column in zip(KINDS, ("actor", "client_ip", "repository", "project"), strict=True):
+        numbers, uniques = pd.factorize(frame[column].astype(object), sort=True)
+        codes[kind] = np.asarray(numbers, dtype=np.int64)
+        names[kind] = [str(name) for name in uniques]
+    amounts = frame["events"].to_numpy(dtype=np.int64)
+    return Pulls(minutes(frame["window_start"]), amounts, codes, names)
+
+
+def day_of_pulls(pulls: Pulls, day: datetime, alerts_per_week: float) -> DayOfPulls | None:
+    """Judge the day that begins at `day`; `pulls` are those of the weeks before and of the day as far as it is known.
+
+    None while too little is known of the registry to say anything.
+    """
+    begin = minute(day)
+    if len(pulls.starts) == 0 or begin - pulls.starts[0] < _FEWEST_DAYS * 1440:
+        return None
+    days = (begin - int(pulls.starts[0])) / 1440
+    calibration = min(int(max(days / 2, 1)), _MOST_CALIBRATION_DAYS)
+    split = begin - calibration * 1440
+    tables = {kind: _Table.of(pulls, kind) for kind in KINDS}
+    candidates: list[Odd] = []
+    for table in tables.values():
+        baseline = table.learn(int(pulls.starts[0]), split)
+        candidates += table.judged(baseline, split, begin, limit=0.0)
+    limit = threshold(_one_per_block(candidates), calibration / 7, alerts_per_week)
+    baselines: dict[str, Baseline] = {}
+    odd: list[Odd] = []
+    for kind, table in tables.items():
+        baselines[kind] = table.learn(int(pulls.starts[0]), begin)
+        odd += table.judged(baselines[kind], begin, begin + 1440, limit)
+    odd.sort(key=lambda one: (one.start, one.kind, one.code))
+    return DayOfPulls(pulls, baselines, odd, _new_pairs(pulls, begin), days)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Pulls of one kind of subject: one row per subject and five minutes, sorted, with the sum of the hour up to it."""
+
+    kind: str
+    subjects: int
+    codes: Ints
+    starts: Ints
+    amounts: Ints
+    hour: Ints
+
+    @staticmethod
+    def of(pulls: Pulls, kind: str) -> _Table:
+        known = pulls.codes[kind] >= 0
+        codes, starts, amounts = _summed(pulls.codes[kind][known], pulls.starts[known], pulls.amounts[known])
+        return _Table(kind, len(pulls.names[kind]), codes, starts, amounts, sliding_sums(codes, starts, amounts, 60))
+
+    def learn(self, begin: int, end: int) -> Baseline:
+        chosen = self.starts < end
+        rows = _summed(self.codes[chosen], self.starts[chosen] // 60, self.amounts[chosen])
+        return learn(*rows, self.subjects, begin, end)
+
+    def judged(self, baseline: Baseline, begin: int, end: int, limit: float) -> list[Odd]:
+        """The cells of [begin, end) that stand out: above usual, above all but one earlier day, and rarer than
+        `limit`.
+        """
+        chosen = (self.starts >= begin) & (self.starts < end)
+        codes, starts, counts = self.codes[chosen], self.starts[chosen], self.hour[chosen]
+        mean = baseline.mean_of_hour_from(codes, starts - 55)
+        high = (counts - mean >= FEWEST_EXTRA) & (counts > _ABOVE_RECORD * self._records(begin)[codes])
+        codes, starts, counts, mean = codes[high], starts[high], counts[high], mean[high]
+        tails = baseline.tail(codes, starts - 55, counts)
+        return [
+            Odd(kind=self.kind, code=int(code), start=int(start), count=int(count), mean=float(usual), tail=float(tail))
+            for code, start, count, usual, tail in zip(codes, starts, counts, mean, tails, strict=True)
+            if tail < limit
+        ]
+
+    def _records(self, end: int) -> Ints:
+        """Per subject the second highest of its days' busiest hours before `end`: one odd day is forgiven."""
+        chosen = self.starts < end
+        codes, days, hour = self.codes[chosen], self.starts[chosen] // 1440, self.hour[chosen]
+        order = np.lexsort((hour, days, codes))
+        codes, days, hour = codes[order], days[order], hour[order]
+        last = np.ones(len(codes), dtype=bool)
+        last[:-1] = (codes[1:] != codes[:-1]) | (days[1:] != days[:-1])
+        codes, hour = codes[last], hour[last]
+        order = np.lexsort((hour, codes))
+        codes, hour = codes[order], hour[order]
+        records = np.zeros(self.subjects, dtype=np.int64)
+        second = np.zeros(len(codes), dtype=bool)
+        if len(codes) > 1:
+            second[:-1] = codes[1:] == codes[:-1]
+        np.maximum.at(records, codes[second], hour[second])
+        return records
+
+
+def _summed(codes: Ints, starts: Ints, amounts: Ints) -> tuple[Ints, Ints, Ints]:
+    """One row per (code, start), sorted."""
+    if len(codes) == 0:
+        return codes, starts, amounts
+    order = np.lexsort((starts, codes))
+    codes, starts, amounts = codes[order], starts[order], amounts[order]
+    first = np.ones(len(codes), dtype=bool)
+    first[1:] = (codes[1:] != codes[:-1]) | (starts[1:] != starts[:-1])
+    return codes[first], starts[first], np.add.reduceat(amounts, np.flatnonzero(first))
+
+
+def _one_per_block(candidates: list[Odd]) -> Floats:
+    """The smallest tail of each six hours: subjects that are odd together have one cause."""
+    smallest: dict[int, float] = {}
+    for one in candidates:
+        block = one.start // _BLOCK
+        smallest[block] = min(smallest.get(block, 0.0), one.tail)
+    return np.asarray(list(smallest.values()), dtype=np.float64)
+
+
+def _new_pairs(pulls: Pulls, begin: int) -> NewPairs:
+    named = (pulls.codes["actor"] >= 0) & (pulls.codes["repository"] >= 0)
+    actors, repositories = pulls.codes["actor"][named], pulls.codes["repository"][named]
+    return new_pairs(pulls.starts[named], actors, repositories, len(pulls.names["actor"]), begin)
+
+
+def history_start(day: datetime, history: timedelta) -> datetime:
+    """From when on the pulls matter for the day that begins at `day`."""
+    return day - max(history, DAY)

@@ -1,0 +1,108 @@
+"""A reader that asks the store once per span and answers the many small questions of the steps from memory.
+
+Judging a fortnight in steps of five minutes puts 4,000 times nearly the same question. `Replay` reads each kind of
+answer once for the whole span and cuts it: counts and windows are aligned, so a cut at a window's edge is what the
+store itself would have answered. What it cannot cut exactly it passes on.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from store.contract import EventQuery, EventReader
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def floor(moment: datetime, width: timedelta) -> datetime:
+    """The start of the window of `width`, aligned to the epoch, in which `moment` lies."""
+    return moment - (moment - EPOCH) % width
+
+
+@dataclass(slots=True)
+class Replay:
+    """An `EventReader` over [since, until) of another one. Lives for one detection run: what is stored later is not
+    seen.
+    """
+
+    store: EventReader
+    since: datetime
+    until: datetime
+    _frames: dict[Hashable, pd.DataFrame] = field(default_factory=dict)
+    _events: dict[Hashable, tuple[list[datetime], list[dict[str, Any]]]] = field(default_factory=dict)
+    _memory: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
+
+    def memo(self, kind: str, key: Hashable, compute: Callable[[], T]) -> T:
+        """What `compute` gave for `key`; only the newest key of each kind is kept, since time only goes forward."""
+        if kind not in self._memory or self._memory[kind][0] != key:
+            self._memory[kind] = (key, compute())
+        value: T = self._memory[kind][1]
+        return value
+
+    def events(self, query: EventQuery) -> Iterator[dict[str, Any]]:
+        named = (query.actor, query.client, query.repository, query.reference, query.digest, query.ids or None)
+        inside = query.since and query.until and self.since <= query.since and query.until <= self.until
+        if not inside or query.limit is not None or any(name is not None for name in named):
+            yield from self.store.events(query)
+            return
+        assert query.since is not None and query.until is not None
+        key = (tuple(query.action), tuple(query.outcome), tuple(query.reason))
+        if key not in self._events:
+            found = list(self.store.events(replace(query, since=self.since, until=self.until, newest_first=False)))
+            self._events[key] = ([event["timestamp"] for event in found], found)
+        times, found = self._events[key]
+        cut = found[bisect_left(times, query.since) : bisect_left(times, query.until)]
+        yield from reversed(cut) if query.newest_first else cut
+
+    def counts(
+        self, since: datetime, until: datetime, by: Sequence[str], width: timedelta | None = None
+    ) -> pd.DataFrame:
+        if width is None or not self._can_cut(since, until, width):
+            return self.store.counts(since, until, by, width)
+        key = ("counts", tuple(by), width)
+        if key not in self._frames:
+            self._frames[key] = self.store.counts(self.since, self.until, by, width)
+        frame = self._frames[key]
+        starts = frame["window_start"]
+        return frame.iloc[starts.searchsorted(since) : starts.searchsorted(until)].reset_index(drop=True)
+
+    def windows(self, since: datetime, until: datetime, width: timedelta, subject: str) -> pd.DataFrame:
+        if not self._can_cut(since, until, width):
+            return self.store.windows(since, until, width, subject)
+        key = ("windows", subject, width)
+        if key not in self._frames:
+            self._frames[key] = self.store.windows(self.since, self.until, width, subject)
+        frame = self._frames[key]
+        starts = frame.index.get_level_values("window_start")
+        return frame[(starts >= since) & (starts < until)]
+
+    def span(self) -> tuple[datetime, datetime] | None:
+        return self.store.span()
+
+    def total(self) -> int:
+        return self.store.total()
+
+    def _can_cut(self, since: datetime, until: datetime, width: timedelta) -> bool:
+        """A cut is exact where no window is cut in two that the store would have counted only in part."""
+        aligned = floor(since, width) == since and (until == self.until or floor(until, width) == until)
+        return aligned and self.since <= since and until <= self.until
+
+
+def remember(store: EventReader, kind: str, key: Hashable, compute: Callable[[], T]) -> T:
+    """`compute()`, kept for the next step where the reader is a `Replay`."""
+    return store.memo(kind, key, compute) if isinstance(store, Replay) else compute()
+
+
+def horizon(store: EventReader, now: datetime) -> datetime:
+    """Up to when one may load at once: the end of a `Replay`, else `now`. What is loaded beyond `now` must not be
+    used.
+    """
+    return max(store.until, now) if isinstance(store, Replay) else now

@@ -1,0 +1,91 @@
+"""The first paragraph: what happened, in plain sentences, from the figures alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analytics.reports.shown import change, moment, number, seconds, size
+
+
+def in_words(figures: dict[str, Any]) -> str:
+    """Two to five sentences; for an empty span, why it is empty and what to do."""
+    totals, stored = figures["totals"], figures["stored"]
+    span = f"{moment(figures['since'])} and {moment(figures['until'])} UTC"
+    if stored is None:
+        return (
+            "The store holds no events yet. Read a registry's log with `regsight collect FILE…`, or name a source in "
+            "regsight.toml and start `regsight run`; then make this report again."
+        )
+    if totals["requests"] == 0:
+        return (
+            f"Nothing was recorded between {span}. The store holds {number(stored['events'])} events from "
+            f"{moment(stored['first'])} to {moment(stored['last'])} UTC: "
+            "ask for a part of that span with --since and --until."
+        )
+    return " ".join(
+        [_traffic(figures, span), _refusals(figures), _repeats(figures), _findings(figures), _unread(figures)]
+    ).strip()
+
+
+def _count(value: int, one: str, many: str) -> str:
+    return f"{number(value)} {one if value == 1 else many}"
+
+
+def _span(length: float) -> str:
+    days = length / 86400
+    return _count(int(days), "day", "days") if days == int(days) else seconds(length)
+
+
+def _traffic(figures: dict[str, Any], span: str) -> str:
+    totals, before = figures["totals"], figures["totals_before"]
+    compared = (
+        f"{change(totals['requests'], before['requests'])} against the {_span(figures['seconds'])} before"
+        if before["requests"]
+        else "nothing is recorded for the time before to compare with"
+    )
+    return (
+        f"Between {span} there were {_count(totals['requests'], 'event', 'events')} ({compared}): "
+        f"{_count(totals['pulls'], 'pull', 'pulls')}, {_count(totals['pushes'], 'push', 'pushes')} and "
+        f"{_count(totals['deletes'], 'deletion', 'deletions')}, "
+        f"by {_count(totals['actors'], 'account', 'accounts')} "
+        f"from {_count(totals['clients'], 'address', 'addresses')} in "
+        f"{_count(totals['repositories'], 'repository', 'repositories')}."
+    )
+
+
+def _refusals(figures: dict[str, Any]) -> str:
+    totals, clients = figures["totals"], figures["refused"]["clients"]["rows"]
+    if not totals["denied"]:
+        return "Nobody was refused."
+    most = f"; most from {clients[0]['name']} ({number(clients[0]['denied'])})" if clients else ""
+    return (
+        f"{_count(totals['denied'], 'request was', 'requests were')} refused, "
+        f"{number(totals['bad_credentials'])} of them for a wrong password or token{most}."
+    )
+
+
+def _repeats(figures: dict[str, Any]) -> str:
+    moved = figures["transfers"]
+    if not moved["down_bytes"]:
+        return ""
+    saved = (
+        f", {size(moved['repeated_bytes'])} of it content the same client had fetched before"
+        if moved["repeated_bytes"]
+        else ""
+    )
+    return f"{size(moved['down_bytes'])} went out{saved}."
+
+
+def _findings(figures: dict[str, Any]) -> str:
+    rows = figures["findings"]
+    if not rows:
+        return "The detectors found nothing unusual."
+    more = f", the most severe ({rows[0]['severity']}): {rows[0]['title'].rstrip('.')}."
+    return f"{_count(len(rows), 'thing was', 'things were')} found that should be looked at{more}"
+
+
+def _unread(figures: dict[str, Any]) -> str:
+    lines = sum(row["lines"] for row in figures["dead_letters"])
+    return (
+        f"{_count(lines, 'line', 'lines')} of all logs could not be read, kept aside with the reason." if lines else ""
+    )

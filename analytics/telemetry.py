@@ -1,0 +1,53 @@
+"""Every metric that this folder emits. Labels come from closed sets: detectors, severities, jobs, states."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from store.finding import Severity
+
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class AnalyticsTelemetry:
+    """Counts findings, detection runs and jobs on the registry object that it is given."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._findings = Counter(
+            "regsight_analytics_findings_total",
+            "New findings.",
+            ["detector", "severity"],
+            registry=registry,
+        )
+        self._durations = Histogram(
+            "regsight_analytics_detection_duration_seconds",
+            "Time that one detector took for one span of events.",
+            ["detector"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._runs = Counter(
+            "regsight_analytics_job_runs_total", "Runs of jobs by how they ended.", ["job", "state"], registry=registry
+        )
+        self._last_success = Gauge(
+            "regsight_analytics_job_last_success_timestamp_seconds",
+            "When the job last ended well.",
+            ["job"],
+            registry=registry,
+        )
+
+    def found(self, detector: str, severity: Severity) -> None:
+        """A new finding; updates of a known one are not counted."""
+        self._findings.labels(detector, str(severity)).inc()
+
+    def detection(self, detector: str, seconds: float) -> None:
+        """One detector has judged one span."""
+        self._durations.labels(detector).observe(seconds)
+
+    def job(self, name: str, state: str, finished_at: datetime) -> None:
+        """A job run has ended with state ok or failed."""
+        self._runs.labels(name, state).inc()
+        if state == "ok":
+            self._last_success.labels(name).set(finished_at.timestamp())

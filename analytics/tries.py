@@ -1,0 +1,176 @@
+"""Refused credentials, one by one, and which accounts were at home at which addresses.
+
+A try is a request that presented a name with a password or token and was refused, or a request of a known account that
+was forbidden. The auth challenge and requests without credentials are no tries.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
+
+from analytics.replay import floor
+from analytics.windows import DAY
+from store.contract import EventQuery, EventReader
+from store.event import BAD_CREDENTIALS, FORBIDDEN, Outcome
+
+CELL = timedelta(minutes=5)
+HOME_FOR = timedelta(days=7)  # an account is at home at an address from which it succeeded within this time
+_RUN_ENDS = timedelta(hours=6)
+_PRIVATE = tuple(ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """One refused request. `actor` and `client` are empty where the line does not say."""
+
+    at: datetime
+    actor: str
+    client: str
+    agent: str
+    repository: str
+    id: str
+
+
+@dataclass(slots=True)
+class Tries:
+    """Tries in the order of time, found by time and by one key of theirs."""
+
+    all: list[Try] = field(default_factory=list)
+    times: list[datetime] = field(default_factory=list)
+    _by: dict[tuple[str, str], Tries] = field(default_factory=dict)
+
+    @staticmethod
+    def of(tries: Iterable[Try]) -> Tries:
+        found = Tries()
+        for one in tries:
+            found._add(one)
+            for key in (("client", one.client), ("actor", one.actor)):
+                found._by.setdefault(key, Tries())._add(one)
+        return found
+
+    def between(self, since: datetime, until: datetime) -> list[Try]:
+        return self.all[bisect_left(self.times, since) : bisect_left(self.times, until)]
+
+    def run(self, key: str, value: str, until: datetime) -> list[Try]:
+        """The last unbroken row of tries before `until` with this client or actor, a day at most."""
+        tries = self._by.get((key, value), Tries()).between(until - DAY, until)
+        for place in range(len(tries) - 1, 0, -1):
+            if tries[place].at - tries[place - 1].at > _RUN_ENDS:
+                return tries[place:]
+        return tries
+
+    def _add(self, one: Try) -> None:
+        self.all.append(one)
+        self.times.append(one.at)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """All tries of a span, and per account and address the cells of five minutes with successes and with refusals."""
+
+    refused: Tries
+    forbidden: Tries
+    successes: dict[tuple[str, str], list[datetime]]
+    refusals: dict[tuple[str, str], list[tuple[datetime, int]]]
+    homes: dict[str, set[str]]  # account -> addresses with any success
+    visits: list[tuple[datetime, str]]  # cells in which an account succeeded, by time
+
+    def at_home(self, actor: str, client: str, before: datetime, inclusive: bool = False) -> bool:
+        """Whether the account had succeeded from the address in the week before. A cell says nothing of the order
+        inside it: the cell of `before` itself counts only with `inclusive`."""
+        cells = self.successes.get((actor, client), [])
+        end = floor(before, CELL) + (CELL if inclusive else timedelta(0))
+        return bisect_left(cells, end) > bisect_left(cells, end - HOME_FOR)
+
+    def visitors(self, since: datetime, until: datetime) -> set[str]:
+        """The accounts that succeed in a cell that starts before `until` and ends after `since`."""
+        first = bisect_left(self.visits, (floor(since, CELL), ""))
+        return {actor for _, actor in self.visits[first : bisect_left(self.visits, (until, ""))]}
+
+    def near_home(self, actor: str, client: str, before: datetime) -> bool:
+        """Whether the account was at home at an address of the same network, or nothing at all is known of it."""
+        homes = {home for home in self.homes.get(actor, ()) if self.at_home(actor, home, before)}
+        return not homes or _network(client) in {_network(home) for home in homes}
+
+    def succeeded(self, actor: str, client: str, since: datetime, until: datetime) -> bool:
+        """Whether the account succeeds from the address in a cell that starts before `until` and ends after `since`."""
+        cells = self.successes.get((actor, client), [])
+        return bisect_left(cells, until) > bisect_left(cells, floor(since, CELL))
+
+    def usual_a_day(self, actor: str | None, client: str, before: datetime) -> float:
+        """Refusals a day in the week before, of the account at the address or, without an account, of the address."""
+        since = floor(before, CELL) - HOME_FOR
+        pairs = [(actor, client)] if actor is not None else [pair for pair in self.refusals if pair[1] == client]
+        total = sum(
+            amount
+            for pair in pairs
+            for cell, amount in self.refusals.get(pair, [])
+            if since <= cell < floor(before, CELL)
+        )
+        return total / HOME_FOR.days
+
+
+def load(store: EventReader, since: datetime, until: datetime) -> Ledger:
+    """The tries of [since, until), with the successes of the week before as well."""
+    query = EventQuery(since=since, until=until, outcome=(Outcome.DENIED,), reason=(BAD_CREDENTIALS, FORBIDDEN))
+    refused: list[Try] = []
+    forbidden: list[Try] = []
+    for event in store.events(query):
+        one = Try(
+            at=event["timestamp"],
+            actor=event["actor"] or "",
+            client=event["client_ip"] or "",
+            agent=event["user_agent"] or "",
+            repository=event["repository"] or "",
+            id=event["event_id"],
+        )
+        (refused if event["reason"] == BAD_CREDENTIALS else forbidden).append(one)
+    return _with_cells(store, floor(since, CELL) - HOME_FOR, until, Tries.of(refused), Tries.of(forbidden))
+
+
+def _with_cells(store: EventReader, since: datetime, until: datetime, refused: Tries, forbidden: Tries) -> Ledger:
+    cells = store.counts(since, until, ("actor", "client_ip", "outcome", "reason"), CELL)
+    good = cells[(cells["outcome"] == Outcome.SUCCESS) & cells["actor"].notna()]
+    bad = cells[(cells["outcome"] == Outcome.DENIED) & (cells["reason"] == BAD_CREDENTIALS)]
+    successes: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    homes: dict[str, set[str]] = defaultdict(set)
+    for actor, client, start in zip(good["actor"], _named(good["client_ip"]), _moments(good), strict=True):
+        successes[actor, client].append(start)
+        homes[actor].add(client)
+    refusals: dict[tuple[str, str], list[tuple[datetime, int]]] = defaultdict(list)
+    for actor, client, start, amount in zip(
+        _named(bad["actor"]), _named(bad["client_ip"]), _moments(bad), bad["events"], strict=True
+    ):
+        refusals[actor, client].append((start, int(amount)))
+    visits = sorted({(start, actor) for (actor, _), starts in successes.items() for start in starts})
+    return Ledger(refused, forbidden, dict(successes), dict(refusals), dict(homes), visits)
+
+
+def _network(address: str) -> str:
+    """The network that one site is likely to have: the /16 of a private IPv4 address, the /24 of another, the /48 of
+    IPv6.
+    """
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 6:
+        return str(ip_network(f"{address}/48", strict=False))
+    inside = any(parsed in private for private in _PRIVATE)
+    return str(ip_network(f"{address}/{16 if inside else 24}", strict=False))
+
+
+def _named(column: Iterable[object]) -> list[str]:
+    return [value if isinstance(value, str) else "" for value in column]
+
+
+def _moments(frame: object) -> list[datetime]:
+    import pandas as pd
+
+    assert isinstance(frame, pd.DataFrame)
+    return list(pd.DatetimeIndex(frame["window_start"]).to_pydatetime())

@@ -1,0 +1,198 @@
+"""What a user may set for collecting: sources, the receiver, batches.
+
+A secret is never written into the settings: `…_file` names a file, `…_env` an environment variable.
+"""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from collector.secret import read_secret
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"  # names become metric labels
+
+
+def host_and_port(listen: str) -> str:
+    """Raises: ValueError: it is not `address:port`."""
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})", listen)
+    if found is None or int(found[2]) > 65535:
+        raise ValueError("listen is address:port, for example 127.0.0.1:5080")
+    return listen
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError("not a time zone, for example Europe/Berlin") from None
+    return name
+
+
+Zone = Annotated[str, AfterValidator(_known_zone)]
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileSource(Settings):
+    """Log files, followed over rotation and restarts."""
+
+    type: Literal["file"] = "file"
+    name: str = Field(pattern=NAME)
+    paths: list[str] = Field(min_length=1, description="paths or glob patterns")
+    format: str | None = Field(None, description="name of the format; recognised from the first lines when left out")
+    registry: str | None = Field(None, description="name of the registry; the source's name when left out")
+    poll_seconds: float = Field(0.25, gt=0, le=60)
+    quiet_seconds: float = Field(5.0, gt=0, description="how long a renamed file must be still to count as finished")
+    zone: Zone = Field("UTC", description="time zone of syslog prefixes, which name none")
+
+
+class HarborSource(Settings):
+    """Harbor's audit log, asked from its REST API."""
+
+    type: Literal["harbor"]
+    name: str = Field(pattern=NAME)
+    url: str = Field(pattern=r"^https?://[^@\s]+$", description="Harbor's address, without user or password")
+    username: str
+    password_file: Path | None = None
+    password_env: str | None = None
+    registry: str | None = None
+    interval_seconds: float = Field(30.0, gt=0)
+    overlap_seconds: float = Field(300.0, ge=0, description="how far back rows are asked again, for late ones")
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        _exactly_one(self.password_file, self.password_env, "password_file, password_env")
+        return self
+
+    def password(self) -> SecretStr:
+        """Raises: SecretMissingError."""
+        secret = read_secret(f"password of source {self.name}", self.password_file, self.password_env)
+        assert secret is not None
+        return secret
+
+
+class SyslogSource(Settings):
+    """A syslog receiver, by UDP, TCP or TLS."""
+
+    type: Literal["syslog"]
+    name: str = Field(pattern=NAME)
+    listen: str = Field("127.0.0.1:5514", description="address:port; port 0 takes a free one")
+    transport: Literal["udp", "tcp", "tls"] = "tcp"
+    spool: Path = Field(description="a folder of its own, in which messages wait until the store has them")
+    spool_bytes: int = Field(256 << 20, ge=32 << 20, description="when so much waits, nothing more is read")
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    client_ca_file: Path | None = Field(None, description="whose client certificates are accepted")
+    format: str | None = Field(
+        None, description="format of the messages; recognised per sender and program if left out"
+    )
+    registry: str | None = Field(None, description="name of the registry; the source's name when left out")
+    max_message_bytes: int = Field(64 << 10, ge=480, le=1_000_000)
+    peers: list[IPv4Network | IPv6Network] = Field([], description="who may send; whoever reaches the port if empty")
+    connections: int = Field(256, gt=0, le=10_000, description="how many at once; one peer may have half of them")
+    idle_seconds: float = Field(3600.0, gt=0, description="a connection that was silent for so long is closed")
+    zone: Zone = Field("UTC", description="time zone of traditional headers, which name none")
+
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, listen: str) -> str:
+        return host_and_port(listen)
+
+    @model_validator(mode="after")
+    def _tls_whole(self) -> Self:
+        files = (self.cert_file, self.key_file, self.client_ca_file)
+        if self.transport == "tls" and None in files:
+            raise ValueError("transport tls needs cert_file, key_file and client_ca_file")
+        if self.transport != "tls" and files != (None, None, None):
+            raise ValueError("cert_file, key_file and client_ca_file are for transport tls")
+        return self
+
+
+Source = Annotated[FileSource | HarborSource | SyslogSource, Field(discriminator="type")]
+
+
+class EndpointConfig(Settings):
+    """One address that a registry posts to. It must prove itself by a bearer token or by a signature of the body."""
+
+    path: str = Field(pattern=r"^/[A-Za-z0-9/_.~-]{0,200}$")
+    format: str = "distribution-notifications"
+    registry: str | None = None
+    token_file: Path | None = None
+    token_env: str | None = None
+    hmac_secret_file: Path | None = None
+    hmac_secret_env: str | None = None
+    signature_header: str = Field("X-Hub-Signature-256", description="`sha256=` and the HMAC of the body in hex")
+    max_body_bytes: int = Field(1 << 20, gt=0, le=64 << 20)
+
+    @field_validator("path")
+    @classmethod
+    def _not_ours(cls, path: str) -> str:
+        if path == "/healthz":
+            raise ValueError("/healthz is the receiver's own")
+        return path
+
+    @model_validator(mode="after")
+    def _one_proof(self) -> Self:
+        fields = (self.token_file, self.token_env, self.hmac_secret_file, self.hmac_secret_env)
+        _exactly_one(*fields, "token_file, token_env, hmac_secret_file, hmac_secret_env")
+        return self
+
+    def token(self) -> SecretStr | None:
+        """Raises: SecretMissingError."""
+        return read_secret(f"token of endpoint {self.path}", self.token_file, self.token_env)
+
+    def hmac_secret(self) -> SecretStr | None:
+        """Raises: SecretMissingError."""
+        return read_secret(f"hmac_secret of endpoint {self.path}", self.hmac_secret_file, self.hmac_secret_env)
+
+
+class ReceiverConfig(Settings):
+    """The HTTP receiver for notifications and webhooks."""
+
+    listen: str = Field("127.0.0.1:5080", description="address:port; port 0 takes a free one")
+    endpoints: list[EndpointConfig] = Field(min_length=1)
+    answer_seconds: float = Field(10.0, gt=0, description="how long a sender waits for the commit before it gets 503")
+
+    @field_validator("listen")
+    @classmethod
+    def _host_and_port(cls, listen: str) -> str:
+        return host_and_port(listen)
+
+    @model_validator(mode="after")
+    def _paths_once(self) -> Self:
+        paths = [endpoint.path for endpoint in self.endpoints]
+        if len(set(paths)) != len(paths):
+            raise ValueError("two endpoints have the same path")
+        return self
+
+
+class CollectorConfig(Settings):
+    """Everything about collecting."""
+
+    sources: list[Source] = []
+    receiver: ReceiverConfig | None = None
+    batch_rows: int = Field(20_000, gt=0)
+    batch_seconds: float = Field(1.0, gt=0, le=60, description="age at which a batch is stored, at the latest")
+    stop_seconds: float = Field(8.0, gt=0)
+
+    @model_validator(mode="after")
+    def _names_once(self) -> Self:
+        names = [source.name for source in self.sources]
+        if len(set(names)) != len(names) or "receiver" in names:
+            raise ValueError("each source needs a name of its own, and `receiver` is taken")
+        return self
+
+
+def _exactly_one(*fields_then_names: object) -> None:
+    *fields, names = fields_then_names
+    if sum(field is not None for field in fields) != 1:
+        raise ValueError(f"exactly one of {names} is needed")

@@ -1,0 +1,121 @@
+"""The bytes of a file, by offset, however they are kept: in a plain file, a compressed one, or a pipe."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import logging
+import os
+import stat
+import zlib
+from pathlib import Path
+from typing import Protocol
+
+log = logging.getLogger(__name__)
+
+STEP = 1 << 20
+
+
+class Content(Protocol):
+    """Bytes by offset. `plain` content may grow, shrink and be asked anywhere; other content is finite and read
+    forwards.
+    """
+
+    plain: bool
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes from `offset`; fewer only at the present end."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Readable(Protocol):
+    """What a pipe and a decompressor have in common."""
+
+    def read1(self, size: int, /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class PlainContent:
+    """A regular file. It is held open, so it stays readable after a rename or a deletion, and its
+    inode stays its own.
+    """
+
+    plain = True
+
+    def __init__(self, path: str) -> None:
+        # O_NONBLOCK: should the path have become a pipe since it was looked at, opening it must not wait for a writer.
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        if not stat.S_ISREG(self.status().st_mode):
+            self.close()
+            raise OSError(f"not a regular file: {path}")
+
+    def status(self) -> os.stat_result:
+        return os.fstat(self._descriptor)
+
+    def at(self, offset: int, size: int) -> bytes:
+        pieces = []
+        while size > 0 and (piece := os.pread(self._descriptor, size, offset)):
+            pieces.append(piece)
+            offset += len(piece)
+            size -= len(piece)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class StreamContent:
+    """A pipe or a decompressor: holds back only what lies between the offset asked last and the furthest byte asked
+    for.
+    """
+
+    plain = False
+
+    def __init__(self, stream: Readable, name: str) -> None:
+        self._stream, self._name = stream, name
+        self._start, self._held, self._ended = 0, b"", False
+
+    def at(self, offset: int, size: int) -> bytes:
+        if offset < self._start:
+            raise ValueError(f"{self._name} can only be read forwards")
+        while offset > self._start + len(self._held) and not self._ended:
+            self._start += len(self._held)
+            self._held = self._more(min(STEP, offset - self._start))
+        self._held = self._held[offset - self._start :]
+        self._start = offset
+        while len(self._held) < size and not self._ended:
+            self._held += self._more(size - len(self._held))
+        return self._held[:size]
+
+    def _more(self, size: int) -> bytes:
+        try:
+            # One read below at most: a longer one would lose what it has when it comes upon the damage.
+            piece = self._stream.read1(size)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            # What was whole before the damage has been read; what is behind it nobody can read.
+            log.warning("compressed file is damaged or cut short", extra={"path": self._name, "error": str(error)})
+            piece = b""
+        self._ended = not piece
+        return piece
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.close()
+
+
+def open_content(path: str) -> PlainContent | StreamContent:
+    """A plain file, or the inside of one that ends in `.gz`.
+
+    Raises:
+        OSError: it is not there, not allowed, or not a regular file.
+    """
+    if not path.endswith(".gz"):
+        return PlainContent(path)
+    if not Path(path).is_file():
+        raise OSError(f"not a regular file: {path}")
+    return StreamContent(gzip.open(path, "rb"), path)

@@ -1,0 +1,127 @@
+"""What one application line of Distribution 2.x or 3.x says about a request.
+
+The end of a request is told by one of these messages; everything else that carries a request id (`authorized request`,
+`client disconnected during blob PATCH`, …) is said again, and fully, by the line that ends it:
+
+    response completed                                    info     2xx, 3xx; in 2.8 without the user
+    response completed with error                         error    one line for each error of the answer
+    error authorizing context: …                          warning  no or wrong credentials; no status, no duration
+    error authenticating user "u": … (2.8)                error    the name that was refused, in the message
+    user failed to authenticate (3.x)                     info     the name that was refused, in the field username
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from collector.access_line import unescape
+from collector.lines import address_and_port, go_duration_ns, moment, whole, word
+from collector.request import Kind, Request, action_of, read_request, result_of
+from collector.sheet import request_event_id
+from store.event import BAD_CREDENTIALS, CHALLENGE, FORBIDDEN, NO_CREDENTIALS, Action, Channel, Event, Outcome
+
+_REFUSED_USER = re.compile(r'error authenticating user "((?:[^"\\]|\\.)*)": ')
+_NOTHING_PRESENTED = ("invalid authorization credential", "authorization token required")
+_REFUSED = ("authentication failure", "invalid token")
+_LONGEST_MESSAGE = 500
+
+
+def request_event(entry: dict[str, Any]) -> Event | None:
+    """The event of a line that ends a request (or names whom it refused); None for every other line.
+
+    Raises:
+        Unreadable: the line has no time that can be read.
+    """
+    message = entry["msg"]
+    if message == "authorized request":  # nearly half of all lines
+        return None
+    request_id = word(entry.get("http.request.id"))
+    if request_id is None:
+        return None
+    method, uri = word(entry.get("http.request.method")), word(entry.get("http.request.uri"))
+    request = read_request(method or "", uri or "")
+    if message.startswith("response completed"):
+        event = _completed(entry, request)
+    else:
+        refused = _refused(entry, message, request)
+        if refused is None:
+            return None
+        event = refused
+    client, port = address_and_port(entry.get("http.request.remoteaddr"))
+    event |= {
+        "event_id": request_event_id(request_id, event["action"], request.reference),
+        "channel": Channel.APPLICATION.value,
+        "timestamp": moment(entry["time"]),
+        "client_ip": client,
+        "client_port": port,
+        # Distribution writes the first X-Forwarded-For as it came, without a port, and the peer's address with one.
+        "client_via": None if client is None else "forwarded" if port is None else "peer",
+        "user_agent": word(entry.get("http.request.useragent")),
+        "method": method,
+        "uri": uri,
+        "host": word(entry.get("http.request.host")),
+        "request_id": request_id,
+        "repository": request.repository,
+        "reference": request.reference,
+        "digest": request.digest,
+        "from_repository": request.from_repository,
+    }
+    return event
+
+
+def _completed(entry: dict[str, Any], request: Request) -> Event:
+    status = whole(entry.get("http.response.status"))
+    actor = word(entry.get("auth.user.name"))
+    code, detail = word(entry.get("err.code")), entry.get("err.detail")
+    outcome, reason = result_of(request, status, None)
+    if detail == "client disconnected":
+        reason = "aborted"  # answered 500, but it was the client who left
+    elif code == "unsupported":
+        reason = "unsupported"
+    return {
+        "action": action_of(request, status, actor).value,
+        "outcome": outcome.value,
+        "reason": reason,
+        "actor": actor,
+        "status": status,
+        "response_bytes": whole(entry.get("http.response.written")),
+        "duration_ns": go_duration_ns(entry.get("http.response.duration")),
+        "error_code": code,
+        "error_message": _error_message(word(entry.get("err.message")), detail),
+    }
+
+
+def _error_message(message: str | None, detail: Any) -> str | None:
+    parts = [part for part in (message, detail) if isinstance(part, str) and part]
+    return ": ".join(parts)[:_LONGEST_MESSAGE] or None
+
+
+def _refused(entry: dict[str, Any], message: str, request: Request) -> Event | None:
+    """Lines of a request that was turned away before it reached its handler."""
+    actor: str | None = None
+    if message.startswith("error authorizing context"):
+        reason = _why(message)
+    elif message == "user failed to authenticate":
+        actor, reason = word(entry.get("username")), BAD_CREDENTIALS
+    elif (named := _REFUSED_USER.match(message)) is not None:
+        actor, reason = unescape(named[1]) or None, BAD_CREDENTIALS
+    elif message.startswith("error checking authorization"):
+        return {"action": action_of(request, None, None).value, "outcome": Outcome.FAILURE.value, "reason": "invalid"}
+    else:
+        return None
+    action, outcome = action_of(request, None, None), Outcome.DENIED
+    if request.kind is Kind.BASE:
+        if reason in (BAD_CREDENTIALS, FORBIDDEN):
+            action = Action.LOGIN
+        else:
+            outcome, reason = Outcome.UNKNOWN, CHALLENGE
+    return {"action": action.value, "outcome": outcome.value, "reason": reason, "actor": actor}
+
+
+def _why(message: str) -> str | None:
+    if message.endswith(_NOTHING_PRESENTED):
+        return NO_CREDENTIALS
+    if message.endswith(_REFUSED):
+        return BAD_CREDENTIALS
+    return FORBIDDEN if message.endswith("insufficient scope") else None

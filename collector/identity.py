@@ -1,0 +1,33 @@
+"""Who a stream is, told by its content alone.
+
+A path is given to another file at every rotation and an inode is given out again after a deletion, so neither says
+whether this is the content that was read before. Two things do: the first line (Distribution, Harbor and proxies begin
+it with a time) names the stream, and the bytes in front of the committed offset prove that nothing was replaced
+meanwhile.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+HEAD_BYTES = 1024
+TAIL_BYTES = 1024
+
+
+def stream_id(head: bytes, final: bool = False) -> str | None:
+    """The id of the stream that begins with `head`: a hash of its first line, or of the first 1024 bytes of a longer
+    one.
+
+    None while the first line is not yet complete, unless `final` says that it never will be.
+    """
+    line, newline, _ = head.partition(b"\n")
+    if not newline and len(line) < HEAD_BYTES and not final:
+        return None
+    if not line and not newline:
+        return None
+    return blake2b(line[:HEAD_BYTES].rstrip(b"\r"), digest_size=12).hexdigest()
+
+
+def tail_of(content_before: bytes) -> str:
+    """The proof kept with an offset: a hash of the (up to) 1024 bytes in front of it."""
+    return blake2b(content_before[-TAIL_BYTES:], digest_size=12).hexdigest()

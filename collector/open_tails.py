@@ -1,0 +1,215 @@
+"""All the files that one tail follows: which are there, which went, which came, and which are held open."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatch
+
+from collector.rotated import Sibling, expand, siblings
+from collector.stages import Block
+from collector.tail import Key, Streams, Tail, key_of
+from store.contract import Position
+
+log = logging.getLogger(__name__)
+
+# A rotated file nobody read is taken for one that came and went unseen if it was written after the log was last read;
+# the slack is for a writer that kept the renamed file open. One too many read is harmless, one too few is a loss.
+SLACK_SECONDS = 5.0
+
+
+class OpenTails:
+    """Follows every file that the patterns match, and the rotated files beside them as far as they
+    hold unread lines.
+    """
+
+    def __init__(
+        self,
+        patterns: Sequence[str],
+        streams: Streams,
+        known: Iterable[Position],
+        *,
+        quiet_seconds: float,
+        most_open: int,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._patterns, self._streams = patterns, streams
+        self._quiet_seconds, self._most_open, self._monotonic = quiet_seconds, most_open, monotonic
+        self.tails: dict[Key, Tail] = {}
+        self._at: dict[str, Key] = {}  # which file each path led to when it was last looked at
+        self._archives_done: set[Key] = set()
+        self._last_read: dict[str, float] = {}  # per path, how new what was read of it is
+        for position in known:
+            self._note_read(str(position.detail.get("path", "")), position)
+
+    def _note_read(self, path: str, position: Position) -> None:
+        mtime = float(position.detail.get("mtime", 0.0))
+        if path and mtime:
+            self._last_read[path] = max(mtime, self._last_read.get(path, 0.0))
+
+    def scan(self) -> None:
+        """Look at the folders: open what came, notice what was rotated, drop what went and is read."""
+        before, self._at = self._at, {}
+        for path in self._matching():
+            try:
+                self._at[path] = key_of(path)
+            except OSError:
+                # gone between glob and here, a dangling or looping link, or not allowed: looked at again next time
+                continue
+        looked_for = {path for path in before if self._at.get(path) != before[path]}
+        looked_for |= {path for path in self._at if path not in before}
+        if not before:
+            looked_for |= {path for path in (*self._patterns, *self._last_read) if self._matches(path)}
+        for path in sorted(looked_for):
+            self._take_rotated(path)
+        for path in self._at:
+            taken = self._take(path, path)
+            if taken is not None and path not in self._last_read:
+                self._last_read[path] = taken.mtime()
+        self._mark_gone()
+        self._keep_few_open()
+
+    def _matching(self) -> list[str]:
+        return sorted({path for pattern in self._patterns for path in expand(pattern)})
+
+    def _matches(self, path: str) -> bool:
+        return any(path == pattern or fnmatch(path, pattern) for pattern in self._patterns)
+
+    def _take(self, path: str, shown_path: str) -> Tail | None:
+        try:
+            key = key_of(path)
+            if (known := self.tails.get(key)) is not None:
+                if known.content is None:
+                    known.path = path
+                return known
+            if key in self._archives_done:
+                return None
+            tail = Tail(path, shown_path, key)
+            if tail.held_key() != key:  # rotated between the two calls: the next look sees it as it is
+                tail.park()
+                return None
+        except OSError as error:
+            log.debug("file cannot be opened", extra={"path": path, "error": str(error)})
+            return None
+        tail.grew_at = self._monotonic()
+        self.tails[key] = tail
+        return tail
+
+    def _take_rotated(self, path: str) -> None:
+        """Open the rotated files of a log that hold lines nobody read: of a stream that is known and not read to its
+        end, or of one that came after all that was read.
+        """
+        unknown: list[Sibling] = []
+        for sibling in siblings(path):
+            if sibling.key in self.tails or sibling.path in self._at:
+                continue
+            tail = self._take(sibling.path, path)
+            if tail is None:
+                continue
+            if not tail.identify(self._streams, final=True):
+                self._drop(tail)
+            elif (position := self._streams.position(tail.stream)) is None:
+                unknown.append(sibling)
+            else:
+                self._note_read(path, position)
+                if tail.content is not None and not tail.content.at(tail.offset, 1):
+                    self._drop(tail)
+        newest = self._last_read.get(path)
+        for sibling in unknown:
+            if newest is None or sibling.mtime < newest - SLACK_SECONDS:
+                self._drop(self.tails[sibling.key])
+            else:
+                log.info("reading a rotated file that nobody has read", extra={"path": sibling.path})
+
+    def _mark_gone(self) -> None:
+        here = set(self._at.values())
+        for tail in self.tails.values():
+            if tail.key in here:
+                tail.gone_since = None
+            elif tail.gone_since is None:
+                tail.gone_since = self._monotonic()
+
+    def _keep_few_open(self) -> None:
+        """Hand back the descriptors of the files that have been still for longest and are read to their end."""
+        held = [tail for tail in self.tails.values() if tail.content is not None]
+        excess = len(held) - self._most_open
+        if excess <= 0:
+            return
+        still = [tail for tail in held if tail.stream and not tail.finite and tail.gone_since is None]
+        for tail in sorted(still, key=lambda tail: tail.grew_at)[:excess]:
+            if tail.offset >= tail.size():
+                tail.park()
+
+    def blocks(self, registry: str | None) -> Iterable[Block]:
+        """One block of each file that has one: what is left of rotated files first."""
+        for tail in sorted(self.tails.values(), key=lambda tail: tail.gone_since is None):
+            if tail.ended or not self._readable(tail):
+                continue
+            block = tail.block(self._streams, registry, final=self._finished(tail))
+            if block is not None:
+                tail.grew_at = self._monotonic()
+                self._note_read(tail.shown_path, block.after)
+                yield block
+            elif self._finished(tail):
+                self._drop(tail)
+
+    def _readable(self, tail: Tail) -> bool:
+        """A parked file is opened again when its size says that there is something to read."""
+        if tail.content is not None:
+            return True
+        try:
+            if key_of(tail.path) != tail.key:
+                return self._find_renamed(tail)
+            if tail.path_size() == tail.offset:
+                return False
+            tail.reopen()
+        except OSError:
+            return self._find_renamed(tail)
+        return True
+
+    def _find_renamed(self, tail: Tail) -> bool:
+        for sibling in siblings(tail.path):
+            if sibling.key == tail.key:
+                tail.path = sibling.path
+                try:
+                    tail.reopen()
+                except OSError:
+                    break
+                return True
+        log.warning(
+            "file went away while it was not held open; lines written to it since are lost",
+            extra={"path": tail.path, "read_to": tail.offset},
+        )
+        self._drop(tail)
+        return False
+
+    def _finished(self, tail: Tail) -> bool:
+        """Nothing will follow: an archive, or a file that has lost its name and was quiet for a while."""
+        if tail.finite:
+            return True
+        now = self._monotonic()
+        gone = tail.gone_since is not None and now - tail.gone_since >= self._quiet_seconds
+        return gone and now - tail.grew_at >= self._quiet_seconds
+
+    def _drop(self, tail: Tail) -> None:
+        if tail.finite:
+            self._archives_done.add(tail.key)
+        tail.close(self._streams)
+        self.tails.pop(tail.key, None)
+
+    def unread(self) -> int:
+        """Bytes in the files and not yet handed on. Asked from another thread: a file that is closed meanwhile counts
+        0.
+        """
+        total = 0
+        for tail in list(self.tails.values()):
+            try:
+                total += max(0, tail.size() - tail.offset)
+            except OSError:
+                continue
+        return total
+
+    def close(self) -> None:
+        for tail in list(self.tails.values()):
+            self._drop(tail)

@@ -1,0 +1,112 @@
+"""One block's worth of results: rows, rejects and counts, made into `Parsed` once at the end.
+
+Whatever a format leaves out and this place knows (ids, stream, parts, project, tag, time of reading) is filled in here.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+from collector.image_reference import is_digest
+from collector.stages import Block, Parsed, Reject
+from collector.wrappers import Unwrapped
+from store.event import FIELDS, Event, schema
+
+
+def now_utc() -> datetime:
+    return datetime.now(UTC)
+
+
+def request_event_id(request_id: str, action: str, tag: str | None = None) -> str:
+    """The id of an event whose request the registry numbered: the same from every log that names the request.
+
+    `tag` counts for `untag` alone: deleting a digest takes all its tags away, each with a notification under the id of the
+    one request.
+    """
+    return "r-" + (_hash(request_id, action, tag) if action == "untag" and tag else _hash(request_id, action))
+
+
+def line_event_id(stream: str, offset: int, line: bytes) -> str:
+    """The id of an event that only one line tells of."""
+    return "l-" + _hash(stream, str(offset), line)
+
+
+def numbered_event_id(*parts: str) -> str:
+    """The id of an event that its source numbers itself, without the id of a request."""
+    return "a-" + _hash(*parts)
+
+
+def _hash(*parts: str | bytes) -> str:
+    joined = b"\x1f".join(part if isinstance(part, bytes) else part.encode("utf-8", "replace") for part in parts)
+    return blake2b(joined, digest_size=16).hexdigest()
+
+
+class Sheet:
+    """Collects what a format finds in one block."""
+
+    def __init__(self, block: Block, *, dataset: str, registry_kind: str, now: datetime) -> None:
+        self.block = block
+        self.now = now
+        self.rows: list[Event] = []
+        self.rejects: list[Reject] = []
+        self.ignored = 0
+        self.extra = 0
+        self._always = {
+            "revision": 0,
+            "dataset": dataset,
+            "registry": block.registry,
+            "registry_kind": registry_kind,
+            "stream": block.stream,
+            "path": block.path or None,
+            "read_at": now,
+        }
+
+    def add(self, offset: int, line: bytes, event: Event) -> Event:
+        """Take a row, with what it leaves out filled in; it may still be changed until `finish`."""
+        row: dict[str, Any] = self._always | event
+        row["offset"] = offset
+        row["parts"] = [f"{self.block.stream}:{offset}"]
+        if "event_id" not in row:
+            row["event_id"] = line_event_id(self.block.stream, offset, line)
+        repository, reference = row.get("repository"), row.get("reference")
+        if repository and not row.get("project"):
+            row["project"] = repository.partition("/")[0]
+        if reference:
+            if is_digest(reference):
+                row["digest"] = row.get("digest") or reference
+            else:
+                row["tag"] = row.get("tag") or reference
+        self.rows.append(row)  # type: ignore[arg-type]
+        return row  # type: ignore[return-value]
+
+    def add_unwrapped(self, line: Unwrapped, event: Event) -> None:
+        """Take what a line says, as many times as syslog counted it. A copy names the line that it repeats as a part."""
+        for copy in range(line.copies):
+            row = self.add(line.offset, line.raw_of(copy), event)
+            if line.of is not None:
+                row["parts"].append(f"{self.block.stream}:{line.of}")
+                row["join_confidence"] = "certain"
+        self.extra += line.copies - 1
+
+    def reject_unwrapped(self, line: Unwrapped, reason: str) -> None:
+        # A line made of pieces may begin in an earlier block, but what is kept of a reject is cut out of this one.
+        begin = max(line.offset, self.block.offset)
+        self.reject(begin, line.end - begin, reason)
+        self.extra += line.surplus
+
+    def reject(self, offset: int, length: int, reason: str) -> None:
+        self.rejects.append(Reject(offset=offset, length=length, reason=reason))
+
+    def finish(self) -> Parsed:
+        """The Arrow table, column by column; a column that no row has costs nothing."""
+        import pyarrow as pa
+
+        types = schema()
+        columns = []
+        for field in FIELDS:
+            values = [row.get(field.name) for row in self.rows]
+            columns.append(pa.array(values, type=types.field(field.name).type))
+        table = pa.Table.from_arrays(columns, schema=types)
+        return Parsed(events=table, rejects=self.rejects, ignored=self.ignored, extra=self.extra)

@@ -1,0 +1,137 @@
+"""Whole lines out of growing bytes: what may be handed on now, what must wait, what is too long ever to be a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from collector.content import Content
+from collector.identity import HEAD_BYTES, TAIL_BYTES
+
+CHUNK_BYTES = 4 << 20
+MAX_LINE_BYTES = 1 << 20
+BEFORE_BYTES = 64 << 10
+
+
+class ReplacedError(Exception):
+    """The bytes in front of the offset are no longer those that were read: truncated, or written anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Whole lines [offset, end). Of a line longer than 1 MiB `data` is only the first 1 MiB and one byte, without
+    newline: no other piece looks like that, so `oversize` tells it, and its true length is end - offset.
+    """
+
+    offset: int
+    data: bytes
+    before: bytes
+    end: int
+
+
+def oversize(data: bytes) -> bool:
+    """Whether a block is the beginning of a single line beyond the limit."""
+    return len(data) == MAX_LINE_BYTES + 1 and b"\n" not in data
+
+
+class WholeLines:
+    """Reads `content` from `offset` on. `window` is the last (up to) 64 KiB in front of the
+    offset, as they were read.
+    """
+
+    def __init__(self, content: Content, offset: int = 0) -> None:
+        self.content, self.offset = content, offset
+        start = max(0, offset - BEFORE_BYTES)
+        self.window = content.at(start, offset - start) if offset else b""
+        self._long: tuple[bytes, int] | None = (
+            None  # a line beyond the limit: its beginning, and how far it was searched
+        )
+        self.skipped_zeros = 0
+
+    def head(self) -> bytes:
+        """The first bytes of the stream, behind a hole of zeros if it begins with one. Only before the first `read`."""
+        self._skip_zeros()
+        return self.content.at(self.offset, 2 * HEAD_BYTES)
+
+    def read(self, final: bool) -> Piece | None:
+        """The next piece; None when there is no whole line (yet). `final`: nothing follows, so a line without newline
+        is a line.
+
+        Raises:
+            ReplacedError: the file now holds something else.
+        """
+        self._skip_zeros()
+        if self._long is None:
+            data = self.content.at(self.offset, CHUNK_BYTES)
+            self._check_unchanged()
+            if not data:
+                return None
+            cut = _whole(data, final)
+            if cut:
+                return self._piece(data[:cut], self.offset + cut)
+            if len(data) <= MAX_LINE_BYTES:
+                return None
+            self._long = data[: MAX_LINE_BYTES + 1], self.offset
+        return self._end_of_long_line(final)
+
+    def _end_of_long_line(self, final: bool) -> Piece | None:
+        assert self._long is not None
+        start, searched = self._long
+        while data := self.content.at(searched, CHUNK_BYTES):
+            newline = data.find(b"\n")
+            if newline >= 0:
+                return self._piece(start, searched + newline + 1)
+            searched += len(data)
+            self._long = start, searched
+        self._check_unchanged()
+        return self._piece(start, searched) if final else None
+
+    def _piece(self, data: bytes, end: int) -> Piece:
+        before = self.window
+        if len(before) < self.offset:  # the window begins somewhere in a line
+            before = before[before.find(b"\n") + 1 :] if b"\n" in before else b""
+        piece = Piece(self.offset, data, before.lstrip(b"\0"), end)
+        if self._long is None:
+            self.window = (self.window + data[-BEFORE_BYTES:])[-BEFORE_BYTES:]
+        elif self.content.plain:
+            self.window = self.content.at(max(0, end - BEFORE_BYTES), min(end, BEFORE_BYTES))
+        else:
+            self.window = b""
+        self.offset, self._long = end, None
+        return piece
+
+    def _check_unchanged(self) -> None:
+        """Asked after the bytes were read, so that a truncation during the read is seen too."""
+        tail = self.window[-TAIL_BYTES:]
+        if self.content.plain and tail and self.content.at(self.offset - len(tail), len(tail)) != tail:
+            raise ReplacedError
+
+    def _skip_zeros(self) -> None:
+        """Step over a hole at the offset: a writer without O_APPEND goes on at its old offset after `copytruncate`.
+
+        Zeros up to the end are left: on network file systems the size is seen before the data, and they become text.
+        """
+        while self._long is None and self.content.at(self.offset, 1) == b"\0":
+            data = self.content.at(self.offset, CHUNK_BYTES)
+            rest = data.lstrip(b"\0")
+            zeros = len(data) - len(rest)
+            if not rest and not self.content.at(self.offset + zeros, 1):
+                return
+            self._check_unchanged()
+            self.window = (self.window + data[:zeros])[-BEFORE_BYTES:]
+            self.offset += zeros
+            self.skipped_zeros += zeros
+
+
+def _whole(data: bytes, final: bool) -> int:
+    """How many bytes from the start are whole lines within the limit; 0 if the first line is not."""
+    if len(data) <= MAX_LINE_BYTES:
+        return len(data) if final else data.rfind(b"\n") + 1
+    end = 0
+    while True:
+        last = data.rfind(b"\n", end, end + MAX_LINE_BYTES + 1)
+        if last < 0:  # the line that begins here is longer than the limit, or not complete
+            rest_is_last_line = final and len(data) < CHUNK_BYTES and len(data) - end <= MAX_LINE_BYTES
+            return len(data) if rest_is_last_line else end
+        end = last + 1
+        if end == len(data):
+            return end

@@ -1,0 +1,222 @@
+"""Opens the store, builds the stages, starts them in order, stops them in reverse: everything `regsight run` is."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from regsight.config import ConfigError
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from analytics.detector import Detector
+    from collector.feed import Feed
+    from collector.pipeline import Pipeline
+    from collector.stages import Source
+    from regsight.config import Settings
+    from regsight.web.state import WebState
+    from store.contract import Store
+
+log = logging.getLogger(__name__)
+
+STOP_SECONDS = 10.0  # the deadline of an orderly stop
+
+
+def open_configured_store(settings: Settings) -> Store:
+    """The store that the settings name.
+
+    Raises:
+        StoreError: it cannot be opened; the message says what to do.
+    """
+    from store.locate import open_store
+
+    password = settings.store.password_file.read_text().strip() if settings.store.password_file else None
+    ca_file = str(settings.store.ca_file) if settings.store.ca_file else None
+    return open_store(settings.store.url, password=password, ca_file=ca_file)
+
+
+def chosen_detectors(settings: Settings) -> list[Detector]:
+    """The detectors that the settings switch on (all, if they say nothing).
+
+    Raises:
+        ConfigError: the settings name a detector that does not exist.
+    """
+    from analytics.errors import UnknownDetector
+    from analytics.jobs import prepare
+    from regsight.discover import detectors
+
+    try:
+        return prepare(detectors(), settings.analytics)
+    except UnknownDetector as error:
+        raise ConfigError(f"[analytics] detectors: {error}") from error
+
+
+def secret(path: Path | None) -> str | None:
+    """The one line of a secret's file; None without a file."""
+    return path.read_text(encoding="utf-8").strip() if path else None
+
+
+def pipeline_over(store: Store, sources: Sequence[Source | Feed], **options: Any) -> Pipeline:
+    """A pipeline with every format and enricher there is, whose figures nobody scrapes: for one-shot commands.
+
+    `options` are those of `Pipeline`.
+    """
+    from prometheus_client import CollectorRegistry
+
+    from collector.pipeline import Pipeline
+    from collector.telemetry import CollectorTelemetry
+    from regsight.discover import enrichers, formats
+
+    return Pipeline(store, sources, formats(), enrichers(), CollectorTelemetry(CollectorRegistry()), **options)
+
+
+class App:
+    """Everything in one process. `start`, then `wait` until `stop` is called from a signal or another thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        from prometheus_client import CollectorRegistry
+
+        self.settings = settings
+        self.registry: CollectorRegistry = CollectorRegistry()
+        self.store = open_configured_store(settings)
+        self.stopping = threading.Event()
+        self.failed: BaseException | None = None
+        self._started = False
+        self._pipeline = self._build_pipeline()
+        self._timetable = self._build_timetable()
+        self._server: Any = None
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start collecting, then the timetable, then the page: each only needs what started before it."""
+        if self._pipeline is not None:
+            self._spawn("collector", self._collect)
+        self._timetable.start()
+        self._start_page()
+        self._started = True
+        log.info("started", extra={"store": self.store.url, "page": self.settings.web.listen})
+
+    def wait(self) -> None:
+        """Until `stop` was called or a stage failed for good; then stops everything and raises what failed."""
+        self.stopping.wait()
+        self.close()
+        if self.failed is not None:
+            raise self.failed
+
+    def stop(self) -> None:
+        """Ask for an orderly stop. Safe to call twice and from a signal handler."""
+        self.stopping.set()
+
+    def close(self) -> None:
+        """Stop in reverse order: page, timetable, collector (which flushes and commits), store."""
+        if self._server is not None:
+            self._server.should_exit = True
+        self._timetable.stop()
+        if self._pipeline is not None:
+            self._pipeline.stop()
+        for thread in self._threads:
+            thread.join(STOP_SECONDS)
+        self.store.close()
+        log.info("stopped")
+
+    def _build_pipeline(self) -> Pipeline | None:
+        from collector.build import feeds
+        from collector.pipeline import Pipeline
+        from collector.telemetry import CollectorTelemetry
+        from regsight.discover import enrichers, formats
+
+        config = self.settings.collector
+        telemetry = CollectorTelemetry(self.registry)
+        sources = feeds(config, self.store.positions, telemetry)
+        if not sources:
+            return None
+        return Pipeline(
+            self.store,
+            sources,
+            formats(),
+            enrichers(),
+            telemetry,
+            batch_rows=config.batch_rows,
+            batch_seconds=config.batch_seconds,
+            stop_seconds=config.stop_seconds,
+        )
+
+    def _build_timetable(self) -> Any:
+        from regsight.timetable import Timetable
+
+        return Timetable(self.store, self.settings, chosen_detectors(self.settings), self.registry)
+
+    def _collect(self) -> None:
+        assert self._pipeline is not None
+        try:
+            self._pipeline.run()
+        except Exception as error:  # the top of a thread: whatever ended it ends the program, orderly
+            log.exception("the collector ended")
+            self.failed = error
+            self.stop()
+
+    def _start_page(self) -> None:
+        from regsight.web.serve import make_server
+
+        self._server = make_server(self.web_state(), self.settings.web.listen)
+        self._spawn("page", self._server.run)
+
+    def _spawn(self, name: str, work: Any) -> None:
+        thread = threading.Thread(target=work, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def web_state(self) -> WebState:
+        """What the page shows, read from the store and the running stages at each request."""
+        from prometheus_client import generate_latest
+        from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+        from regsight.sources import lag_of
+        from regsight.web.state import WebState
+
+        return WebState(
+            store=self.store,
+            sources=lambda: [lag_of(position) for position in self.store.positions()],
+            jobs=self._timetable.overview,
+            metrics=lambda: (generate_latest(self.registry), CONTENT_TYPE_LATEST),
+            ready=self._ready,
+            token=secret(self.settings.web.token_file),
+        )
+
+    def _ready(self) -> tuple[bool, str]:
+        if self.stopping.is_set():
+            return False, "stopping"
+        return (True, "ready") if self._started else (False, "starting")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricFacts:
+    """What is known of a metric before anything is measured; `name` as scraped (counters end in `_total`)."""
+
+    name: str
+    kind: str
+    labels: tuple[str, ...]
+    help: str
+
+
+def fresh_metrics() -> list[MetricFacts]:
+    """Every metric that the three stages export."""
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.metrics import MetricWrapperBase
+
+    from alerts.telemetry import AlertsTelemetry
+    from analytics.telemetry import AnalyticsTelemetry
+    from collector.telemetry import CollectorTelemetry
+
+    facts = []
+    for stage in (CollectorTelemetry, AnalyticsTelemetry, AlertsTelemetry):
+        for metric in vars(stage(CollectorRegistry())).values():
+            if isinstance(metric, MetricWrapperBase):
+                name = metric._name + ("_total" if metric._type == "counter" else "")
+                facts.append(MetricFacts(name, metric._type or "", tuple(metric._labelnames), metric._documentation))
+    return facts

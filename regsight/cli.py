@@ -1,0 +1,77 @@
+"""The command line. Each command lives in `regsight/commands/`; what is slow to import is imported where it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from regsight.commands import alerting, collecting, finding, reporting, running, showing
+
+app = typer.Typer(
+    name="regsight",
+    help="Who pushed, pulled, deleted or tried what at your container registries, from where; is it normal; who must know now?",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Start with `regsight demo`, then `regsight collect FILE…` on a log of your own. "
+    "Exit codes: 0 ok, 1 failed, 2 usage, 3 found something.",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"regsight {version('regsight')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+for module in (running, collecting, showing, finding, reporting, alerting):
+    module.register(app)
+
+
+def main() -> None:
+    """The `regsight` program. Expected errors are one message on stderr and an exit code, never a traceback."""
+    try:
+        app()
+    except BrokenPipeError:  # the reader of a pipe (head, less) went away: not an error of ours
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        code = _exit_code(error)
+        if code is None:
+            raise
+        from regsight.terminal import say
+
+        for line in str(error).splitlines():
+            say(f"regsight: {line}")
+        sys.exit(code)
+
+
+def _exit_code(error: Exception) -> int | None:
+    """2 for what the user can mend in the call or the settings, 1 for what failed, None for our own mistakes."""
+    from collector.errors import UnknownFormat
+    from regsight.commands.options import UsageError
+    from regsight.config import ConfigError
+    from store.errors import StoreError
+
+    if isinstance(error, (ConfigError, UnknownFormat, UsageError)):
+        return 2
+    if isinstance(error, (StoreError, OSError)):
+        return 1
+    return None

@@ -1,0 +1,202 @@
+"""When each job runs.
+
+APScheduler keeps the clock; the run ledger in the store remembers what ran, so that a missed run is caught up after a
+downtime and a missing one is seen.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from alerts.notify import deliver
+from alerts.policy import enqueue_new
+from alerts.telemetry import AlertsTelemetry
+from analytics.jobs import detect_now, run_job
+from analytics.telemetry import AnalyticsTelemetry
+from store.errors import StoreError
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from analytics.detector import Detector
+    from regsight.config import Settings
+    from regsight.web.state import JobRow
+    from store.contract import Store
+
+log = logging.getLogger(__name__)
+
+NOTIFY_EVERY = timedelta(seconds=5)
+MAINTAIN_EVERY = timedelta(hours=1)
+CAUGHT_UP_AT_MOST = 30  # missed runs of a report that are made good; older ones are named in the log
+LEASE_NAME = "timetable"
+LEASE_SPAN = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One entry: a name, how often it is due, and what it does for the moment it was due."""
+
+    name: str
+    every: timedelta
+    work: Callable[[datetime], str]
+    daily_at: str | None = None  # HH:MM UTC; each missed day is made good, in order. Else one late run covers them all
+    in_ledger: bool = True
+
+
+class Timetable:
+    """The jobs of one process. Among several processes on one store the holder of the lease runs them."""
+
+    def __init__(
+        self, store: Store, settings: Settings, detectors: list[Detector], registry: CollectorRegistry, holder: str = ""
+    ) -> None:
+        import os
+        import socket
+
+        from apscheduler.schedulers.background import BackgroundScheduler
+
+        self._store = store
+        self._settings = settings
+        self._detectors = detectors
+        self._holder = holder or f"{socket.gethostname()}:{os.getpid()}"
+        self._analytics = AnalyticsTelemetry(registry)
+        self._alerts = AlertsTelemetry(registry)
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            # The defaults drop a run that is a second late; here a late run is better than none, and covers several.
+            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
+        )
+        self.jobs = self._jobs()
+
+    def start(self) -> None:
+        """Start the clock; whatever is overdue by the ledger runs at once."""
+        for job in self.jobs:
+            if job.daily_at:
+                hour, minute = job.daily_at.split(":")
+                self._scheduler.add_job(self._run, "cron", args=[job], id=job.name, hour=int(hour), minute=int(minute))
+                if self._overdue(job):
+                    self._scheduler.add_job(self._run, args=[job], id=f"{job.name} (missed)")
+            else:
+                self._scheduler.add_job(
+                    self._run,
+                    "interval",
+                    args=[job],
+                    id=job.name,
+                    seconds=job.every.total_seconds(),
+                    next_run_time=datetime.now(UTC),
+                )
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop the clock and wait for the job that runs. Safe to call twice."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+            self._store.release_lease(LEASE_NAME, self._holder)
+
+    def overview(self) -> list[JobRow]:
+        """For the page: each job with its last run and its next."""
+        rows: list[JobRow] = []
+        for job in self.jobs:
+            last = next(iter(self._store.runs(job.name, limit=1)), None)
+            entry = self._scheduler.get_job(job.name) if self._scheduler.running else None
+            rows.append(
+                {
+                    "name": job.name,
+                    "last": last.started_at if last else None,
+                    "state": last.state if last else None,
+                    "note": last.note if last else "",
+                    "next": entry.next_run_time if entry else None,
+                }
+            )
+        return rows
+
+    def _jobs(self) -> list[Job]:
+        jobs = [
+            Job("detect", self._settings.analytics.detect_every, self._detect),
+            Job("notify", NOTIFY_EVERY, self._notify, in_ledger=False),
+            Job("maintain", MAINTAIN_EVERY, self._maintain),
+        ]
+        if self._settings.reports.folder is not None:
+            day = timedelta(days=1)
+            jobs.append(Job("report", day, self._report, daily_at=self._settings.reports.daily_at))
+        return jobs
+
+    def _run(self, job: Job) -> None:
+        """Called by the clock. Nothing may escape: the other jobs go on."""
+        now = datetime.now(UTC)
+        try:
+            if not self._store.take_lease(LEASE_NAME, self._holder, now, LEASE_SPAN):
+                return  # another process runs the jobs
+            due = self._moments(job, now)
+        except StoreError:
+            log.warning("the store did not answer, a job was left out", extra={"job": job.name}, exc_info=True)
+            return
+        for moment in due:
+            if job.in_ledger:
+                run_job(self._store, job.name, moment, _clock, partial(job.work, moment), self._analytics)
+            else:
+                self._run_unrecorded(job, moment)
+
+    def _run_unrecorded(self, job: Job, moment: datetime) -> None:
+        """For a job of every few seconds: a row in the ledger each time would only push out those that matter."""
+        try:
+            job.work(moment)
+            state = "ok"
+        except Exception:  # the top of a job: it is counted and logged, and the other jobs go on
+            log.exception("job failed", extra={"job": job.name})
+            state = "failed"
+        self._analytics.job(job.name, state, _clock())
+
+    def _moments(self, job: Job, now: datetime) -> list[datetime]:
+        """The moments to run for: every day since the last good run where each day counts, else just now."""
+        if not job.daily_at:
+            return [now]
+        latest = self._daily(job, now)
+        last = self._store.last_ok(job.name)
+        if last is None:
+            return [latest]
+        days = max(0, (latest - self._daily(job, last.due_at)).days)
+        if days > CAUGHT_UP_AT_MOST:
+            log.warning("runs were missed and are too old to be made good", extra={"job": job.name, "days": days})
+        return [latest - timedelta(days=back) for back in reversed(range(min(days, CAUGHT_UP_AT_MOST)))]
+
+    @staticmethod
+    def _daily(job: Job, now: datetime) -> datetime:
+        assert job.daily_at is not None
+        hour, minute = map(int, job.daily_at.split(":"))
+        today = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
+        return today if today <= now else today - timedelta(days=1)
+
+    def _overdue(self, job: Job) -> bool:
+        last = self._store.last_ok(job.name)
+        return last is not None and last.due_at < self._daily(job, datetime.now(UTC))
+
+    def _detect(self, now: datetime) -> str:
+        found = detect_now(self._store, self._detectors, now, self._analytics)
+        return f"{len(found)} findings new or updated"
+
+    def _notify(self, now: datetime) -> str:
+        queued = enqueue_new(self._store, self._settings.alerts, now)
+        done = deliver(self._store, self._settings.alerts, now, self._alerts)
+        return f"{queued} queued, {done.sent} sent, {done.retried} to try again, {done.failed} given up"
+
+    def _maintain(self, now: datetime) -> str:
+        done = self._store.maintain(now, self._settings.store.keep)
+        return ", ".join(f"{name} {count}" for name, count in done.items()) or "nothing to do"
+
+    def _report(self, due: datetime) -> str:
+        from analytics.reports.write import write_report
+
+        folder = self._settings.reports.folder
+        assert folder is not None
+        folder.mkdir(parents=True, exist_ok=True)
+        out = folder / f"regsight-{due:%Y-%m-%d}.html"
+        return str(write_report(self._store, due - self._settings.reports.span, due, out, due))
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,241 @@
+"""Who and what there is: repositories, people, robots, nodes, tools. Drawn once, from the preset and the seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from regsight.traffic.images import Blob, Image, Repository
+from regsight.traffic.names import BASES, BUILDERS, DESKTOPS, FIRST, LAST, PARTS, PROJECTS, RUNTIMES
+from regsight.traffic.seeds import stream
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """Sizes of an installation; the rest are its habits."""
+
+    repositories: int
+    projects: int
+    people: int
+    robots: int
+    nodes: int
+    clusters: int
+    builds: float  # a day and robot, on average
+    starts: float  # pods started a day and node
+    probes: float  # requests from strangers a day
+    health_seconds: int  # between two health checks of the load balancer
+    scan_nights: int  # until the scanner has seen everything
+
+
+PRESETS = {
+    "small": Preset(60, 6, 12, 8, 20, 2, 15.5, 52.0, 80.0, 75, 1),
+    "medium": Preset(600, 40, 150, 90, 250, 8, 9.0, 36.0, 300.0, 11, 3),
+}
+
+HOUR = 3_600_000_000_000
+DAY = 24 * HOUR
+
+
+@dataclass(slots=True, eq=False)
+class Actor:
+    """Somebody with an account. `zone` is in hours from UTC, `rate` in operations a day."""
+
+    name: str
+    addresses: list[str]
+    agent: str
+    repositories: list[Repository]
+    zone: int = 0
+    rate: float = 1.0
+    pushes: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A machine of a cluster, and what its image store holds."""
+
+    address: str
+    agent: str
+    cluster: int
+    rate: float
+    images: dict[str, set[str]] = field(default_factory=dict)  # digests of each image's blobs, oldest image first
+    blobs: set[str] = field(default_factory=set)
+
+    def keep(self, image: Image) -> list[Blob]:
+        """Take an image into the store; gives the blobs that have to be fetched for it."""
+        missing = [blob for blob in (image.config, *image.layers) if blob.digest not in self.blobs]
+        self.images[image.digest] = {blob.digest for blob in (image.config, *image.layers)}
+        self.blobs |= self.images[image.digest]
+        return missing
+
+    def evict(self, count: int) -> None:
+        """Disk pressure: the oldest images go, and the blobs that no other image needs."""
+        for digest in list(self.images)[:count]:
+            del self.images[digest]
+        self.blobs = set().union(*self.images.values())
+
+
+@dataclass(slots=True, eq=False)
+class Population:
+    """Everybody. `retired` people have an account and a history, and no work here any more."""
+
+    preset: Preset
+    seed: int
+    start: int
+    repositories: list[Repository]
+    people: list[Actor]
+    retired: list[Actor]
+    robots: list[Actor]
+    nodes: list[Node]
+    clusters: list[Actor]  # the account that a cluster's nodes pull with, and its workloads
+    scanner: Actor
+    mirror: Actor
+    updater: Actor
+    admin: Actor
+
+    def named(self, *names: str) -> list[Repository]:
+        """The repositories of these projects."""
+        return [repository for repository in self.repositories if repository.project in names]
+
+
+def populate(preset: Preset, seed: int, start: int) -> Population:
+    """The population that follows from the seed. `start` is in nanoseconds since 1970."""
+    rng = stream(seed, "population")
+    repositories = _repositories(preset, seed, start, rng)
+    people = _people(preset, repositories, rng)
+    keep = preset.people
+    clusters = _clusters(preset, repositories, rng)
+    robots, nodes = _robots(preset, repositories, rng), _nodes(preset, rng)
+    for node in nodes:
+        _warm(node, clusters[node.cluster], start, rng)
+    return Population(
+        preset=preset,
+        seed=seed,
+        start=start,
+        repositories=repositories,
+        people=people[:keep],
+        retired=people[keep:],
+        robots=robots,
+        nodes=nodes,
+        clusters=clusters,
+        scanner=Actor("trivy-operator", ["10.20.250.7"], "trivy/0.56.2", repositories),
+        mirror=Actor("dr-sync", ["10.60.0.4"], "harbor-registry-client", repositories[:20]),
+        updater=Actor("argocd-image-updater", ["10.20.250.19"], "Go-http-client/1.1", repositories[5:17]),
+        admin=Actor("registry-admin", ["10.50.0.9"], "curl/8.5.0", repositories),
+    )
+
+
+def outside(rng: Random) -> str:
+    """An address on the internet. 198.18.0.0/15 belongs to nobody; homes, probes and attackers all come from there."""
+    return f"198.{18 + rng.getrandbits(1)}.{rng.randrange(256)}.{rng.randrange(1, 255)}"
+
+
+def inside(rng: Random, network: int) -> str:
+    """An address in 10.`network`.0.0/16."""
+    return f"10.{network}.{rng.randrange(256)}.{rng.randrange(1, 255)}"
+
+
+def person_name(rng: Random) -> str:
+    return f"{rng.choice(FIRST)}.{rng.choice(LAST)}"
+
+
+def _repositories(preset: Preset, seed: int, start: int, rng: Random) -> list[Repository]:
+    names = [f"base/{name}" for name in BASES]
+    sizes = [rng.lognormvariate(2.08, 1.0) for _ in range(preset.projects)]
+    rest = preset.repositories - len(names)
+    for project, size in zip(PROJECTS, sizes, strict=False):
+        count = min(max(round(size * rest / sum(sizes)), 1), len(PARTS))
+        names += [f"{project}/{part}" for part in rng.sample(PARTS, count)]
+    spare = [f"{project}/{part}" for project in PROJECTS[: preset.projects] for part in PARTS]
+    rest_of_names = [name for name in spare if name not in names]
+    names += rng.sample(rest_of_names, len(rest_of_names))
+    names = names[: preset.repositories]
+    ranks = list(range(1, len(names) + 1))
+    rng.shuffle(ranks)
+    found: list[Repository] = []
+    for name, rank in zip(names, ranks, strict=True):
+        base = rng.choice(found[: len(BASES)]) if len(found) >= len(BASES) else None
+        repository = Repository(
+            seed, name, rank**-1.3, rng.choice((3, 3, 4, 5, 6) if base else (4, 5, 6)), rng.random() < 0.5, base
+        )
+        versions = rng.randrange(4, 14)
+        repository.numbers = list(range(100, 100 + versions))
+        repository.pushed = sorted(start - int(rng.expovariate(1 / 40) * DAY) - HOUR for _ in range(versions))
+        found.append(repository)
+    return found
+
+
+def _people(preset: Preset, repositories: list[Repository], rng: Random) -> list[Actor]:
+    names: list[str] = []
+    while len(names) < preset.people + 3:
+        name = person_name(rng)
+        if name not in names:
+            names.append(name)
+    offices = {1: outside(rng), -6: outside(rng)}
+    projects = sorted({repository.project for repository in repositories[len(BASES) :]})
+    found = []
+    for name in names:
+        zone = 1 if rng.random() < 0.6 else -6
+        own = rng.choice(projects)
+        found.append(
+            Actor(
+                name,
+                [offices[zone], offices[zone], outside(rng)][: rng.choice((2, 3, 3))],
+                rng.choice(DESKTOPS),
+                [repository for repository in repositories if repository.project == own],
+                zone,
+                min(rng.lognormvariate(0.7, 0.7), 12.0),
+                rng.random() < 0.2,
+            )
+        )
+    return found
+
+
+def _robots(preset: Preset, repositories: list[Repository], rng: Random) -> list[Actor]:
+    projects = sorted({repository.project for repository in repositories})
+    rates = [rng.lognormvariate(0, 0.9) for _ in range(preset.robots)]
+    scale = preset.builds * preset.robots / sum(rates)
+    found = []
+    for index, rate in enumerate(rates):
+        project = projects[index % len(projects)]
+        name = (
+            f"ci-{project}"
+            if index < len(projects)
+            else f"{project}-{rng.choice(('deploy', 'release', 'build'))}-{index}"
+        )
+        own = [repository for repository in repositories if repository.project == project]
+        own = rng.sample(own, min(len(own), rng.randrange(3, 7)))
+        pool = [inside(rng, 30) for _ in range(rng.randrange(4, 10))]
+        found.append(Actor(name, pool, rng.choice(BUILDERS), own, rng.choice((1, 1, 1, -6)), rate * scale, True))
+    return found
+
+
+def _clusters(preset: Preset, repositories: list[Repository], rng: Random) -> list[Actor]:
+    found = []
+    for index in range(preset.clusters):
+        count = min(len(repositories), rng.randrange(18, 32))
+        pool = list(repositories)
+        chosen = []
+        for _ in range(count):
+            pick = rng.choices(pool, [repository.weight for repository in pool])[0]
+            pool.remove(pick)
+            chosen.append(pick)
+        found.append(
+            Actor(f"k8s-{('prod', 'stage', 'east', 'west', 'edge', 'lab', 'data', 'ml')[index]}", [], "", chosen)
+        )
+    return found
+
+
+def _warm(node: Node, cluster: Actor, start: int, rng: Random) -> None:
+    """The node has been at work before the logs begin: it holds most of what its cluster runs."""
+    for repository in cluster.repositories:
+        if rng.random() < 0.9:
+            node.keep(repository.image(repository.deployed(start)))
+
+
+def _nodes(preset: Preset, rng: Random) -> list[Node]:
+    found = []
+    for index in range(preset.nodes):
+        cluster = index * preset.clusters // preset.nodes
+        rate = preset.starts * rng.uniform(0.4, 1.6)
+        found.append(Node(f"10.20.{cluster}.{10 + index}", RUNTIMES[cluster % len(RUNTIMES)], cluster, rate))
+    return found

@@ -1,0 +1,90 @@
+"""What attacks and surprises have in common: the stage they play on, and how one is described."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import TypeVar
+
+from regsight.traffic.images import Repository
+from regsight.traffic.population import DAY, HOUR, Actor, Population
+from regsight.traffic.requests import Request, Session
+from regsight.traffic.truth import Planted
+
+MINUTE = HOUR // 60
+SECOND = MINUTE // 60
+DIFFICULTIES = ("blatant", "moderate", "stealthy")
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Scene:
+    """One scenario about to happen: when, how hard to see, its own generator. It reads the world and adds to `out`."""
+
+    world: Population
+    rng: Random
+    at: int
+    end: int  # of the whole simulation
+    difficulty: str
+    turn: int = 0  # place of the scenario in the list of all, so that each has its own people
+    out: list[Request] = field(default_factory=list)
+
+    def session(self, actor: str, address: str, agent: str, at: int | None = None) -> Session:
+        return Session(self.out, self.rng, self.at if at is None else at, actor, address, agent)
+
+    def pick(self, blatant: T, moderate: T, stealthy: T) -> T:
+        """The figure for this difficulty."""
+        return {"blatant": blatant, "moderate": moderate, "stealthy": stealthy}[self.difficulty]
+
+    def somebody(self) -> Actor:
+        """A person with an account: another one for each scenario, as far as there are enough."""
+        return self.world.people[self.turn % len(self.world.people)]
+
+    def agent(self) -> str:
+        """What an intruder brings along."""
+        return self.rng.choice(
+            ("skopeo/1.16.1", "curl/8.5.0", "python-requests/2.32.3", "go-containerregistry/v0.20.2")
+        )
+
+    def shuffled(self) -> list[Repository]:
+        """All repositories in an order of this scene's own."""
+        return self.rng.sample(self.world.repositories, len(self.world.repositories))
+
+    def moments(self, count: int, span: int) -> list[int]:
+        """`count` moments over `span` ns, evenly with noise; what lies behind the end of the simulation is left out."""
+        step = span / count
+        found = [self.at + int((index + self.rng.uniform(0.1, 0.9)) * step) for index in range(count)]
+        return [at for at in found if at < self.end - MINUTE]
+
+    def hours(self, count: int, days: float, first: float, last: float) -> list[int]:
+        """`count` moments on consecutive days, each between two hours of the day (UTC; past 24 is after midnight)."""
+        day = self.at - self.at % DAY
+        found = []
+        for index in range(count):
+            number = int(index * days / count)
+            found.append(day + number * DAY + int(self.rng.uniform(first, last) % 24 * HOUR))
+        return sorted(at for at in found if self.at <= at < self.end - MINUTE)
+
+
+Play = Callable[[Scene], Planted]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A scenario by name.
+
+    `classes` says what a finding may be about, `hours` when it may begin (UTC), `days` what it needs at each difficulty.
+    """
+
+    code: str
+    name: str
+    play: Play
+    benign: bool = False
+    technique: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    severity: str = ""
+    hours: tuple[float, float] = (0, 24)
+    days: tuple[float, float, float] = (0.1, 0.5, 5)
+    alters: bool = False  # it cannot but change the lines of others

@@ -1,0 +1,101 @@
+"""What was planted, and what of it the logs show: `truth.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from regsight.traffic.calendar import moment
+from regsight.traffic.requests import Request
+from store.event import iso
+
+
+@dataclass(slots=True)
+class Planted:
+    """What a scenario did. `evidence` holds the requests that tell of it, in order of time.
+
+    `decidable` is the number of pieces of evidence after which it can be known. `span` (ns) stands in for evidence
+    where the evidence is that something is missing. `alter` changes or drops requests of others.
+    """
+
+    evidence: list[Request] = field(default_factory=list)
+    decidable: int = 1
+    span: tuple[int, int] | None = None
+    alter: Callable[[Request], Request | None] | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One scenario in `truth.json`. Times are ISO 8601 with `Z`; `event_ids` are `http.request.id` or audit row ids."""
+
+    id: str
+    kind: str
+    name: str
+    benign: bool
+    difficulty: str
+    start: str
+    first_evidence: str | None
+    decidable: str | None
+    end: str
+    actors: list[str]
+    addresses: list[str]
+    repositories: list[str]
+    digests: list[str]
+    tags: list[str]
+    event_ids: list[str]
+    sources: list[str]
+    invisible: bool  # this source cannot show it: leave it out of the score
+    attack_technique: list[str]
+    expected_finding: dict[str, Any]
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Truth:
+    """All that the simulator knows about the files it wrote. `counts` is of requests that are in the files."""
+
+    preset: str
+    seed: int
+    start: str
+    end: str
+    files: list[str]
+    lines: dict[str, int]
+    counts: dict[str, int]
+    scenarios: list[Entry]
+
+    def write(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def times(planted: Planted, shown: list[Request]) -> dict[str, str | None]:
+    """start, first_evidence, decidable, end of a scenario of which the logs have `shown`: None if that is nothing."""
+    if planted.span is not None:
+        first, last = (iso(moment(at)) for at in planted.span)
+        later = iso(moment(min(planted.span[0] + 3_600_000_000_000, planted.span[1])))
+        return {"start": first, "first_evidence": first, "decidable": later, "end": last}
+    if not shown:
+        return dict.fromkeys(("start", "first_evidence", "decidable", "end"))
+    decided = shown[planted.decidable - 1].at if len(shown) >= planted.decidable else None
+    return {
+        "start": iso(moment(shown[0].start)),
+        "first_evidence": iso(moment(shown[0].at)),
+        "decidable": None if decided is None else iso(moment(decided)),
+        "end": iso(moment(shown[-1].at)),
+    }
+
+
+def subjects(shown: list[Request]) -> dict[str, list[str]]:
+    """Who, from where, what: each sorted, without repeats. The users whose passwords were refused are actors too."""
+    digests = {digest for request in shown for digest in (request.target, request.digest) if digest}
+    tags = {request.reference for request in shown if request.reference and ":" not in request.reference}
+    return {
+        "actors": sorted({request.actor or request.refused for request in shown} - {""}),
+        "addresses": sorted({request.address for request in shown}),
+        "repositories": sorted({request.name for request in shown} - {""}),
+        "digests": sorted(digests),
+        "tags": sorted(tags),
+    }

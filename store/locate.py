@@ -1,0 +1,34 @@
+"""URL → store. Only the chosen store's libraries are loaded."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from store.contract import Store
+from store.errors import Rejected
+
+DEFAULT_URL = "delta:./regsight-data"
+KNOWN = "known are delta:FOLDER and http(s)://HOST:9200 (Elasticsearch)"
+
+
+def open_store(url: str = DEFAULT_URL, **options: Any) -> Store:
+    """The store at `url`: `delta:./folder`, a bare folder, or `http(s)://[user@]host:port[?namespace=name]`.
+
+    `options` go to Elasticsearch: `password`, `ca_file`, `namespace`, `timeout_seconds`.
+
+    Raises:
+        Rejected: no store can be at such an address, or what is there is not Regsight's.
+    """
+    if url.startswith(("http://", "https://")):
+        from store.elastic import ElasticStore
+
+        return ElasticStore(url, **options)
+    path = url.removeprefix("delta:")
+    if not path.strip():
+        raise Rejected(f"the store's address {url!r} names no folder: {KNOWN}")
+    if scheme := re.match(r"([A-Za-z][A-Za-z0-9+.-]+):", path):
+        raise Rejected(f"unknown store {scheme[1]}: in {url!r}: {KNOWN}")
+    from store.embedded import EmbeddedStore
+
+    return EmbeddedStore(path)

@@ -1,0 +1,154 @@
+# ruff: noqa: S608 (only column names out of FIELDS and whole numbers are put into the text)
+"""The questions of `store.contract.EventReader` as DuckDB SQL.
+
+`rows` is what the Parquet files hold: parts, duplicates and all. Every value that comes from a user is a named
+parameter; what is put into the text are column names out of `store.event.FIELDS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from store.contract import SUBJECTS, EventQuery
+from store.event import FIELDS
+from store.merge import CERTAIN, TRUST
+
+_FILES = "SELECT * FROM read_parquet($files, union_by_name = true, hive_partitioning = false)"
+_TRUST = "CASE channel {} ELSE {} END".format(
+    " ".join(f"WHEN '{channel}' THEN {rank}" for channel, rank in TRUST.items()), len(TRUST)
+)
+
+# request_bytes is what a client sent; where no line says, the size of what was stored stands in for it.
+BYTES = """CASE WHEN action IN ('pull', 'layer_download') THEN response_bytes
+    WHEN action IN ('push', 'layer_upload') THEN coalesce(request_bytes, size_bytes) END"""
+
+_WINDOW_COUNTS = f"""count(*) AS requests,
+    count(*) FILTER (action = 'pull') AS pulls,
+    count(*) FILTER (action = 'push') AS pushes,
+    count(*) FILTER (action = 'delete') AS deletes,
+    count(*) FILTER (action = 'check') AS checks,
+    count(*) FILTER (action = 'layer_download') AS layer_downloads,
+    count(*) FILTER (action = 'layer_upload') AS layer_uploads,
+    count(*) FILTER (action = 'login') AS logins,
+    count(*) FILTER (outcome = 'denied') AS denied,
+    count(*) FILTER (outcome = 'denied' AND reason = 'bad_credentials') AS bad_credentials,
+    count(*) FILTER (outcome = 'failure') AS failures,
+    count(DISTINCT client_ip) AS distinct_clients,
+    count(DISTINCT actor) AS distinct_actors,
+    count(DISTINCT repository) AS distinct_repositories,
+    count(DISTINCT digest) AS distinct_digests,
+    coalesce(sum({BYTES}), 0)::BIGINT AS bytes"""
+_WINDOW_COLUMNS = (
+    "timestamp", "action", "outcome", "reason", "client_ip", "actor", "repository", "digest", "response_bytes",
+    "request_bytes", "size_bytes",
+)  # fmt: skip
+
+
+def rows(files: bool) -> str:
+    """All parts. The empty table gives columns that older files lack; with no file at all it stands alone."""
+    return f"({_FILES} UNION ALL BY NAME SELECT * FROM nothing)" if files else "nothing"
+
+
+def repeated(source: str) -> str:
+    """Hashes of the ids that more than one row has; two ids with one hash do no harm, they are grouped by id later."""
+    return f"SELECT hash(event_id) AS h FROM {source} GROUP BY h HAVING count(*) > 1"
+
+
+def merged(source: str, columns: Sequence[str], some_repeated: bool) -> str:
+    """The events with these columns, one row each. Grouping is paid for the repeated ids only."""
+    names = ["event_id", *(name for name in columns if name != "event_id")]
+    quoted = ", ".join(f'"{name}"' for name in names)
+    if not some_repeated:
+        return f"(SELECT {quoted} FROM {source})"
+    united = "list_sort(list_distinct(flatten(list(parts) FILTER (parts IS NOT NULL))))"
+    chosen = {name: f'arg_min("{name}", place) AS "{name}"' for name in names}  # arg_min passes over nulls
+    chosen["event_id"] = "event_id"
+    chosen["revision"] = "max(coalesce(revision, 0)) AS revision"
+    chosen["parts"] = f"{united} AS parts"
+    chosen["join_confidence"] = (
+        f"CASE WHEN len({united}) > 1 THEN '{CERTAIN}' ELSE arg_min(join_confidence, place) END AS join_confidence"
+    )
+    return f"""(SELECT {quoted} FROM {source} WHERE hash(event_id) NOT IN (SELECT h FROM repeated)
+        UNION ALL
+        SELECT {", ".join(chosen[name] for name in names)}
+        FROM (SELECT *, row_number() OVER (PARTITION BY event_id
+                ORDER BY {_TRUST}, coalesce(revision, 0) DESC, stream, "offset", read_at) AS place
+            FROM {source} WHERE hash(event_id) IN (SELECT h FROM repeated))
+        GROUP BY event_id)"""
+
+
+def _window(width: timedelta) -> str:
+    """Start of the window in µs since the epoch; the double modulo keeps times before 1970 on the grid too."""
+    size = width // timedelta(microseconds=1)
+    return f"epoch_us(timestamp) - ((epoch_us(timestamp) % {size}) + {size}) % {size}"
+
+
+def windows(source: str, some_repeated: bool, width: timedelta, subject: str) -> str:
+    """Columns subject, window_us and `WINDOW_COUNTS`; parameters $since, $until."""
+    column = SUBJECTS[subject]
+    columns = _WINDOW_COLUMNS if column is None or column in _WINDOW_COLUMNS else (*_WINDOW_COLUMNS, column)
+    shown = "'*'" if column is None else f'"{column}"'
+    known = "" if column is None else f' AND "{column}" IS NOT NULL'
+    return f"""SELECT {shown} AS subject, {_window(width)} AS window_us, {_WINDOW_COUNTS}
+        FROM {merged(source, columns, some_repeated)}
+        WHERE timestamp >= $since AND timestamp < $until{known}
+        GROUP BY 1, 2 ORDER BY 1, 2"""
+
+
+def counts(source: str, some_repeated: bool, by: Sequence[str], width: timedelta | None) -> str:
+    """Columns `by`, window_us (with `width`), events, bytes, duration_ns; parameters $since, $until."""
+    columns = dict.fromkeys(
+        ("timestamp", "action", "response_bytes", "request_bytes", "size_bytes", "duration_ns", *by)
+    )
+    keys = [f'"{name}"' for name in by]
+    shown = [*keys, f"{_window(width)} AS window_us"] if width else keys
+    order = [*(["window_us"] if width else []), "events DESC", *(f"{key} NULLS LAST" for key in keys)]
+    grouped = f"GROUP BY {', '.join(str(i + 1) for i in range(len(shown)))}" if shown else "HAVING count(*) > 0"
+    return f"""SELECT {", ".join([*shown, "count(*) AS events"])}, coalesce(sum({BYTES}), 0)::BIGINT AS bytes,
+            avg(duration_ns)::DOUBLE AS duration_ns
+        FROM {merged(source, tuple(columns), some_repeated)}
+        WHERE timestamp >= $since AND timestamp < $until
+        {grouped} ORDER BY {", ".join(order)}"""
+
+
+def events(source: str, some_repeated: bool, query: EventQuery) -> tuple[str, dict[str, Any]]:
+    """The merged events that `query` asks for, and the parameters."""
+    clauses, parameters = conditions(query)
+    where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
+    way = "DESC" if query.newest_first else "ASC"
+    limit = ""
+    if query.limit is not None:
+        limit, parameters["limit"] = "LIMIT $limit", query.limit
+    every = merged(source, [field.name for field in FIELDS], some_repeated)
+    return f"SELECT * FROM {every} {where} ORDER BY timestamp {way}, event_id {way} {limit}", parameters
+
+
+def conditions(query: EventQuery) -> tuple[list[str], dict[str, Any]]:
+    clauses: list[str] = []
+    parameters: dict[str, Any] = {}
+    if query.since is not None:
+        clauses.append("timestamp >= $since")
+        parameters["since"] = query.since
+    if query.until is not None:
+        clauses.append("timestamp < $until")
+        parameters["until"] = query.until
+    for name, wanted in (("action", query.action), ("outcome", query.outcome), ("reason", query.reason)):
+        if wanted:
+            clauses.append(f"list_contains(${name}, {name})")
+            parameters[name] = [str(one) for one in wanted]
+    named = {"actor": query.actor, "client_ip": query.client, "repository": query.repository}
+    for name, pattern in (named | {"reference": query.reference, "digest": query.digest}).items():
+        if pattern is None:
+            continue
+        glob = "*" in pattern or "?" in pattern
+        clauses.append(f"{name} LIKE ${name} ESCAPE '\\'" if glob else f"{name} = ${name}")
+        parameters[name] = like(pattern) if glob else pattern
+    return clauses, parameters
+
+
+def like(pattern: str) -> str:
+    r"""A glob of `*` and `?` as a LIKE pattern with `\` as its escape: `a_*` → `a\_%`."""
+    plain = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return plain.replace("*", "%").replace("?", "_")

@@ -1,0 +1,91 @@
+"""The pages that messages point at."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from alerts.config import AlertsConfig
+from alerts.message import runbook_link
+from collector.telemetry import CollectorTelemetry
+from store.event import BY_ECS
+
+from .conftest import make_finding
+
+ROOT = Path(__file__).parents[2]
+DETECTORS = sorted(file for file in (ROOT / "analytics" / "detectors").glob("*.py") if file.stem != "__init__")
+
+
+def page(detector: Path) -> str:
+    return (ROOT / runbook_link(make_finding(detector=detector.stem), AlertsConfig()).partition("#")[0]).read_text()
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def kinds(detector: Path) -> set[str]:
+    """The kinds a detector's source names: `kind=…` and the first argument of its own `_suspicion`."""
+    found: set[str] = set()
+    for call in (node for node in ast.walk(ast.parse(detector.read_text())) if isinstance(node, ast.Call)):
+        named = [keyword.value for keyword in call.keywords if keyword.arg == "kind"]
+        if isinstance(call.func, ast.Name) and call.func.id == "_suspicion":
+            named += call.args[:1]
+        for value in named:
+            branches = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
+            found |= {
+                branch.value
+                for branch in branches
+                if isinstance(branch, ast.Constant) and isinstance(branch.value, str) and "_" in branch.value
+            }
+    return found
+
+
+def test_there_are_detectors() -> None:
+    """A suite that finds nothing to check must fail."""
+    assert len(DETECTORS) >= 3
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=lambda file: file.stem)
+def test_every_detector_has_a_page_with_a_heading_for_each_kind(detector: Path) -> None:
+    """The link of a finding's message leads somewhere, and no heading is about a kind that no longer exists."""
+    text = page(detector)
+    assert len(text.splitlines()) <= 80
+    named = kinds(detector)
+    assert named, "no kind was found in the detector's source"
+    assert set(re.findall(r"^### (\w+)$", text, re.MULTILINE)) == named
+    for heading in ("## Check", "## Contain", "## When it is harmless"):
+        assert heading in text
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=lambda file: file.stem)
+def test_every_query_uses_names_that_exist(detector: Path) -> None:
+    """Options of `regsight events`, fields of the event, and metrics of the collector."""
+    from regsight.commands.showing import events
+
+    text = page(detector)
+    options = {f"--{name}" for name in inspect.signature(events).parameters}
+    commands = [line for block in blocks(text, "sh") for line in block.splitlines()]
+    assert commands and all(line.startswith("regsight events ") for line in commands)
+    for line in commands:
+        assert set(re.findall(r"--\w+", line)) <= options, line
+
+    queries = [json.loads(block) for block in blocks(text, "json")]
+    assert queries
+    for query in queries:
+        used = set(re.findall(r'"field": "([^"]+)"', json.dumps(query)))
+        for clause in query["query"]["bool"]["filter"]:
+            used |= set(next(iter(clause.values())))
+        assert used and used <= set(BY_ECS), used - set(BY_ECS)
+
+    registry = CollectorRegistry()
+    CollectorTelemetry(registry)
+    emitted = {f"{family.name}_total" for family in registry.collect() if family.type == "counter"}
+    metrics = set(re.findall(r"regsight_\w+", "".join(blocks(text, "promql"))))
+    assert metrics and metrics <= emitted, metrics - emitted

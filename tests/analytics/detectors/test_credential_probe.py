@@ -1,0 +1,206 @@
+"""What is an attack on credentials, and the everyday things that look like one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from made_traffic import START, Made
+
+from analytics.detector import Suspicion
+from analytics.detectors.credential_probe import CredentialProbe
+from analytics.replay import Replay
+from store.finding import Severity
+
+NOW = START + timedelta(days=10, hours=9)
+ATTACKER = "203.0.113.9"
+Judge = Callable[[Made], list[Suspicion]]
+
+
+@pytest.fixture
+def judge(tmp_path: Path) -> Iterator[Judge]:
+    """Runs the detector in its own steps over two days from NOW on; the last word on each cause, strongest first."""
+    opened = []
+
+    def run(made: Made) -> list[Suspicion]:
+        store = made.store(tmp_path / f"s{len(opened)}")
+        opened.append(store)
+        reader, detector = Replay(store, START - timedelta(days=9), NOW + timedelta(days=2)), CredentialProbe()
+        strongest: dict[tuple[str, ...], Suspicion] = {}
+        for step in range(2 * 288):
+            for one in detector.detect(reader, NOW + step * detector.every, NOW + (step + 1) * detector.every):
+                known = strongest.get(one.cause)
+                if known is None or (one.severity.rank, one.score) >= (known.severity.rank, known.score):
+                    strongest[one.cause] = one
+        return sorted(strongest.values(), key=lambda one: -one.severity.rank)
+
+    yield run
+    for store in opened:
+        store.close()
+
+
+def alarms(found: list[Suspicion]) -> list[str]:
+    return [one.title for one in found if one.severity.rank >= Severity.MEDIUM.rank]
+
+
+def at_home(made: Made, *pairs: tuple[str, str]) -> None:
+    for actor, client in pairs:
+        for day in range(7):
+            made.login(NOW - timedelta(days=day + 1), actor, client)
+
+
+def test_guessing_says_who_and_how_often(judge: Judge) -> None:
+    """Five refused logins in two seconds are a finding with account, address, numbers and the refused events."""
+    made = Made()
+    ids = [made.refuse(NOW + timedelta(seconds=n / 2), "gitlab-runner", "127.1.9.9") for n in range(5)]
+    (found,) = judge(made)
+    assert found.title == "gitlab-runner: 5 refused logins in 2 s from 127.1.9.9; usual: 0 a day"
+    assert (found.kind, found.severity) == ("password_guessing", Severity.MEDIUM)
+    assert found.subjects == {"actor": ["gitlab-runner"], "client": ["127.1.9.9"], "repository": []}
+    assert found.evidence == ids
+
+
+def test_success_after_guessing_is_critical_and_named(judge: Judge) -> None:
+    """The login that follows is the first piece of evidence and stands in the title."""
+    made = Made()
+    for n in range(20):
+        made.refuse(NOW + timedelta(seconds=n), "alice", ATTACKER)
+    success = made.login(NOW + timedelta(minutes=12), "alice", ATTACKER)
+    (found,) = judge(made)
+    assert found.severity is Severity.CRITICAL
+    assert "then alice succeeded from 203.0.113.9 at 09:12:00 UTC" in found.title
+    assert found.evidence[0] == success
+
+
+def test_success_from_another_new_address_is_critical(judge: Judge) -> None:
+    """A guessed password used from elsewhere counts; the owner at work as always does not."""
+    made = Made()
+    at_home(made, ("alice", "192.0.2.1"), ("bob", "192.0.2.2"))
+    for n in range(20):
+        made.refuse(NOW + timedelta(seconds=n), "alice", ATTACKER)
+        made.refuse(NOW + timedelta(seconds=n), "bob", "203.0.113.77")
+    made.login(NOW + timedelta(minutes=30), "alice", "203.0.113.200")
+    for n in range(12):  # the refusals go on, so that the account is looked at again
+        made.refuse(NOW + timedelta(minutes=31, seconds=n), "alice", ATTACKER)
+        made.refuse(NOW + timedelta(minutes=31, seconds=n), "bob", "203.0.113.77")
+    made.login(NOW + timedelta(minutes=30), "bob", "192.0.2.2")
+    severities = {one.subjects["actor"][0]: one.severity for one in judge(made)}
+    assert severities["alice"] is Severity.CRITICAL
+    assert severities["bob"].rank < Severity.CRITICAL.rank
+
+
+def test_spraying_names_the_accounts(judge: Judge) -> None:
+    """Three accounts refused to one address within seconds are enough; five make it high."""
+    made = Made()
+    for n in range(3):
+        made.refuse(NOW + timedelta(seconds=n), f"user-{n}", ATTACKER)
+    for n in range(6):
+        made.refuse(NOW + timedelta(hours=8, seconds=n), f"user-{n}", "203.0.113.10")
+    high, medium = judge(made)
+    assert (medium.kind, medium.severity) == ("password_spraying", Severity.MEDIUM)
+    assert medium.subjects["actor"] == ["user-0", "user-1", "user-2"]
+    assert (high.severity, high.subjects["client"]) == (Severity.HIGH, ["203.0.113.10"])
+
+
+def test_one_account_from_many_addresses(judge: Judge) -> None:
+    """Two tries from each of ten addresses are guessing as well, though no address stands out."""
+    made = Made()
+    for n in range(20):
+        made.refuse(NOW + timedelta(minutes=n), "alice", f"203.0.113.{n // 2}")
+    found = judge(made)
+    assert found[0].kind == "distributed_guessing"
+    assert len(found[0].subjects["client"]) == 10
+
+
+def test_stuffing_from_everywhere(judge: Judge) -> None:
+    """Many accounts, each once, each from another address."""
+    made = Made()
+    for n in range(40):
+        made.refuse(NOW + timedelta(seconds=30 * n), f"user-{n}", f"203.0.113.{n}", "python-requests/2")
+    assert [(one.kind, one.severity) for one in judge(made)] == [("credential_stuffing", Severity.HIGH)]
+
+
+def test_repositories_forbidden_one_after_another(judge: Judge) -> None:
+    """Valid credentials that knock at a dozen closed doors are a probe; one closed door a hundred times is not."""
+    made = Made()
+    for n in range(100):
+        known = {"actor": "alice", "reason": "forbidden", "status": 403}
+        made.add(
+            NOW + timedelta(seconds=n), "pull", "denied", client_ip=ATTACKER, repository=f"p/{min(n, 11)}", **known
+        )
+        made.add(NOW + timedelta(seconds=n), "pull", "denied", client_ip="192.0.2.1", repository="p/0", **known)
+    (found,) = judge(made)
+    assert (found.kind, found.subjects["client"]) == ("forbidden_probe", [ATTACKER])
+
+
+def test_a_challenge_is_no_try(judge: Judge) -> None:
+    """A thousand first steps of the protocol and anonymous requests are nothing at all."""
+    made = Made()
+    for n in range(500):
+        made.add(NOW + timedelta(seconds=n), "ping", "unknown", reason="challenge", client_ip=ATTACKER, status=401)
+        made.add(NOW + timedelta(seconds=n), "pull", "denied", reason="no_credentials", client_ip=ATTACKER, status=401)
+    assert judge(made) == []
+
+
+@pytest.mark.parametrize("mistakes", [2, 3, 4])
+@pytest.mark.parametrize("known", [True, False])
+def test_mistyping_is_human(judge: Judge, mistakes: int, known: bool) -> None:
+    """Two to four wrong passwords and then the right one are no finding, at home or on a new machine."""
+    made = Made()
+    if known:
+        at_home(made, ("alice", "192.0.2.1"))
+    for n in range(mistakes):
+        made.refuse(NOW + timedelta(seconds=10 * n), "alice", "192.0.2.1")
+    made.login(NOW + timedelta(seconds=60), "alice", "192.0.2.1")
+    assert judge(made) == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("seconds", [20, 120])
+def test_expired_token_is_an_operational_notice(judge: Judge, known: bool, seconds: int) -> None:
+    """A robot refused at an even pace for a day from its own place is told as such, low, and once a day."""
+    made = Made()
+    if known:
+        at_home(made, ("robot$ci", "10.30.0.1"))
+    for n in range(86_400 // seconds):
+        made.refuse(NOW + timedelta(seconds=seconds * n + n % 3), "robot$ci", "10.30.0.1", "kaniko")
+    found = judge(made)
+    assert {(one.kind, one.severity) for one in found} == {("expired_credential", Severity.LOW)}
+    assert len(found) <= 2
+
+
+def test_an_even_pace_elsewhere_is_no_expired_token(judge: Judge) -> None:
+    """An account that is at home in one network is not excused when a machine tries it from another."""
+    made = Made()
+    at_home(made, ("robot$ci", "10.30.0.1"))
+    for n in range(60):
+        made.refuse(NOW + timedelta(minutes=n), "robot$ci", ATTACKER, "kaniko")
+    assert judge(made)[0].kind == "password_guessing"
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_password_change_morning(judge: Judge, known: bool) -> None:
+    """Thirty people who fail two to four times and soon succeed, all behind one address, alarm nobody."""
+    made = Made()
+    for person in range(30):
+        actor, first = f"person-{person}", NOW + timedelta(minutes=4 * person)
+        if known:
+            at_home(made, (actor, "192.0.2.1"))
+        for n in range(2 + person % 3):
+            made.refuse(first + timedelta(seconds=15 * n), actor, "192.0.2.1")
+        made.login(first + timedelta(seconds=75), actor, "192.0.2.1")
+    assert alarms(judge(made)) == []
+
+
+def test_spraying_behind_a_busy_morning(judge: Judge) -> None:
+    """The office's own mistakes do not hide an attacker at another address."""
+    made = Made()
+    for person in range(30):
+        first = NOW + timedelta(minutes=4 * person)
+        for n in range(3):
+            made.refuse(first + timedelta(seconds=15 * n), f"person-{person}", "192.0.2.1")
+        made.login(first + timedelta(seconds=75), f"person-{person}", "192.0.2.1")
+        made.refuse(first, f"person-{person}", ATTACKER)
+    assert [one.subjects["client"] for one in judge(made) if one.severity is Severity.HIGH] == [[ATTACKER]]

@@ -1,0 +1,158 @@
+"""What every detector promises, whatever it looks for. A new file in `analytics/detectors/` is covered by being there."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+
+import pandas as pd
+import pytest
+from made_traffic import REPOSITORIES, START, Made, steady
+
+import analytics.detectors
+from analytics.detector import Detector, Suspicion
+from analytics.replay import Replay
+from store.contract import EventQuery, Store
+from store.finding import Severity
+from store.locate import open_store
+
+FILES = sorted(module.name for module in pkgutil.iter_modules(analytics.detectors.__path__))
+DAYS = 28
+EVENING = START + timedelta(days=25, hours=20)  # a Friday: what is planted begins here, or the evening before
+BEFORE = EVENING - timedelta(days=1)
+
+
+def guess(made: Made) -> None:
+    for second in range(40):
+        made.refuse(EVENING + timedelta(seconds=second), "person-1", "203.0.113.9")
+
+
+def pull_everything(made: Made) -> None:
+    for number, repository in enumerate(REPOSITORIES):
+        made.pull(EVENING + timedelta(seconds=20 * number), "person-2", "203.0.113.10", repository)
+
+
+def delete_and_push(made: Made) -> None:
+    for number in range(300):
+        at, repository = BEFORE + timedelta(seconds=number), REPOSITORIES[number % 50]
+        for action in ("delete", "push"):
+            made.add(at, action, actor="person-3", client_ip="203.0.113.11", repository=repository, status=202)
+
+
+PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
+    "credential_probe": (guess, EVENING, {"actor": "person-1", "client": "203.0.113.9"}),
+    "pull_volume": (pull_everything, EVENING, {"actor": "person-2", "client": "203.0.113.10", "repository": "data/a"}),
+    "isolation_forest": (delete_and_push, BEFORE, {"actor": "person-3", "client": "203.0.113.11"}),
+}
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    store = steady(DAYS).store(tmp_path_factory.mktemp("quiet"))
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    made = steady(DAYS)
+    for plant, _, _ in PLANTED.values():
+        plant(made)
+    store = made.store(tmp_path_factory.mktemp("odd"))
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=FILES)
+def detector(request: pytest.FixtureRequest) -> Detector:
+    made: Detector = importlib.import_module(f"analytics.detectors.{request.param}").DETECTOR()
+    return made
+
+
+def in_steps(detector: Detector, store: Store, since: datetime, until: datetime) -> list[Suspicion]:
+    reader = Replay(store, START - timedelta(days=60), until)
+    found: list[Suspicion] = []
+    while since < until:
+        found += detector.detect(reader, since, since + detector.every)
+        since += detector.every
+    return found
+
+
+def test_each_file_offers_a_detector_with_a_plan() -> None:
+    """Every file of the folder is covered here, says what to check first, and has an anomaly planted for it."""
+    assert FILES
+    for name in FILES:
+        detector = importlib.import_module(f"analytics.detectors.{name}").DETECTOR()
+        assert detector.name in PLANTED
+        assert detector.next_step.endswith(".")
+        assert detector.every > timedelta(0)
+
+
+def test_silent_on_steady_traffic(detector: Detector, quiet: Store) -> None:
+    """Two weeks of steady traffic give nothing that would wake anybody."""
+    found = in_steps(detector, quiet, START + timedelta(days=14), START + timedelta(days=DAYS))
+    assert [one.title for one in found if one.severity.rank >= Severity.MEDIUM.rank] == []
+
+
+def test_planted_anomaly_is_found_with_its_subjects(detector: Detector, odd: Store) -> None:
+    """What was planted is the strangest thing found, named by its actor, address and repository, with events behind it."""
+    _, start, subjects = PLANTED[detector.name]
+    found = in_steps(detector, odd, start - timedelta(hours=3), start + timedelta(hours=3))
+    strangest = max(found, key=lambda one: (one.severity.rank, one.score))
+    for subject, name in subjects.items():
+        assert name in strangest.subjects[subject]
+    assert strangest.severity.rank >= Severity.MEDIUM.rank
+    assert strangest.score > 0
+    assert strangest.evidence
+    times = [event["timestamp"] for event in odd.events(EventQuery(ids=strangest.evidence))]
+    assert len(times) == len(strangest.evidence)
+    assert all(start <= at < start + timedelta(hours=1) for at in times)
+    assert strangest.start >= start - timedelta(hours=1)
+    assert strangest.expected
+    assert strangest.observed
+
+
+def test_same_question_same_answer(detector: Detector, odd: Store) -> None:
+    """The same span judged twice, by the same object and by a new one, gives the same suspicions."""
+    start = PLANTED[detector.name][1]
+    span = (start, start + timedelta(hours=2))
+    first = list(detector.detect(odd, *span))
+    assert first
+    assert list(detector.detect(odd, *span)) == first
+    assert list(type(detector)().detect(odd, *span)) == first
+
+
+def test_inputs_stay_as_they_are(detector: Detector, odd: Store) -> None:
+    """What the store answers is not changed by the detector that asked."""
+    reader = Replay(odd, START - timedelta(days=60), EVENING + timedelta(hours=2))
+    detector.detect(reader, EVENING, EVENING + timedelta(hours=2))
+    assert reader._frames
+    for key, frame in reader._frames.items():
+        kind, subject, width = key  # type: ignore[misc]
+        ask = odd.counts if kind == "counts" else None
+        fresh = (
+            ask(reader.since, reader.until, subject, width)
+            if ask
+            else odd.windows(reader.since, reader.until, width, subject)
+        )
+        pd.testing.assert_frame_equal(frame, fresh)
+
+
+def test_nothing_from_nothing(detector: Detector, tmp_path: object) -> None:
+    """An empty store gives no suspicion and no error."""
+    store = open_store(f"delta:{tmp_path}")
+    assert list(detector.detect(store, START, START + timedelta(days=1))) == []
+    store.close()
+
+
+def test_later_events_change_nothing(detector: Detector, odd: Store) -> None:
+    """Steps answered from what was read for a longer span give what the store gives when it is asked step by step."""
+    start = PLANTED[detector.name][1]
+    since, until = start - timedelta(hours=1), start + timedelta(hours=1)
+    reader = Replay(odd, START - timedelta(days=60), until + timedelta(days=1))
+    while since < until:
+        end = since + detector.every
+        assert list(detector.detect(reader, since, end)) == list(detector.detect(odd, since, end))
+        since = end

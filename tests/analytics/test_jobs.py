@@ -1,0 +1,190 @@
+"""Steps, catching up, and the ledger of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from made_traffic import REPOSITORIES, START, Made, steady
+from prometheus_client import CollectorRegistry
+
+from analytics.config import AnalyticsConfig
+from analytics.detector import Detector
+from analytics.detectors import credential_probe, isolation_forest, pull_volume
+from analytics.errors import UnknownDetector
+from analytics.jobs import JUDGED_NOTE, detect_now, detect_span, missed, prepare, run_job
+from analytics.judge import judge
+from analytics.telemetry import AnalyticsTelemetry
+from store.contract import JobRun, Store
+from store.errors import Unavailable
+from store.finding import Finding, Severity
+
+EVENING = START + timedelta(days=15, hours=20)
+EVERY = timedelta(minutes=5)
+
+
+def detectors() -> list[Detector]:
+    return [file.DETECTOR() for file in (credential_probe, pull_volume, isolation_forest)]
+
+
+def attacked() -> Made:
+    made = steady(17)
+    for number in range(60):
+        made.refuse(EVENING + timedelta(seconds=20 * number), f"person-{number % 9}", "203.0.113.9")
+    made.login(EVENING + timedelta(minutes=40), "person-4", "203.0.113.9")
+    for number, repository in enumerate(REPOSITORIES):
+        made.pull(EVENING + timedelta(minutes=41, seconds=30 * number), "person-4", "203.0.113.9", repository)
+    return made
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = attacked().store(tmp_path / "attacked")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Store]:
+    opened = Made().store(tmp_path / "empty")
+    yield opened
+    opened.close()
+
+
+def by_id(findings: list[Finding]) -> dict[str, Finding]:
+    return {finding.id: finding for finding in findings}
+
+
+def test_a_span_equals_its_steps(store: Store) -> None:
+    """Judging a span at once gives the very findings that the timetable's steps give, each asking the store anew."""
+    since, until = EVENING - timedelta(minutes=30), EVENING + timedelta(hours=2)
+    expected: dict[str, Finding] = {}
+    step = since + EVERY
+    while step <= until:
+        for detector in detectors():
+            if step.timestamp() % detector.every.total_seconds() == 0:
+                suspicions = detector.detect(store, step - detector.every, step)
+                expected |= by_id(judge(detector, suspicions, step, expected.get))
+        step += EVERY
+    assert len(expected) >= 3
+    found = detect_span(store, detectors(), since, until)
+    assert by_id(found) == expected
+    assert by_id(store.findings()) == expected
+
+
+def test_findings_know_when_they_could_first_be_known(store: Store) -> None:
+    """`detected_at` is the first step at which the evidence was complete, however much later the span is judged."""
+    found = detect_span(store, detectors(), START + timedelta(days=15), START + timedelta(days=17))
+    guessing = next(finding for finding in found if finding.detector == "credential_probe")
+    assert guessing.detected_at == EVENING + EVERY
+    assert guessing.severity is Severity.CRITICAL
+    assert "person-4 succeeded" in guessing.title
+    assert all(finding.detected_at >= finding.start for finding in found)
+
+
+def test_judging_again_finds_nothing_new(store: Store) -> None:
+    """A second run over the same span returns nothing and leaves the findings as they are."""
+    span = (EVENING - timedelta(hours=1), EVENING + timedelta(hours=2))
+    detect_span(store, detectors(), *span)
+    before = store.findings()
+    assert detect_span(store, detectors(), *span) == []
+    assert store.findings() == before
+
+
+def test_progress_and_metrics(store: Store) -> None:
+    """Progress ends at all steps; each new finding is counted once, by detector and severity."""
+    registry, told = CollectorRegistry(), []
+    found = detect_span(
+        store,
+        detectors(),
+        EVENING,
+        EVENING + timedelta(hours=1, seconds=1),
+        AnalyticsTelemetry(registry),
+        lambda done, total: told.append((done, total)),
+    )
+    assert told[-1] == (13, 13)
+    counted = sum(
+        registry.get_sample_value(
+            "regsight_analytics_findings_total", {"detector": detector.name, "severity": str(severity)}
+        )
+        or 0
+        for detector in detectors()
+        for severity in Severity
+    )
+    assert counted == len(found) > 0
+    labels = {"detector": "pull_volume"}
+    assert registry.get_sample_value("regsight_analytics_detection_duration_seconds_count", labels) == 1
+
+
+def test_the_timetable_resumes_where_it_stopped(store: Store) -> None:
+    """A call after a pause judges the pause; calls in any rhythm find what one call over all of it finds."""
+    detect_now(store, detectors(), EVENING)
+    for minutes in (3, 7, 64, 125):
+        detect_now(store, detectors(), EVENING + timedelta(minutes=minutes))
+    assert store.note(JUDGED_NOTE) == {"until": (EVENING + timedelta(minutes=125)).isoformat()}
+    kinds = {(finding.detector, finding.subjects["client"][0]) for finding in store.findings(since=EVENING)}
+    assert ("credential_probe", "203.0.113.9") in kinds
+    assert ("pull_volume", "203.0.113.9") in kinds
+    guessing = [finding for finding in store.findings() if finding.detector == "credential_probe"]
+    assert [finding.severity for finding in guessing] == [Severity.CRITICAL]
+
+
+def test_nothing_to_do(empty: Store) -> None:
+    """No detectors, no span, no events: no findings."""
+    assert detect_span(empty, [], START, EVENING) == []
+    assert detect_span(empty, detectors(), EVENING, EVENING) == []
+    assert detect_span(empty, detectors(), EVENING, EVENING + timedelta(days=1)) == []
+
+
+def test_a_job_that_fails_is_kept_and_raises_nothing(empty: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """The ledger and the metrics tell how each run ended."""
+    registry = CollectorRegistry()
+    telemetry = AnalyticsTelemetry(registry)
+
+    def fail() -> str:
+        raise Unavailable("the store is away")
+
+    good = run_job(empty, "detect", EVENING, lambda: EVENING, lambda: "3 findings", telemetry)
+    bad = run_job(empty, "detect", EVENING + EVERY, lambda: EVENING + EVERY, fail, telemetry)
+    assert (good.state, good.note, bad.state, bad.note) == (
+        "ok",
+        "3 findings",
+        "failed",
+        "Unavailable: the store is away",
+    )
+    assert empty.runs("detect") == [bad, good]
+    assert "job failed" in caplog.text
+    for state in ("ok", "failed"):
+        labels = {"job": "detect", "state": state}
+        assert registry.get_sample_value("regsight_analytics_job_runs_total", labels) == 1
+    success = registry.get_sample_value("regsight_analytics_job_last_success_timestamp_seconds", {"job": "detect"})
+    assert success == EVENING.timestamp()
+
+
+def test_missed_moments(empty: Store) -> None:
+    """Every due moment since the last good run is named, oldest first; a failed run is still due."""
+
+    def ran(due: datetime, state: str) -> None:
+        run = JobRun(job="report", due_at=due, started_at=due)
+        empty.start_run(run)
+        empty.finish_run(JobRun(job="report", due_at=due, started_at=due, finished_at=due, state=state))
+
+    now = EVENING + timedelta(minutes=2)
+    assert missed(empty, "report", EVERY, now) == [EVENING]
+    ran(EVENING - 3 * EVERY, "ok")
+    ran(EVENING - 2 * EVERY, "failed")
+    assert missed(empty, "report", EVERY, now) == [EVENING - 2 * EVERY, EVENING - EVERY, EVENING]
+    ran(EVENING, "ok")
+    assert missed(empty, "report", EVERY, now) == []
+
+
+def test_settings_choose_detectors_and_their_budget() -> None:
+    """Named detectors run with the budget that is set; an unknown name says what is near."""
+    chosen = prepare(detectors(), AnalyticsConfig(detectors=("pull_volume",), alerts_per_week=0.5))
+    assert [detector.name for detector in chosen] == ["pull_volume"]
+    assert getattr(chosen[0], "alerts_per_week", None) == 0.5
+    assert len(prepare(detectors(), AnalyticsConfig())) == 3
+    with pytest.raises(UnknownDetector, match="did you mean 'pull_volume'"):
+        prepare(detectors(), AnalyticsConfig(detectors=("pull_volum",)))

@@ -1,0 +1,69 @@
+"""How suspicions become findings, and what of two stays."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from made_traffic import START
+
+from analytics.detector import Suspicion
+from analytics.detectors.credential_probe import CredentialProbe
+from analytics.judge import judge
+from store.finding import Finding, Severity, finding_id
+
+WEAK = Suspicion(
+    kind="password_guessing",
+    cause=("client", "203.0.113.9", "2026-09-07"),
+    severity=Severity.MEDIUM,
+    title="weak",
+    start=START,
+    end=START + timedelta(minutes=5),
+    subjects={"actor": ["b"], "client": ["203.0.113.9"]},
+    score=5,
+    expected="0",
+    observed="5",
+    evidence=[f"try-{n}" for n in range(60)],
+)
+STRONG = replace(
+    WEAK,
+    severity=Severity.CRITICAL,
+    title="strong",
+    start=START + timedelta(minutes=1),
+    end=START + timedelta(minutes=9),
+    subjects={"actor": ["a"], "client": ["203.0.113.9"]},
+    score=105,
+    evidence=["success", "try-0"],
+)
+NOW = START + timedelta(minutes=10)
+
+
+def known(*findings: Finding) -> object:
+    return {finding.id: finding for finding in findings}.get
+
+
+def test_a_new_finding_has_its_cause_as_id() -> None:
+    """Detector and cause make the id, the detector the next step; evidence is cut at 50."""
+    (found,) = judge(CredentialProbe(), [WEAK], NOW, known())  # type: ignore[arg-type]
+    assert found.id == finding_id("credential_probe", *WEAK.cause)
+    assert found.next_step == CredentialProbe().next_step
+    assert found.evidence == WEAK.evidence[:50]
+    assert found.subjects == {"actor": ["b"], "client": ["203.0.113.9"], "repository": []}
+    assert found.detected_at == NOW
+
+
+def test_a_finding_that_goes_on_grows() -> None:
+    """The stronger one speaks and its evidence comes first; span and subjects are united; the first detection counts."""
+    (before,) = judge(CredentialProbe(), [WEAK], NOW, known())  # type: ignore[arg-type]
+    (after,) = judge(CredentialProbe(), [STRONG], NOW + timedelta(hours=1), known(before))  # type: ignore[arg-type]
+    assert (after.id, after.detected_at, after.title) == (before.id, NOW, "strong")
+    assert (after.start, after.end) == (WEAK.start, STRONG.end)
+    assert after.subjects["actor"] == ["a", "b"]
+    assert after.evidence[:3] == ["success", "try-0", "try-1"]
+    assert len(after.evidence) == 50
+
+
+def test_what_is_known_is_not_said_again() -> None:
+    """Neither the same suspicion nor an earlier, weaker one changes a finding."""
+    (found,) = judge(CredentialProbe(), [WEAK, STRONG], NOW, known())  # type: ignore[arg-type]
+    assert judge(CredentialProbe(), [WEAK, STRONG], NOW + timedelta(days=1), known(found)) == []  # type: ignore[arg-type]

@@ -1,0 +1,81 @@
+"""The demo is the first thing that anybody tries, so it is run whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from servers.presence import missing
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "regsight", *words], cwd=cwd, capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.mark.slow
+def test_demo_finds_what_was_planted(tmp_path: Path) -> None:
+    """The planted credential attack and the one in the real capture are found, stored, sent and in the report."""
+    done = run("demo", "--no-serve", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "0 dead letters" in done.stderr
+    truth = json.loads((tmp_path / "demo" / "logs" / "truth.json").read_text())
+    (attack,) = [scenario for scenario in truth["scenarios"] if scenario["kind"] == "A01"]
+    store = ("--store", f"delta:{tmp_path}/demo/store")
+    listed = run("findings", "list", "--severity", "medium", "--json", *store, cwd=tmp_path).stdout
+    found = [json.loads(line) for line in listed.splitlines()]
+    ours = [f for f in found if set(f["subjects"]["actor"]) & set(attack["actors"])]
+    captured = [f for f in found if f["subjects"]["client"] == ["127.1.9.9"]]
+    assert ours
+    assert captured
+    for finding in (ours[0], captured[0]):
+        shown = json.loads(run("findings", "show", finding["id"], "--json", *store, cwd=tmp_path).stdout)
+        assert shown["explanation"]
+        assert shown["next_step"]
+        assert [d["state"] for d in shown["deliveries"]] == ["sent"] * len(shown["deliveries"]) != []
+        assert finding["title"] in done.stderr + done.stdout
+    report = (tmp_path / "demo" / "report.html").read_text()
+    assert attack["actors"][0] in report
+    assert "127.1.9.9" in report
+
+
+@pytest.mark.external_service
+def test_live_demo_shows_real_operations(tmp_path: Path) -> None:
+    """Real pushes and pulls against a real docker-registry are in the store, each once, with user and digest."""
+    for program, package in (("docker-registry",) * 2, ("skopeo",) * 2, ("htpasswd", "apache2-utils")):
+        if shutil.which(program) is None:
+            missing(program, f"apt-get install {package}")
+    done = run("demo", "--live", "--no-serve", "--days", "1", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    words = ("--repository", "demo/app", "--json", "--store", f"delta:{tmp_path}/demo/store")
+    lines = run("events", "--action", "push", "--action", "pull", *words, cwd=tmp_path).stdout.splitlines()
+    events = [json.loads(line) for line in lines]
+    told = [(e["event.action"], e["event.outcome"], e["oci.reference"], e.get("user.name")) for e in events]
+    builder = "ci-builder"
+    assert told == [
+        ("push", "success", "1.0", builder),
+        ("push", "success", "latest", builder),
+        ("pull", "success", "1.0", builder),
+        ("push", "success", "latest", builder),
+        ("pull", "success", "latest", builder),
+        *[("pull", "denied", "1.0", builder)] * 5,
+    ]
+    digests = [e["oci.digest"] for e in events[:5]]
+    assert digests[0] == digests[1] == digests[2] != digests[3] == digests[4]
+
+
+def test_demo_never_empties_a_folder_that_is_not_its_own(tmp_path: Path) -> None:
+    """A folder with other files in it is refused and left as it was."""
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "mine.txt").write_text("keep")
+    done = run("demo", "--no-serve", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "name another folder with --out" in done.stderr
+    assert (tmp_path / "demo" / "mine.txt").read_text() == "keep"

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from regsight.config import Settings
+from regsight.timetable import LEASE_NAME, Timetable
+from store.contract import JobRun, Store
+from store.locate import open_store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = open_store(f"delta:{tmp_path}/data")
+    yield opened
+    opened.close()
+
+
+def settings(tmp_path: Path) -> Settings:
+    return Settings.model_validate(
+        {"reports": {"folder": str(tmp_path / "reports"), "daily_at": "00:00"}, "analytics": {"detect_every": "1h"}}
+    )
+
+
+def wait_for(condition: object, seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def done(store: Store, job: str, day: datetime) -> JobRun:
+    return JobRun(job=job, due_at=day, started_at=day, finished_at=day, state="ok")
+
+
+def test_every_missed_report_is_made_good_in_order(tmp_path: Path, store: Store) -> None:
+    """After three days off the reports of all missed days are written, oldest first, each for its own day."""
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    last = done(store, "report", today - timedelta(days=3))
+    store.start_run(last)
+    store.finish_run(last)
+    timetable = Timetable(store, settings(tmp_path), [], CollectorRegistry())
+    timetable.start()
+    wait_for(lambda: len([run for run in store.runs("report") if run.state == "ok"]) == 4)
+    timetable.stop()
+    runs = sorted(store.runs("report"), key=lambda run: run.started_at)[1:]
+    assert [run.due_at for run in runs] == [today - timedelta(days=back) for back in (2, 1, 0)]
+    names = sorted(path.name for path in (tmp_path / "reports").glob("*.html"))
+    assert names == [f"regsight-{run.due_at:%Y-%m-%d}.html" for run in runs]
+
+
+def test_only_the_holder_of_the_lease_runs_jobs(tmp_path: Path, store: Store) -> None:
+    """A second process on the same store runs nothing while the first holds the lease."""
+    assert store.take_lease(LEASE_NAME, "another", datetime.now(UTC), timedelta(minutes=5))
+    timetable = Timetable(store, settings(tmp_path), [], CollectorRegistry(), holder="second")
+    timetable.start()
+    time.sleep(1.0)
+    timetable.stop()
+    assert store.runs() == []
+    store.release_lease(LEASE_NAME, "another")
+    timetable = Timetable(store, settings(tmp_path), [], CollectorRegistry(), holder="second")
+    timetable.start()
+    wait_for(lambda: store.last_ok("detect"))
+    timetable.stop()
+    assert store.last_ok("detect") is not None
+
+
+def test_a_failing_job_is_counted_and_the_others_go_on(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that raises is in the ledger as failed with its reason, and on the metric; the clock goes on."""
+    registry = CollectorRegistry()
+    timetable = Timetable(store, settings(tmp_path), [], registry)
+
+    def broken(now: datetime) -> str:
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(
+        timetable, "jobs", [*timetable.jobs[1:], type(timetable.jobs[0])("detect", timedelta(hours=1), broken)]
+    )
+    timetable.start()
+    wait_for(lambda: store.last_ok("maintain") and [run for run in store.runs("detect") if run.state == "failed"])
+    timetable.stop()
+    (run,) = store.runs("detect")
+    assert run.note == "RuntimeError: no room"
+    assert registry.get_sample_value("regsight_analytics_job_runs_total", {"job": "detect", "state": "failed"}) == 1

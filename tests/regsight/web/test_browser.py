@@ -1,0 +1,152 @@
+"""The page in a real browser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from seeded_store import END, HOSTILE, VICTIM
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
+from servers.browser import Browser
+from web_server import seeded_state, serving
+
+from store.contract import Store
+from store.finding import finding_id
+
+pytestmark = pytest.mark.external_service
+
+STORY = "/findings/" + finding_id("pull_volume", HOSTILE["repository"], "2026-11-23")
+PAGES = ["/", "/events", "/findings", STORY, "/sent", "/report", "/login"]
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("path", PAGES)
+def test_page_opens_clean(site: str, browser: Browser, path: str, width: int) -> None:
+    """No console error, nothing from another host, nothing sticks out at the side, no name has acted."""
+    browser.open(site + path, width)
+    assert browser.console() == []
+    assert all(address.startswith(site) for address in browser.requests())
+    assert browser.ask("document.documentElement.scrollWidth") <= width
+    assert browser.overflow() == []
+    assert "owned" not in browser.driver.title
+    assert browser.ask("document.querySelectorAll('[onerror],[onload],img[src=x],script:not([src])').length") == 0
+    assert browser.ask("document.querySelectorAll('h1').length") == 1
+
+
+def test_hostile_names_are_shown_as_text(site: str, browser: Browser) -> None:
+    """One reads what the client sent, spelled out."""
+    browser.open(site + STORY)
+    text = browser.text()
+    assert HOSTILE["actor"] in text
+    assert "shop/\\u202egpj.exe\\u2066" in text
+    with browser.leaving():
+        browser.driver.find_element(By.CSS_SELECTOR, "td.time a").click()
+    assert "\\x1b[31mred\\x1b[0m</td><script>document.title='owned'</script>" in browser.text()
+    assert browser.console() == []
+
+
+def test_filters_by_hand(site: str, browser: Browser) -> None:
+    """Typing a filter and pressing Enter shows those events and keeps what was typed; names in the list filter too."""
+    browser.open(site + "/events")
+    find = browser.driver.find_element
+    Select(find(By.NAME, "outcome")).select_by_visible_text("denied")
+    with browser.leaving():
+        find(By.NAME, "actor").send_keys(VICTIM, Keys.ENTER)
+    rows = browser.driver.find_elements(By.CSS_SELECTOR, "tbody tr")
+    assert len(rows) >= 30
+    assert all("denied" in row.text and VICTIM in row.text for row in rows)
+    assert find(By.NAME, "actor").get_attribute("value") == VICTIM
+    assert Select(find(By.NAME, "outcome")).first_selected_option.text == "denied"
+    with browser.leaving():
+        find(By.CSS_SELECTOR, "td[data-label=address] a").click()
+    assert "client=" in browser.driver.current_url
+    assert browser.driver.find_elements(By.CSS_SELECTOR, "tbody tr")
+
+
+def test_keyboard_reaches_the_content(site: str, browser: Browser) -> None:
+    """The first Tab shows the way past the navigation, and the focus can be seen."""
+    browser.open(site + "/")
+    browser.driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    assert browser.ask("document.activeElement.className") == "skip"
+    assert browser.ask("document.activeElement.getBoundingClientRect().left") >= 0
+    assert browser.ask("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    browser.driver.switch_to.active_element.send_keys(Keys.ENTER)
+    assert browser.ask("document.activeElement.id") == "content"
+
+
+@pytest.fixture
+def moving(seeded: Store) -> Iterator[tuple[str, list[str]]]:
+    """A page whose one source changes its name whenever the list is changed."""
+    names = ["before"]
+    with serving(replace(seeded_state(seeded), sources=lambda: [{"name": names[0]}], refresh_seconds=1)) as address:
+        yield address, names
+
+
+def test_the_page_refreshes_itself(moving: tuple[str, list[str]], browser: Browser) -> None:
+    """Without a hand the page shows what is new, keeps the place, and stops while it is paused."""
+    site, names = moving
+    browser.open(site + "/")
+    browser.driver.execute_script("scrollTo(0, 300)")
+    assert "before" in browser.text("#content")
+    names[0] = "after"
+    deadline = time.monotonic() + 20
+    while "after" not in browser.text("#content") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert "after" in browser.text("#content")
+    assert browser.ask("scrollY") == 300
+    assert browser.console() == []
+    browser.driver.find_element(By.CSS_SELECTOR, "button.paused").click()
+    assert browser.text("button.paused") == "Refresh again"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_letters_stand_out(site: str, browser: Browser, dark: bool) -> None:
+    """Every text has at least the contrast of WCAG AA (4.5 to 1) against what it stands on, light and dark."""
+    browser.open(site + STORY, dark=dark)
+    weak = browser.driver.execute_script(CONTRAST)
+    browser.open(site + "/", dark=dark)
+    assert weak + browser.driver.execute_script(CONTRAST) == []
+
+
+CONTRAST = """
+const light = color => {
+  const part = color.match(/[\\d.]+/g).slice(0, 3).map(Number).map(one => one / 255)
+    .map(one => one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * part[0] + 0.7152 * part[1] + 0.0722 * part[2];
+};
+const ground = one => {
+  for (; one; one = one.parentElement) {
+    const color = getComputedStyle(one).backgroundColor;
+    if (!/, 0\\)$/.test(color)) return color;
+  }
+  return "rgb(255, 255, 255)";
+};
+return [...document.querySelectorAll("body *")]
+  .filter(one => [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim()))
+  .filter(one => !one.closest("title"))
+  .map(one => {
+    const style = getComputedStyle(one);
+    const a = light(one.closest("svg") ? style.fill : style.color), b = light(ground(one));
+    return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), one.outerHTML.slice(0, 90)];
+  })
+  .filter(([ratio]) => ratio < 4.5).map(([ratio, text]) => `${ratio.toFixed(2)} ${text}`);
+"""
+
+
+def test_token_by_hand(seeded: Store, browser: Browser) -> None:
+    """The form takes the token and leads to the page that was wanted."""
+    token = "correct horse battery staple"
+    state = replace(seeded_state(seeded), token=token, clock=lambda: END)
+    with serving(state) as site:
+        browser.open(site + "/events?outcome=denied")
+        with browser.leaving():
+            browser.driver.find_element(By.NAME, "token").send_keys("wrong", Keys.ENTER)
+        assert "That is not the token." in browser.text()
+        with browser.leaving():
+            browser.driver.find_element(By.NAME, "token").send_keys(token, Keys.ENTER)
+        assert browser.driver.current_url == site + "/events?outcome=denied"
+        assert browser.ask("document.cookie") == ""
