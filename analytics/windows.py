@@ -18,6 +18,7 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 HOUR = timedelta(hours=1)
+_FEW_REQUESTS = 4
 DAY = timedelta(days=1)
 
 
@@ -87,7 +88,7 @@ def actor_hours(store: EventReader, since: datetime, until: datetime) -> pd.Data
     ):
         features[name] = np.log2(1.0 + counts[name].astype("float64"))
     features["megabytes"] = np.log2(1.0 + counts["bytes"].astype("float64") / 1e6)
-    asked = counts["requests"].clip(lower=1)
+    asked = counts["requests"] + _FEW_REQUESTS  # one refusal of one request is no share to speak of
     features["denied_share"] = counts["denied"] / asked
     features["failure_share"] = counts["failures"] / asked
     features["new_repositories"] = np.log2(1.0 + _new_repositories(store, since, until, counts.index))

@@ -35,7 +35,7 @@ def duration(span: timedelta) -> str:
 
 def number(value: float) -> str:
     """A count that may be an average: `0`, `0.2`, `3.5`, `120`."""
-    return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
 
 
 def names(all_names: Sequence[str], most: int = 3) -> str:

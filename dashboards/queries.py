@@ -183,6 +183,11 @@ READ_BYTES = PromQL(expr=rate("regsight_collector_read_bytes_total", "source", F
 SOURCE_FAILURES = PromQL(
     expr=increase("regsight_collector_source_failures_total", "source", FROM), legend="{{source}}", instant=True
 )
+SYSLOG_DROPPED = PromQL(
+    expr=increase("regsight_collector_syslog_dropped_total", "source, reason", FROM),
+    legend="{{source}} · {{reason}}",
+    instant=True,
+)
 DEAD_LETTERS = PromQL(
     expr=increase("regsight_collector_dead_letters_total", "source, reason", FROM),
     legend="{{source}} · {{reason}}",

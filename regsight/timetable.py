@@ -176,7 +176,7 @@ class Timetable:
         return last is not None and last.due_at < self._daily(job, datetime.now(UTC))
 
     def _detect(self, now: datetime) -> str:
-        found = detect_now(self._store, self._detectors, now, self._analytics)
+        found = detect_now(self._store, self._detectors, now, self._analytics, self._settings.analytics.overlap)
         return f"{len(found)} findings new or updated"
 
     def _notify(self, now: datetime) -> str:

@@ -218,7 +218,12 @@ def _with_success(
             continue
         trying = {one.client for one in of_account}
         elsewhere = ledger.homes.get(actor, set()) - trying if len(of_account) >= 5 else set()
-        strangers = {c for c in elsewhere if not ledger.at_home(actor, c, of_account[0].at, inclusive=True)}
+        strangers = {
+            other
+            for other in elsewhere
+            if not ledger.at_home(actor, other, of_account[0].at, inclusive=True)
+            and not ledger.near_home(actor, other, of_account[0].at)
+        }
         for client in sorted(trying | strangers):
             since = of_account[enough - 1].at
             if client and ledger.succeeded(actor, client, since, now):

@@ -1,19 +1,21 @@
 """Hours of an actor that are unlike all hours seen before, by many features at once.
 
-Notices: odd mixtures that no single count gives away (many repositories with few pulls, deletes by somebody who never
-deletes, failures from many addresses). Assumes that actors are named. Needs seven days of history before it speaks.
-Method: scikit-learn's IsolationForest, fitted each day on the actor-hours of the weeks before; the threshold is the
-extreme quantile of the training scores that the budget allows, and a score must come with features that are odd by
-themselves. It ranks well and saturates at the top, so it never says more than medium. First check: what the named
-features say.
+Notices: odd mixtures that no single count gives away (many repositories with few pulls, pushes together with deletes
+and failures). Assumes that actors are named. Needs seven days of history before it speaks. Method: scikit-learn's
+IsolationForest, fitted each day on the actor-hours of the weeks before, proposes the hours whose score lies in the
+extreme quantile of its training scores, five times as many as the budget allows; said are those with features that are
+odd by themselves, against all actors and the actor's own past. A forest cannot see a feature that never varied before
+(the first deletes of all). It never says more than medium. First check: what the named features say.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +23,7 @@ import numpy as np
 from analytics.detector import Suspicion
 from analytics.replay import floor, horizon, remember
 from analytics.windows import DAY, HOUR, Floats, actor_hours
-from analytics.wording import number, plain
+from analytics.wording import names, number, plain
 from store.contract import EventQuery, EventReader
 from store.finding import Severity
 
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
 
 _FEWEST_DAYS = 7
 _FEWEST_HOURS = 100  # actor-hours; fewer do not fill a tree
-_OWN_HOURS = 24  # of an actor, to compare it with itself and to say more than low
+_PROPOSALS = 5  # times the budget: scores saturate at the top, so the features have the last word
+_OWN_HOURS = 12  # of an actor, to compare it with itself and to say more than low
+_ALIKE = 4  # accounts odd by the same feature in one hour
 _ODD = 4.0  # robust z from which on a feature counts as odd
 _VERY_ODD = 8.0
 _WORDS = {
@@ -113,11 +117,11 @@ class ActorHours:
         # scikit-learn scores the other way round: lower is stranger
         before = -forest.fit(past.to_numpy()).score_samples(past.to_numpy())
         scores = -forest.score_samples(today.to_numpy())
-        allowed = self.alerts_per_week * known_days / 7
+        proposed = _PROPOSALS * self.alerts_per_week * known_days / 7
         return _Day(
             features=today,
             scores=np.asarray(scores),
-            limit=float(np.quantile(before, 1 - min(allowed / len(before), 1.0))),
+            limit=float(np.quantile(before, 1 - min(proposed / len(before), 1.0))),
             past=past,
         )
 
@@ -125,8 +129,16 @@ class ActorHours:
         rows = np.flatnonzero(
             np.asarray(day.features.index.get_level_values(1) == hour) & (day.scores > max(day.limit, 0.5))
         )
-        found = [_suspicion(store, day, int(row), hour) for row in rows]
-        return [suspicion for suspicion in found if suspicion is not None]
+        odd = {int(row): _odd_features(day, int(row)) for row in rows}
+        alike = Counter(features.index[0] for features in odd.values() if len(features))
+        found: list[Suspicion] = []
+        for name, many in alike.items():
+            of_kind = [row for row, features in odd.items() if len(features) and features.index[0] == name]
+            if many >= _ALIKE:
+                found.append(_many_alike(store, day, of_kind, str(name), hour))
+            else:
+                found += [_suspicion(store, day, row, odd[row], hour) for row in of_kind]
+        return found
 
 
 def _robust_z(values: pd.Series[Any], past: pd.DataFrame) -> pd.Series[Any]:
@@ -137,14 +149,41 @@ def _robust_z(values: pd.Series[Any], past: pd.DataFrame) -> pd.Series[Any]:
     return (values - median) / spread
 
 
-def _suspicion(store: EventReader, day: _Day, row: int, hour: datetime) -> Suspicion | None:
-    """What made the hour odd, in at most three features; None if no feature is odd by itself."""
-    actor = str(day.features.index[row][0])
-    values = day.features.iloc[row]
+def _odd_features(day: _Day, row: int) -> pd.Series[Any]:
+    """At most three features that are odd by themselves, the oddest first; none if one alone is not odd enough."""
     strangeness = day.strangeness(row)
     odd = strangeness[strangeness >= _ODD].sort_values(ascending=False, kind="stable").head(3)
-    if not len(odd) or (len(odd) == 1 and odd.iloc[0] < _VERY_ODD):
-        return None
+    return odd.iloc[:0] if len(odd) == 1 and odd.iloc[0] < 2 * _VERY_ODD else odd
+
+
+def _many_alike(store: EventReader, day: _Day, rows: list[int], feature: str, hour: datetime) -> Suspicion:
+    """Many accounts odd in the same way in the same hour have one cause; other detectors look for it."""
+    actors = sorted(str(day.features.index[row][0]) for row in rows)
+    what = _WORDS[feature].removeprefix("% ")
+    events = store.events(EventQuery(since=hour, until=hour + HOUR))
+    touched = list(islice((event for event in events if event["actor"] in actors), 200))
+    return Suspicion(
+        kind="odd_hour_of_many",
+        cause=("many", feature, f"{hour:%Y-%m-%d}"),
+        severity=Severity.LOW,
+        title=f"{len(actors)} accounts with an hour unlike any before, all by: {what}",
+        start=hour,
+        end=hour + HOUR,
+        subjects={
+            "actor": actors[:50],
+            "client": sorted({event["client_ip"] for event in touched if event["client_ip"]})[:20],
+        },
+        score=round(float(max(day.scores[row] for row in rows)), 4),
+        expected=f"fewer than {_ALIKE} accounts that are odd in the same way in the same hour",
+        observed=f"{len(actors)} accounts: {names(actors)}",
+        evidence=[event["event_id"] for event in touched],
+        explanation="The same change for many accounts in the same hour: an outage, a release, or one source behind all.",
+    )
+
+
+def _suspicion(store: EventReader, day: _Day, row: int, odd: pd.Series[Any], hour: datetime) -> Suspicion:
+    """One account's odd hour, by its odd features."""
+    actor, values = str(day.features.index[row][0]), day.features.iloc[row]
     settled = day.known_hours(actor) >= _OWN_HOURS and "distinct_clients" not in odd.index
     medium = settled and len(odd) >= 2 and float(odd.iloc[1]) >= _VERY_ODD
     middle = day.past.median()

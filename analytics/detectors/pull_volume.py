@@ -108,7 +108,7 @@ def _causes(hour: Pulls, odd: list[Odd]) -> Iterator[list[Odd]]:
 def _surge(store: EventReader, day: DayOfPulls, group: list[Odd], hour: Pulls, now: datetime) -> Suspicion:
     """What one cause looks like: who pulled what from where, and how much of it is unlike before."""
     rows = hour.where(np.logical_or.reduce([hour.codes[odd.kind] == odd.code for odd in group]))
-    lead = min(group, key=lambda odd: (odd.tail, KINDS.index(odd.kind), odd.code))
+    lead = min(group, key=lambda odd: (KINDS.index(odd.kind), odd.tail, odd.code))  # who did it says more than where
     sources = {kind: _sources(rows, kind) for kind in ("actor", "client")}
     start, end = _moment(hour.starts.min()), _moment(lead.start + 5)
     many = sources["client"][1] >= _MANY_CLIENTS or sources["actor"][1] >= _MANY_ACTORS
@@ -117,20 +117,25 @@ def _surge(store: EventReader, day: DayOfPulls, group: list[Odd], hour: Pulls, n
     unlike = actor >= 0 and len(new) >= day.new_pairs.limits[actor]
     times = lead.count / max(lead.mean, 1.0)
     shared = many and not unlike
+    if not shared:
+        rows = _of_source(rows, sources)
     severity = _severity(day, lead, rows, len(new), shared, unlike)
     name = plain(day.pulls.names[lead.kind][lead.code])
     usual = day.baselines[lead.kind].usual(lead.code, lead.start - 55)
+    by = "" if shared or lead.kind in sources else f", {int(rows.amounts.sum())} of them by {_source_name(rows)}"
     learning = f"; still learning: known for {usual.known_days:.1f} days" if usual.learning else ""
     clients, repositories = _distinct(rows, "client"), _distinct(rows, "repository")
     return Suspicion(
         kind="pull_surge_from_many" if shared else "pull_surge",
         cause=(*_surge_cause(day.pulls, rows, shared, sources), f"{start:%Y-%m-%d}"),
         severity=severity,
-        title=f"{name}: {several(lead.count, 'pull')} in 1 h; usual: {number(usual.median)}",
+        title=f"{name}: {several(lead.count, 'pull')} in 1 h{by}; usual: {number(usual.median)}",
         start=start,
         end=min(end, now),
         subjects=_subjects(rows),
-        score=round(-lead.tail + lead.count / 1e4, 4),  # tails end at -20: among those the larger count is stranger
+        score=round(
+            -min(odd.tail for odd in group) + lead.count / 1e4, 4
+        ),  # tails end at -20: among those the larger count is stranger
         expected=(
             f"{number(usual.low)} to {number(usual.high)} pulls {usual.season} for this {lead.kind}, "
             f"{number(usual.mean)} on average{learning}"
@@ -223,6 +228,21 @@ def _sources(rows: Pulls, kind: str) -> tuple[int, float]:
     return int(codes[amounts.argmax()]), float(amounts.sum() ** 2 / (amounts**2).sum())
 
 
+def _of_source(rows: Pulls, sources: dict[str, tuple[int, float]]) -> Pulls:
+    """The pulls of the one account or, where none is named, address: who happens to be in the same project is no
+    suspect.
+    """
+    kind = "actor" if sources["actor"][0] >= 0 else "client"
+    return rows.where(rows.codes[kind] == sources[kind][0])
+
+
+def _source_name(rows: Pulls) -> str:
+    """The account or, where none is named, the address that most of the pulls come from."""
+    actor, client = _sources(rows, "actor")[0], _sources(rows, "client")[0]
+    known = rows.names["actor"][actor] if actor >= 0 else rows.names["client"][client] if client >= 0 else ""
+    return plain(known) or "nobody named"
+
+
 def _surge_cause(
     pulls: Pulls, rows: Pulls, shared: bool, sources: dict[str, tuple[int, float]]
 ) -> tuple[str, str, str]:
@@ -238,13 +258,15 @@ def _surge_cause(
 
 
 def _subjects(rows: Pulls) -> dict[str, list[str]]:
-    """Who and what takes part with at least a twentieth of the pulls, or among the first twenty."""
+    """Who and what takes part, the twenty with the most pulls, without those that have a fiftieth of the first one's or
+    less.
+    """
     found: dict[str, list[str]] = {}
     for kind in ("actor", "client", "repository"):
         codes, place = np.unique(rows.codes[kind], return_inverse=True)
         amounts = np.bincount(place, weights=rows.amounts, minlength=len(codes))
         largest = np.lexsort((codes, -amounts))[:20]
-        chosen = [int(codes[at]) for at in largest if codes[at] >= 0]
+        chosen = [int(codes[at]) for at in largest if codes[at] >= 0 and amounts[at] * 50 > amounts.max()]
         found[kind] = sorted(rows.names[kind][code] for code in chosen)
     return found
 
@@ -271,7 +293,7 @@ def _why(shared: bool, unlike: bool, times: float, new: str) -> str:
         )
     if unlike:
         return f"One source pulls far more than usual, also from repositories new to it: {new}."
-    return f"One source pulls {number(times)} times as much as usual; the repositories are known to it."
+    return f"One source pulls {number(times)} times as much as usual."
 
 
 def _distinct(rows: Pulls, kind: str) -> list[str]:

@@ -90,6 +90,14 @@ _reading = (
         link=OVERVIEW,
         width=HALF,
     ),
+    bar_gauge(
+        "Syslog not taken",
+        q.SYSLOG_DROPPED,
+        unit=Unit.COUNT,
+        description="Connections refused or closed and datagrams lost in the span shown, by source and reason.",
+        link=OVERVIEW,
+        width=HALF,
+    ),
 )
 
 _storing = (

@@ -124,7 +124,8 @@ def test_the_timetable_resumes_where_it_stopped(store: Store) -> None:
     for minutes in (3, 7, 64, 125):
         detect_now(store, detectors(), EVENING + timedelta(minutes=minutes))
     assert store.note(JUDGED_NOTE) == {"until": (EVENING + timedelta(minutes=125)).isoformat()}
-    kinds = {(finding.detector, finding.subjects["client"][0]) for finding in store.findings(since=EVENING)}
+    found = store.findings(since=EVENING)
+    kinds = {(finding.detector, client) for finding in found for client in finding.subjects["client"]}
     assert ("credential_probe", "203.0.113.9") in kinds
     assert ("pull_volume", "203.0.113.9") in kinds
     guessing = [finding for finding in store.findings() if finding.detector == "credential_probe"]

@@ -57,6 +57,6 @@ def test_features_of_an_hour(tmp_path: Path) -> None:
     store.close()
     second = features.loc[("alice", START + HOUR)]
     assert second["pulls"] == 2.0
-    assert second["denied_share"] == 0.25
+    assert second["denied_share"] == 1 / (4 + 4)
     assert 2 ** second["new_repositories"] - 1 == 2
     assert not features.isna().any().any()

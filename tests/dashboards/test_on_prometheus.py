@@ -54,6 +54,7 @@ class Traffic:
         self.collector.committed(self.events, 0.02)
         self.collector.commit_failed("unavailable")
         self.collector.source_failed("file")
+        self.collector.dropped("syslog", "kernel")
         self.collector.lag("file", 500, 12.0)
         self.collector.request("/notifications", 200)
         self.analytics.found("credential_probe", Severity.HIGH)

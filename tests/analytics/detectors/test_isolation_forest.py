@@ -18,9 +18,9 @@ def with_deletes(days: int) -> Made:
     made = steady(days)
     at = START + timedelta(days=days, hours=-3)
     for n in range(200):
-        made.add(
-            at + timedelta(seconds=n), "delete", actor="person-3", client_ip="192.0.2.3", repository=REPOSITORIES[n % 9]
-        )
+        for action in ("delete", "push"):
+            known = {"actor": "person-3", "client_ip": "192.0.2.3", "repository": REPOSITORIES[n % 50]}
+            made.add(at + timedelta(seconds=n), action, **known)
     return made
 
 
@@ -52,3 +52,18 @@ def test_an_hour_is_judged_when_it_is_over(days_and_store: tuple[int, Store]) ->
     days, store = days_and_store
     hour = START + timedelta(days=days, hours=-3)
     assert list(ActorHours().detect(store, hour, hour + timedelta(minutes=59))) == []
+
+
+def test_many_accounts_odd_alike_are_one_finding(tmp_path: Path) -> None:
+    """What happens to all accounts in one hour is told once, low."""
+    made = steady(15)
+    hour = START + timedelta(days=15, hours=-3)
+    for person in range(1, 9):
+        for n in range(60):
+            made.refuse(hour + timedelta(seconds=30 * n), f"person-{person}", f"192.0.2.{person}")
+    store = made.store(tmp_path)
+    found = list(ActorHours().detect(store, hour, hour + timedelta(hours=1)))
+    store.close()
+    (one,) = found
+    assert (one.kind, one.severity, len(one.subjects["actor"])) == ("odd_hour_of_many", Severity.LOW, 8)
+    assert one.evidence
