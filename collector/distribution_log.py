@@ -19,7 +19,7 @@ from collector.go_output import is_go_output
 from collector.lines import MAX_LINE_BYTES, as_text, split_lines
 from collector.logrus_line import read_json, read_text
 from collector.sheet import Sheet, now_utc
-from collector.stages import Block, Parsed
+from collector.stages import Block, Facts, Parsed
 from collector.wrappers import Unwrapped, is_repetition, unwrap, unwrapped
 from store.event import Event
 
@@ -68,6 +68,7 @@ class DistributionFormat:
         False  # what access lines are while no application line was seen: events, or told elsewhere
     )
     registry_kind: str = "distribution"
+    facts: Facts | None = None
     clock: Callable[[], datetime] = now_utc
 
     def claims(self, head: bytes) -> float:

@@ -17,7 +17,7 @@ import orjson
 from collector.errors import LineError, Unreadable
 from collector.lines import MAX_LINE_BYTES, TOO_LONG, split_lines
 from collector.sheet import Sheet, now_utc
-from collector.stages import Block, Parsed
+from collector.stages import Block, Facts, Parsed
 from collector.wrappers import unwrap
 from store.contract import Position
 from store.event import Event
@@ -53,6 +53,7 @@ class DocumentFormat:
     registry_kind: str
     claim: Callable[[bytes], float]
     rows_of: RowsOf
+    facts: Facts | None = None
     clock: Callable[[], datetime] = now_utc
 
     def claims(self, head: bytes) -> float:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from collector.errors import LineError
 from collector.sheet import Sheet, now_utc
-from collector.stages import Block, Parsed
+from collector.stages import Block, Facts, Parsed
 from collector.wrappers import Unwrapped, inner_lines, unwrapped
 from store.event import Event
 
@@ -34,6 +34,7 @@ class OneByOne:
     registry_kind: str
     claim: Callable[[bytes], float]
     parse_line: ParseLine
+    facts: Facts | None = None
     clock: Callable[[], datetime] = now_utc
 
     def claims(self, head: bytes) -> float:
@@ -64,10 +65,18 @@ class OneByOne:
 
 
 def one_by_one(
-    name: str, claims: Callable[[bytes], float], parse_line: ParseLine, *, title: str, registry_kind: str
+    name: str,
+    claims: Callable[[bytes], float],
+    parse_line: ParseLine,
+    *,
+    title: str,
+    registry_kind: str,
+    facts: Facts | None = None,
 ) -> OneByOne:
     """A `Format` of which every line stands for itself. `parse_line` sees neither blank nor overlong lines."""
-    return OneByOne(name=name, title=title, registry_kind=registry_kind, claim=claims, parse_line=parse_line)
+    return OneByOne(
+        name=name, title=title, registry_kind=registry_kind, claim=claims, parse_line=parse_line, facts=facts
+    )
 
 
 def share_of_lines(head: bytes, mine: Callable[[bytes], bool], most: int = 60) -> float:

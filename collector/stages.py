@@ -73,12 +73,26 @@ class Parsed:
         return int(self.events.num_rows) + len(self.rejects) + self.ignored - self.extra
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What people should know of a format before they rely on it; a row of the generated table in the docs.
+
+    `versions`: of the registry, as far as known. `tested`: against lines that a real server wrote; else the format follows
+    its published field list only ("documented"). `never`: what these lines can never tell, in the field's words.
+    """
+
+    versions: str
+    tested: bool
+    never: tuple[str, ...] = ()
+
+
 class Format(Protocol):
     """A registry log format: one file in `collector/formats/` that offers `FORMAT`."""
 
     name: str  # as in --format and `event.dataset`
     title: str  # for people
     registry_kind: str
+    facts: Facts | None
 
     def claims(self, head: bytes) -> float:
         """How surely the first lines of a stream (up to 64 KiB) are this format's: 0 … 1. Never raises."""
