@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from alerts.errors import ChannelUnusable
+from store.durations import Span
 from store.finding import Severity
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("apprise", ("apprise", "apprise_file", "apprise_env")),
     ("alertmanager", ("alertmanager",)),
@@ -25,16 +23,6 @@ _OWN_KEYS: dict[str, tuple[str, ...]] = {
     "alertmanager": ("username", "password_file", "password_env", "bearer_file", "bearer_env"),
     "webhook": ("secret_file", "secret_env"),
 }
-
-
-def _span(value: Any) -> Any:
-    """`90s`, `15m`, `6h`, `7d` as a time span; everything else is left to pydantic."""
-    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd])", value.strip())):
-        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
-    return value
-
-
-Span = Annotated[timedelta, BeforeValidator(_span), Field(ge=timedelta(0))]
 
 
 class _Strict(BaseModel):

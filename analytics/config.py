@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
-from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-_UNITS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
-
-
-def _span(value: Any) -> Any:
-    """`"5 min"`, `"1 h"`, `"2d"` as people write them; anything else is left to pydantic (seconds, ISO 8601)."""
-    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+)\s*(s|min|m|h|d)\s*", value)):
-        return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
-    return value
-
-
-Span = Annotated[timedelta, BeforeValidator(_span)]
+from store.durations import Span
 
 
 class AnalyticsConfig(BaseModel):

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from alerts.config import AlertsConfig
 from analytics.config import AnalyticsConfig
 from collector.config import CollectorConfig
-from regsight.durations import duration
+from store.durations import duration
 
 PREFIX = "REGSIGHT__"
 DEFAULT_FILE = "regsight.toml"
