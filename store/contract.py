@@ -8,12 +8,13 @@ letters and positions are few and change.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from store.finding import Finding, Severity
+from store.incident import Incident
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -213,6 +214,23 @@ class Records(Protocol):
         limit: int | None = None,
     ) -> list[Finding]:
         """Findings whose [start, end] touches [since, until), newest `detected_at` first."""
+        ...
+
+    def incident(self, id: str) -> Incident | None: ...
+
+    def incidents(
+        self, since: datetime | None = None, until: datetime | None = None, limit: int | None = None
+    ) -> list[Incident]:
+        """Incidents whose [start, end] touches [since, until), newest `detected_at` first."""
+        ...
+
+    def change_incident(self, id: str, change: Callable[[Incident | None], Incident | None]) -> Incident | None:
+        """Store what `change` makes of the incident (None where there is none yet), alone or not at all; `change` may be
+        called again when somebody else wrote in between. None from it leaves things as they are.
+
+        Returns:
+            The incident as it is stored now.
+        """
         ...
 
     def enqueue(self, finding_id: str, channels: Iterable[str], now: datetime) -> int:

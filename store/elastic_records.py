@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from store.contract import DeadLetter, Delivery, JobRun, Position
 from store.documents import PAGE, Document, Documents, document_id
 from store.event import iso
 from store.finding import Finding, Severity
+from store.incident import Incident
 
 
 class ElasticRecords:
@@ -62,6 +63,39 @@ class ElasticRecords:
         return [
             _finding(stored) for stored in self._documents.search("findings", filters, ["-detected_at", "id"], limit)
         ]
+
+    # incidents
+
+    def incident(self, id: str) -> Incident | None:
+        stored = self._documents.get("incidents", document_id(id))
+        return None if stored is None else Incident.from_json(stored["body"])
+
+    def incidents(
+        self, since: datetime | None = None, until: datetime | None = None, limit: int | None = None
+    ) -> list[Incident]:
+        filters: list[Document] = []
+        if since is not None:
+            filters.append({"range": {"end": {"gte": iso(since)}}})
+        if until is not None:
+            filters.append({"range": {"start": {"lt": iso(until)}}})
+        found = self._documents.search("incidents", filters, ["-detected_at", "id"], limit)
+        return [Incident.from_json(stored["body"]) for stored in found]
+
+    def change_incident(self, id: str, change: Callable[[Incident | None], Incident | None]) -> Incident | None:
+        kept: Incident | None = None
+
+        def write(stored: Document | None) -> Document | None:
+            nonlocal kept
+            before = None if stored is None else Incident.from_json(stored["body"])
+            after = change(before)
+            kept = before if after is None else after
+            if after is None:
+                return None
+            shown = after.as_json()
+            return {"id": id, "body": shown} | {name: shown[name] for name in ("start", "end", "detected_at")}
+
+        self._documents.update("incidents", document_id(id), write)
+        return kept
 
     # outbox
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,12 +21,15 @@ from store.contract import DeadLetter, Delivery, JobRun, Position
 from store.errors import Rejected, Unavailable
 from store.event import iso
 from store.finding import Finding, Severity
+from store.incident import Incident
 
 SCHEMA_VERSION = 1
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS findings (id TEXT PRIMARY KEY, rank INTEGER NOT NULL, start TEXT NOT NULL,
     "end" TEXT NOT NULL, detected_at TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS findings_by_time ON findings (detected_at);
+CREATE TABLE IF NOT EXISTS incidents (id TEXT PRIMARY KEY, start TEXT NOT NULL, "end" TEXT NOT NULL,
+    detected_at TEXT NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS outbox (finding_id TEXT, channel TEXT, state TEXT NOT NULL, attempts INTEGER NOT NULL,
     created_at TEXT NOT NULL, due_at TEXT NOT NULL, sent_at TEXT, error TEXT NOT NULL,
     PRIMARY KEY (finding_id, channel));
@@ -143,6 +146,36 @@ class SqliteRecords:
             [min_severity.rank, *[_iso(since)] * 2, *[_iso(until)] * 2, -1 if limit is None else limit],
         )
         return [Finding.from_json(json.loads(row[0])) for row in found]
+
+    # incidents
+
+    def incident(self, id: str) -> Incident | None:
+        found = self._rows("SELECT body FROM incidents WHERE id = ?", [id])
+        return Incident.from_json(json.loads(found[0][0])) if found else None
+
+    def incidents(
+        self, since: datetime | None = None, until: datetime | None = None, limit: int | None = None
+    ) -> list[Incident]:
+        found = self._rows(
+            """SELECT body FROM incidents WHERE (? IS NULL OR "end" >= ?) AND (? IS NULL OR start < ?)
+            ORDER BY detected_at DESC, id LIMIT ?""",
+            [*[_iso(since)] * 2, *[_iso(until)] * 2, -1 if limit is None else limit],
+        )
+        return [Incident.from_json(json.loads(row[0])) for row in found]
+
+    def change_incident(self, id: str, change: Callable[[Incident | None], Incident | None]) -> Incident | None:
+        with self._change() as db:
+            row = db.execute("SELECT body FROM incidents WHERE id = ?", [id]).fetchone()
+            before = None if row is None else Incident.from_json(json.loads(row[0]))
+            after = change(before)
+            if after is None:
+                return before
+            shown = after.as_json()
+            db.execute(
+                "INSERT OR REPLACE INTO incidents VALUES (?, ?, ?, ?, ?)",
+                [id, shown["start"], shown["end"], shown["detected_at"], json.dumps(shown)],
+            )
+        return after
 
     # outbox
 

@@ -10,6 +10,7 @@ import pytest
 
 from store.contract import DeadLetter, JobRun
 from store.finding import Finding, Severity
+from store.incident import Act, Incident, State
 
 HOUR = timedelta(hours=1)
 
@@ -57,6 +58,68 @@ def test_findings_are_chosen_by_time_and_severity_newest_first(store, finding, s
     assert [one.id for one in store.findings(limit=1)] == ["f-3"]
     since, until = start + timedelta(hours=1, minutes=30), start + 3 * HOUR
     assert [one.id for one in store.findings(since, until)] == ["f-2", "f-1"]
+
+
+@pytest.fixture
+def incident(start):
+    def make(number, hours=0):
+        moment = start + timedelta(hours=hours)
+        return Incident(
+            id=f"i-{number}",
+            title=f"<b>'{number}'",
+            severity=Severity.HIGH,
+            start=moment,
+            end=moment + timedelta(minutes=30),
+            detected_at=moment + HOUR,
+            findings=["f-1"],
+            subjects={"actor": ["o'brien"], "client": [], "repository": []},
+            reasons=["a password was guessed"],
+            history=[Act(at=moment + HOUR, by="regsight", did="opened")],
+        )
+
+    return make
+
+
+def test_an_incident_is_changed_as_a_whole(opened, incident, start):
+    """What one process writes another reads, all of it; None leaves it as it is."""
+    first = incident(1)
+    assert opened().incident("i-1") is None
+    assert opened().change_incident("i-1", lambda before: first if before is None else None) == first
+    assert opened().change_incident("i-1", lambda before: None) == first
+    act = Act(at=start + 2 * HOUR, by="ann", did="acknowledged", note="<looking>")
+    changed = opened().change_incident(
+        "i-1", lambda before: before.acted(act, state=State.ACKNOWLEDGED, owner="ann", acknowledged_at=act.at)
+    )
+    assert opened().incident("i-1") == changed
+    assert (changed.state, changed.owner, [one.did for one in changed.history]) == (
+        State.ACKNOWLEDGED,
+        "ann",
+        ["opened", "acknowledged"],
+    )
+
+
+def test_incidents_are_chosen_by_time_newest_first(store, incident, start):
+    for number in range(4):
+        made = incident(number, hours=number)
+        store.change_incident(made.id, lambda _, made=made: made)
+    assert [one.id for one in store.incidents()] == ["i-3", "i-2", "i-1", "i-0"]
+    assert [one.id for one in store.incidents(limit=1)] == ["i-3"]
+    since, until = start + timedelta(hours=1, minutes=30), start + 3 * HOUR
+    assert [one.id for one in store.incidents(since, until)] == ["i-2", "i-1"]
+
+
+def test_changes_of_one_incident_at_the_same_time_all_count(opened, incident, start):
+    stores = [opened() for _ in range(4)]
+    stores[0].change_incident("i-1", lambda _: incident(1))
+
+    def note(number):
+        act = Act(at=start, by=f"p{number}", did="noted")
+        stores[number % 4].change_incident("i-1", lambda before: before.acted(act))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(note, range(12)))
+    by = {act.by for act in opened().incident("i-1").history}
+    assert by == {"regsight", *(f"p{number}" for number in range(12))}
 
 
 def test_the_outbox_holds_each_finding_once_per_channel(opened, start):
