@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from regsight.commands import alerting, collecting, finding, investigating, reporting, running, showing
+from regsight.commands import alerting, collecting, finding, incidents, investigating, reporting, running, showing
 
 app = typer.Typer(
     name="regsight",
@@ -39,7 +39,7 @@ def _root(
     pass
 
 
-for module in (running, collecting, showing, investigating, finding, reporting, alerting):
+for module in (running, collecting, showing, investigating, finding, incidents, reporting, alerting):
     module.register(app)
 
 

@@ -129,13 +129,16 @@ class Demo:
         say(f"  {len(done)} real operations: {', '.join(done)}")
 
     def _detect(self, store: Store) -> list[Finding]:
+        from analytics.incidents import gather
         from analytics.jobs import detect_span
         from regsight.discover import detectors
 
         span = store.span()
         assert span is not None
         with self._step("detecting, in the steps in which the timetable would have run") as advance:
-            return detect_span(store, detectors(), span[0], span[1] + timedelta(microseconds=1), on_progress=advance)
+            found = detect_span(store, detectors(), span[0], span[1] + timedelta(microseconds=1), on_progress=advance)
+            gather(store, span[0])
+            return found
 
     def _tell(self, store: Store) -> None:
         from alerts.config import AlertsConfig

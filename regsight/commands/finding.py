@@ -24,6 +24,7 @@ def detect(
 
     Each step sees only what had happened by then. Exit code 3 when something was found.
     """
+    from analytics.incidents import gather
     from analytics.jobs import detect_span
     from regsight.app import chosen_detectors
     from regsight.terminal import progress, write_json
@@ -47,6 +48,7 @@ def detect(
             end,
             on_progress=lambda done, total: display.update(task, completed=done, total=total),
         )
+    gather(target, start)
     target.close()
     if json:
         for finding in found:
