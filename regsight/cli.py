@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from regsight.commands import alerting, collecting, finding, incidents, investigating, reporting, running, showing
+from regsight.commands import (
+    alerting,
+    collecting,
+    finding,
+    incidents,
+    investigating,
+    reporting,
+    running,
+    showing,
+    watching,
+)
 
 app = typer.Typer(
     name="regsight",
@@ -39,7 +49,17 @@ def _root(
     pass
 
 
-for module in (running, collecting, showing, investigating, finding, incidents, reporting, alerting):
+for module in (
+    running,
+    collecting,
+    showing,
+    watching,
+    investigating,
+    finding,
+    incidents,
+    reporting,
+    alerting,
+):
     module.register(app)
 
 

@@ -84,6 +84,12 @@ def write_fields(fields: Mapping[str, object]) -> None:
         console.print(Text(f"{name:<{width}}  ", style="bold") + Text(printable(value)), soft_wrap=True)
 
 
+def write_lines(lines: Iterable[str]) -> None:
+    """Plain lines on stdout, each made printable and never folded."""
+    for line in lines:
+        sys.stdout.write("\n" * line.startswith("\n") + printable(line.lstrip("\n")) + "\n")
+
+
 def progress() -> Progress:
     """A progress display on stderr, hidden where stderr is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
