@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from store.contract import EventReader
 from store.finding import Severity
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +31,7 @@ class Suspicion:
     observed: str
     evidence: list[str] = field(default_factory=list)
     explanation: str = ""
+    next_step: str = ""  # where it differs from the detector's
 
 
 class Detector(Protocol):

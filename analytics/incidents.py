@@ -71,7 +71,10 @@ def joined(incident: Incident | None, finding: Finding) -> Incident | None:
         end=max(incident.end, finding.end),
         detected_at=min(incident.detected_at, finding.detected_at),
         findings=incident.findings if known else [*incident.findings, finding.id],
-        subjects=_united(incident.subjects, finding.subjects),
+        # A lesser finding is part of the story, but does not widen whom it is about.
+        subjects=_united(incident.subjects, finding.subjects)
+        if finding.severity.rank >= Severity.MEDIUM.rank
+        else incident.subjects,
         severity=finding.severity if worse else incident.severity,
         title=finding.title if worse else incident.title,
         reasons=[*incident.reasons, reason_of(finding)]

@@ -62,7 +62,7 @@ def _finding(detector: Detector, suspicion: Suspicion, now: datetime) -> Finding
         observed=suspicion.observed,
         evidence=list(dict.fromkeys(suspicion.evidence))[:MOST_EVIDENCE],
         explanation=suspicion.explanation,
-        next_step=detector.next_step,
+        next_step=suspicion.next_step or detector.next_step,
     )
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from analytics.detectors import credential_probe, isolation_forest, pull_volume
 from analytics.jobs import detect_span
 from collector.enrichers import actor, client
 from collector.formats import distribution_json, distribution_text
 from collector.stages import Block
+from regsight import discover
 from store.contract import EventQuery, Position
 from store.finding import Severity
 from store.locate import open_store
@@ -33,11 +33,10 @@ def test_the_brute_force_is_found_and_nothing_else(capture: str, tmp_path: Path)
     data = (CAPTURES / capture / "registry.log").read_bytes()
     block = Block(stream=capture, offset=0, data=data, after=Position(stream=capture, offset=len(data)), final=True)
     store = open_store(f"delta:{tmp_path}")
-    store.commit(client.enrich(actor.enrich(form.FORMAT.parse(block).events)), [block.after])
+    store.commit(client.ENRICH(actor.ENRICH(form.FORMAT.parse(block).events)), [block.after])
     span = store.span()
     assert span is not None
-    detectors = [file.DETECTOR() for file in (credential_probe, isolation_forest, pull_volume)]
-    found = detect_span(store, detectors, span[0], span[1] + timedelta(microseconds=1))
+    found = detect_span(store, discover.detectors(), span[0], span[1] + timedelta(microseconds=1))
     (alert,) = [finding for finding in found if finding.severity.rank >= Severity.MEDIUM.rank]
     refused = {event["event_id"]: event for event in store.events(EventQuery(ids=alert.evidence))}
     store.close()

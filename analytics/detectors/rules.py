@@ -1,0 +1,214 @@
+"""Rules as data: each file of `analytics/rules/pack/`, and of the user's own folders, is one thing to notice.
+
+Notices: what its rules describe, at the event that completes them. Needs: what a rule's `needs` says. A rule knows what
+happened before it only as far as its window and its history reach. Method: see `analytics/rules/engine.py`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import log2
+from typing import Any
+
+from analytics.detector import Suspicion
+from analytics.replay import Replay, floor, horizon, remember
+from analytics.rules.condition import condition
+from analytics.rules.engine import MOST_EVIDENCE, Event, Match, evaluate
+from analytics.rules.history import Histories
+from analytics.rules.load import pack
+from analytics.rules.model import AT_MOMENTS, Kind, Rule, actions_of
+from analytics.windows import DAY
+from analytics.wording import duration, plain
+from store.contract import EventQuery, EventReader
+
+_SUBJECTS = {"actor": "actor", "client": "client_ip", "repository": "repository"}
+_MOST_NAMES = 50
+
+
+@dataclass(slots=True)
+class Rules:
+    """See the top of the file. `rules` may be replaced before the first call (rules of the user's own, some left out)."""
+
+    name: str = "rules"
+    subject: str = "registry_wide"
+    every: timedelta = timedelta(minutes=1)
+    history: timedelta = timedelta(days=30)
+    next_step: str = "Open the rule's runbook and ask the actor, or the owner of the repository, whether it was them."
+    rules: tuple[Rule, ...] = field(default_factory=pack)
+    histories: Histories = field(default_factory=Histories)
+
+    def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
+        if not isinstance(store, Replay):
+            return [suspicion(match) for match in _matches(store, self.rules, self.histories, since, now)]
+        # A day at once: what completes at a moment depends on nothing behind it.
+        found: list[Suspicion] = []
+        start = since
+        while start < now:
+            day = floor(start, DAY)
+            matches = remember(store, "rules", day, lambda day=day: self._of_day(store, day))  # type: ignore[misc]
+            times = [match.at for match in matches]
+            end = min(day + DAY, now)
+            found += map(suspicion, matches[bisect_left(times, start) : bisect_left(times, end)])
+            start = end
+        return found
+
+    def _of_day(self, store: EventReader, day: datetime) -> list[Match]:
+        return _matches(store, self.rules, self.histories, day, min(day + DAY, horizon(store, day)))
+
+
+def _matches(
+    store: EventReader, rules: Sequence[Rule], histories: Histories, since: datetime, until: datetime
+) -> list[Match]:
+    """What completes in [since, until), by time. Reads back only as far as a rule needs that has something to look at."""
+    recent = _events(store, rules, since, until)
+    at_work = [rule for rule in rules if rule.kind in AT_MOMENTS or any(map(condition(_last_step(rule)), recent))]
+    if not at_work:
+        return []
+    day = floor(since, DAY)
+    # A history is that of the days before: what of today lies before `since` is read as events.
+    starts = {
+        rule.id: min(since - rule.reach, day) if rule.kind in (Kind.NEW_TERM, Kind.CHANGE) else since - rule.reach
+        for rule in at_work
+    }
+    events = [*_events(store, at_work, min(starts.values()), since), *recent]
+    times = [event["timestamp"] for event in events]
+    span = store.span()
+    found: list[Match] = []
+    for rule in at_work:
+        own = events[bisect_left(times, starts[rule.id]) :]
+        found += evaluate(rule, own, since, until, histories.before(store, rule, day, span[0] if span else None))
+    return sorted(found, key=lambda match: match.at)
+
+
+def _last_step(rule: Rule) -> dict[str, Any]:
+    """What the event that completes a match must be."""
+    if rule.kind is Kind.SEQUENCE:
+        return {name: value for name, value in rule.when.steps[-1].items() if name != "count"} or rule.match
+    return dict(rule.when.of or {}) if rule.kind is Kind.PERCENTAGE_MATCH else rule.match
+
+
+def _events(store: EventReader, rules: Iterable[Rule], since: datetime, until: datetime) -> list[Event]:
+    """The events that any of the rules could look at, by time."""
+    if since >= until:
+        return []
+    actions: set[str] = set()
+    outcomes: set[str] = set()
+    for rule in rules:
+        for wanted in _conditions(rule):
+            named = actions_of(wanted)
+            outcome = wanted.get("outcome")
+            if named:
+                actions.update(named)
+            elif outcome:
+                outcomes.update([outcome] if isinstance(outcome, str) else outcome)
+            else:
+                return list(_of(store, EventQuery(since=since, until=until)))
+    by_id: dict[str, Event] = {}
+    for query in (
+        EventQuery(since=since, until=until, action=sorted(actions)) if actions else None,
+        EventQuery(since=since, until=until, outcome=sorted(outcomes)) if outcomes else None,
+    ):
+        if query is not None:
+            by_id |= {event["event_id"]: event for event in _of(store, query)}
+    return sorted(by_id.values(), key=lambda event: (event["timestamp"], event["event_id"]))
+
+
+def _of(store: EventReader, query: EventQuery) -> Iterable[Event]:
+    # A replay would keep all of a span; a day is enough at a time.
+    return (store.store if isinstance(store, Replay) else store).events(query)
+
+
+def _conditions(rule: Rule) -> list[dict[str, Any]]:
+    steps = [{name: value for name, value in step.items() if name != "count"} for step in rule.when.steps]
+    others = [wanted for wanted in (rule.when.of, rule.when.then, rule.when.unless) if wanted is not None]
+    own = [] if rule.kind is Kind.SEQUENCE and all(steps) else [rule.match]
+    return [*own, *steps, *others]
+
+
+def suspicion(match: Match) -> Suspicion:
+    """What a match has to say."""
+    rule, last = match.rule, match.events[-1] if match.events else {}
+    severity = rule.severity
+    for higher, wanted in rule.raise_to:
+        if higher.rank > severity.rank and any(map(condition(wanted), match.events)):
+            severity = higher
+    start = match.events[0]["timestamp"] if match.events else match.at
+    return Suspicion(
+        kind=rule.id,
+        cause=(rule.id, *(str(part) for part in match.key or _subject_of(last)), f"{start:%Y-%m-%d}"),
+        severity=severity,
+        title=_filled(rule.title, match),
+        start=start,
+        end=match.at,
+        subjects={name: _names(match.events, column) for name, column in _SUBJECTS.items()},
+        score=10.0 * severity.rank + log2(1 + match.count),
+        expected=_expected(rule),
+        observed=_observed(match),
+        evidence=[event["event_id"] for event in match.events[-MOST_EVIDENCE:]],
+        explanation=f"{rule.description} Harmless if: {'; '.join(rule.false_positives)}.",
+        next_step=rule.next_step,
+    )
+
+
+def _subject_of(event: Event) -> tuple[str, ...]:
+    return tuple(str(event[column]) for column in _SUBJECTS.values() if event.get(column))
+
+
+def _names(events: Sequence[Event], column: str) -> list[str]:
+    return sorted({str(event[column]) for event in events if event.get(column)})[:_MOST_NAMES]
+
+
+class _Values(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        return "unknown"
+
+
+def _filled(title: str, match: Match) -> str:
+    last = match.events[-1] if match.events else {}
+    values = _Values({name: plain(str(value)) for name, value in last.items() if value is not None})
+    for name, column in _SUBJECTS.items():
+        named = _names(match.events, column)
+        if named:
+            values[name] = plain(named[0]) if len(named) == 1 else f"{len(named)} {_PLURAL[name]}"
+    values["count"] = f"{match.count:.0%}" if match.rule.kind is Kind.PERCENTAGE_MATCH else f"{match.count:,.0f}"
+    if match.rule.when.within:
+        values["within"] = duration(match.rule.when.within)
+    return title.format_map(values)
+
+
+_PLURAL = {"actor": "accounts", "client": "addresses", "repository": "repositories"}
+
+
+def _expected(rule: Rule) -> str:
+    when = rule.when
+    within = f" in {duration(when.within)}" if when.within else ""
+    if rule.kind in (Kind.FREQUENCY, Kind.CARDINALITY):
+        return f"fewer than {when.count}{within}"
+    if rule.kind is Kind.FLATLINE:
+        return f"at least {when.count}{within}, as in the time before"
+    if rule.kind in (Kind.SPIKE, Kind.SPIKE_AGGREGATION):
+        return f"less than {when.times:g} times the time before{within}"
+    if rule.kind is Kind.PERCENTAGE_MATCH:
+        return f"less than {when.share:.0%}{within}"
+    if rule.kind is Kind.METRIC_AGGREGATION:
+        return f"at most {when.above:,g}{within}"
+    if rule.kind is Kind.NEW_TERM:
+        return f"a combination seen in the {duration(when.history)} before"
+    if rule.kind is Kind.ABSENCE:
+        return f"what belongs to it follows{within}"
+    return "none"
+
+
+def _observed(match: Match) -> str:
+    amount = f"{match.count:.0%}" if match.rule.kind is Kind.PERCENTAGE_MATCH else f"{match.count:,.6g}"
+    last = match.events[-1] if match.events else {}
+    about = [f"{name} {plain(str(last[column]))}" for name, column in _SUBJECTS.items() if last.get(column)]
+    return (
+        f"{amount} ({match.rule.kind}); last: {last.get('action', 'nothing')} by {', '.join(about) or 'nobody named'}"
+    )
+
+
+DETECTOR = Rules

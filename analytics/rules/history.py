@@ -1,0 +1,92 @@
+"""What rules must know of the time before: which combinations there were, and what a key last had.
+
+Learned once for the days of a rule's history, then a day at a time: a question for a later day costs one day's counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from analytics.replay import floor
+from analytics.rules.condition import condition, field_name, fields_of
+from analytics.rules.engine import NOTHING, Key, Known
+from analytics.rules.model import Kind, Rule
+from analytics.windows import DAY
+from store.contract import EventReader
+
+
+@dataclass(slots=True)
+class _Learned:
+    """Combination → the last day on which it was seen; for `change` also the values of that day."""
+
+    until: datetime
+    terms: dict[Key, datetime] = field(default_factory=dict)
+    also: dict[Key, datetime] = field(default_factory=dict)
+    prefixes: dict[Key, datetime] = field(default_factory=dict)
+    last: dict[Key, tuple[datetime, frozenset[Any]]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Histories:
+    """The histories of all rules. What is kept can be worked out again from the store."""
+
+    learned: dict[str, _Learned] = field(default_factory=dict)
+
+    def before(self, store: EventReader, rule: Rule, day: datetime, begun: datetime | None) -> Known:
+        """What a rule knows of the time before `day`, the start of a day; nothing for kinds that need no history.
+        `begun` is the time of the first event of all.
+        """
+        if rule.kind not in (Kind.NEW_TERM, Kind.CHANGE):
+            return NOTHING
+        oldest = floor(day - rule.when.history, DAY)
+        learned = self.learned.get(rule.id)
+        if learned is None or learned.until > day or learned.until < oldest:
+            learned = self.learned[rule.id] = _Learned(until=oldest)
+        if learned.until < day:
+            _learn(learned, store, rule, day)
+        return Known(
+            terms=frozenset(key for key, seen in learned.terms.items() if seen >= oldest),
+            also=frozenset(key for key, seen in learned.also.items() if seen >= oldest),
+            prefixes=frozenset(key for key, seen in learned.prefixes.items() if seen >= oldest),
+            last={key: values for key, (seen, values) in learned.last.items() if seen >= oldest},
+            since=begun,
+        )
+
+
+def _learn(learned: _Learned, store: EventReader, rule: Rule, day: datetime) -> None:
+    # What a time of day says of the past is not counted by: a term is known from whatever hour it was seen.
+    wanted = {
+        name: value for name, value in rule.match.items() if name in ("any", "none") or field_name(name) != "timestamp"
+    }
+    fits, when = condition(wanted), rule.when
+    own = (*when.by, when.field) if rule.kind is Kind.CHANGE and when.field else when.terms
+    names = list(dict.fromkeys((*own, *when.also_new, *when.known, *sorted(fields_of(wanted)))))
+    for row in store.counts(learned.until, day, names, DAY).to_dict("records"):
+        if not fits(row):  # type: ignore[arg-type]
+            continue
+        seen = row["window_start"]
+        if rule.kind is Kind.CHANGE:
+            _keep_last(learned, _values(row, when.by), row[when.field], seen)
+            continue
+        for kept, chosen in (
+            (learned.terms, when.terms),
+            (learned.also, when.also_new),
+            (learned.prefixes, when.known),
+        ):
+            kept[_values(row, chosen)] = seen
+    learned.until = day
+
+
+def _keep_last(learned: _Learned, key: Key, value: Any, seen: datetime) -> None:
+    if value is None:
+        return
+    day, values = learned.last.get(key, (seen, frozenset()))
+    # Within a day nothing says which came last: whatever the key had on its last day is no change.
+    learned.last[key] = (seen, frozenset({value}) if seen > day else values | {value})
+
+
+def _values(row: Mapping[Any, Any], names: tuple[str, ...]) -> Key:
+    return tuple(row[name] for name in names)
