@@ -7,7 +7,7 @@ a quote inside is `\\"` in Distribution (Go's escapes) and `\\x22` in nginx. Bot
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from collector.errors import NotMine, Unreadable
@@ -17,8 +17,9 @@ from store.event import Channel, Event
 
 QUOTED = r'"((?:[^"\\]|\\.)*)"'  # the two alternatives share no character: linear
 TIME = r"\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\]"
+# The second column is always `-` there; anything else is a list of addresses in the first, which must not become a user's name.
 _COMBINED = re.compile(
-    rf"(\S{{1,255}}) \S{{1,255}} (.{{0,256}}?) {TIME} {QUOTED} (\d{{3}}) (\d{{1,18}}|-) {QUOTED} {QUOTED}(?: {QUOTED})?\s*"
+    rf"(\S{{1,255}}) - (.{{0,256}}?) {TIME} {QUOTED} (\d{{3}}) (\d{{1,18}}|-) {QUOTED} {QUOTED}(?: {QUOTED})?\s*"
 )
 _TIMED = re.compile(
     rf"(?:{TIME}:? )?(\S{{1,255}}) - {QUOTED} (\d{{3}}) (\d{{1,18}}|-) {QUOTED} {QUOTED}"
@@ -64,6 +65,7 @@ class AccessLine:
     uri: str
     status: int
     request: Request
+    forwarded_for: str | None = None  # nginx' `"$http_x_forwarded_for"`, where the site's format has it
 
     @property
     def response_bytes(self) -> int | None:
@@ -84,6 +86,7 @@ class AccessLine:
             "actor": actor,
             "client_ip": client,
             "client_via": "peer" if client else None,
+            "forwarded_for": self.forwarded_for,
             "user_agent": None if agent in ("-", "") else unescape(agent),
             "method": self.method,
             "uri": self.uri or None,
@@ -105,8 +108,9 @@ def read_combined(text: str) -> AccessLine:
     found = _COMBINED.fullmatch(text)
     if found is None:
         raise NotMine("not a combined access line")
-    host, user, time, request, status, size, _referer, agent, _forwarded = found.groups()
-    return access_line(apache_moment(time), request, (host, user, status, size, agent))
+    host, user, time, request, status, size, _referer, agent, forwarded = found.groups()
+    line = access_line(apache_moment(time), request, (host, user, status, size, agent))
+    return line if forwarded in (None, "", "-") else replace(line, forwarded_for=unescape(forwarded))
 
 
 def read_timed(text: str, wrapper_time: datetime | None, now: datetime) -> Event:

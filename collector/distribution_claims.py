@@ -33,7 +33,7 @@ def application_share(head: bytes, first: bytes) -> float:
     share = share_of_lines(head, mine)
     if share == 0.0:
         return 0.0
-    return 0.8 + 0.2 * share if own else 0.4 * share
+    return 0.79 + 0.2 * share if own else 0.4 * share  # never 1: garbage-collect writes with the same logger
 
 
 def access_share(head: bytes) -> float:

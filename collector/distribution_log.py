@@ -7,25 +7,30 @@ access lines speak only for what the application never sees.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from collector import native
 from collector.access_line import AccessLine, read_combined
 from collector.distribution_request import request_event
-from collector.errors import LineError, NotMine
+from collector.errors import LineError, NotMine, Unreadable
 from collector.go_output import is_go_output
 from collector.lines import MAX_LINE_BYTES, as_text, split_lines
 from collector.logrus_line import read_json, read_text
 from collector.sheet import Sheet, now_utc
 from collector.stages import Block, Facts, Parsed
-from collector.wrappers import Unwrapped, is_repetition, unwrap, unwrapped
+from collector.wrappers import Unwrapped, is_repetition, unwrap
 from store.event import Event
 
 # With no application line in sight, so many access lines prove that none will come: the log level is above info.
 _ENOUGH_ACCESS_LINES = 32
 _ROUTER_REFUSAL_BYTES = 19  # "Method Not Allowed\n": the router's own answer, of which the application never hears
+_TOLD = re.compile(
+    rb'http\.request\.method(?:":"|=)([A-Z]{3,20})\b[^\n]{1,1024}?http\.request\.uri(?:":|=)"?([^"\s]{1,8192})'
+)
 
 
 @dataclass(slots=True)
@@ -76,25 +81,50 @@ class DistributionFormat:
 
     def parse(self, block: Block) -> Parsed:
         now = self.clock()
-        sheet = Sheet(block, dataset=self.name, registry_kind=self.registry_kind, now=now)
-        reading = _Reading(sheet)
-        for line in unwrapped(block, now):
-            _read_unwrapped(reading, line)
-        if reading.access:
-            self._settle_access_lines(reading, block, now)
-        sheet.rows.sort(key=lambda row: row["offset"])
-        return sheet.finish()
+        parsed = self._parse(block, now, native.scan(self.name, block, now))
+        return parsed or self._read(block, now, native.nothing_of(block, now))[0].finish()
 
-    def _settle_access_lines(self, reading: _Reading, block: Block, now: datetime) -> None:
+    def _parse(self, block: Block, now: datetime, scanned: native.Scanned) -> Parsed | None:
+        """None: a line that the scanner left tells of a request of which it has told already."""
+        sheet, reading, told = self._read(block, now, scanned)
+        if scanned.knows(reading.by_id):
+            return None
+        seen = reading.levels
+        settled = native.Levels(
+            (seen.info, seen.warning, seen.error), seen.access_lines, self.access_speaks_first, tuple(told)
+        )
+        return scanned.finish(sheet, settled)
+
+    def _read(
+        self, block: Block, now: datetime, scanned: native.Scanned
+    ) -> tuple[Sheet, _Reading, set[tuple[str, str]]]:
+        sheet = Sheet(block, dataset=self.name, registry_kind=self.registry_kind, now=now)
+        reading = _Reading(sheet, Levels(*scanned.levels, access_lines=scanned.routed))
+        for line in scanned.lines:
+            _read_unwrapped(reading, line)
+        told = (
+            self._settle_access_lines(reading, block, now, scanned) if reading.access or scanned.access_lines else set()
+        )
+        sheet.rows.sort(key=lambda row: row["offset"])
+        return sheet, reading, told
+
+    def _settle_access_lines(
+        self, reading: _Reading, block: Block, now: datetime, scanned: native.Scanned
+    ) -> set[tuple[str, str]]:
         levels = reading.levels
-        levels.access_lines = sum(line.request.routed for _, _, line in reading.access)
+        levels.access_lines += sum(line.request.routed for _, _, line in reading.access)
         if not levels.info:
             _look_back(levels, block.before, now)
+        # The router of 2.8 redirects `/v2/../..`, and its application tells of that too: outside the grammar, but not untold.
+        outside = any(not line.request.routed for _, _, line in reading.access) or scanned.may_be_told(block)
+        told = _requests_told(block.before) | _requests_told(block.data) if outside else set()
         for offset, raw, line in reading.access:
-            if _told_by_application(line, levels, self.access_speaks_first):
+            known = not line.request.routed and (line.method or "", line.uri) in told
+            if known or _told_by_application(line, levels, self.access_speaks_first):
                 reading.sheet.ignored += 1
             else:
                 reading.sheet.add(offset, raw, line.event())
+        return told
 
 
 def application_entry(line: bytes) -> dict[str, Any] | None:
@@ -106,8 +136,21 @@ def application_entry(line: bytes) -> dict[str, Any] | None:
     if line.startswith(b"{"):
         return read_json(line)
     if line.startswith(b"time="):
-        return read_text(line)
+        entry = read_text(line)
+        if _torn(entry):
+            raise Unreadable("torn key=value line")
+        return entry
     return None
+
+
+def _torn(entry: dict[str, Any]) -> bool:
+    """Whether the end is missing. The text formatter sorts its keys and leaves most values without quotes, so half a name
+    or address could not be told from a whole one: what always stands behind it must be there."""
+    if "http.request.id" not in entry:
+        return False
+    completed = entry["msg"].startswith("response completed")
+    last = "http.response.written" if completed else "http.request.useragent"
+    return last not in entry or next(reversed(entry)) == "username"
 
 
 def _read_unwrapped(reading: _Reading, line: Unwrapped) -> None:
@@ -165,6 +208,11 @@ def _look_back(levels: Levels, before: bytes, now: datetime) -> None:
                 levels.access_lines += read_combined(as_text(line)).request.routed
         except LineError:
             continue
+
+
+def _requests_told(data: bytes) -> set[tuple[str, str]]:
+    """(method, URI) of every request of which an application line of these bytes tells."""
+    return {(method.decode(), as_text(uri)) for method, uri in _TOLD.findall(data)}
 
 
 def _inner_lines(data: bytes, now: datetime) -> Iterator[bytes]:

@@ -101,7 +101,7 @@ def _refused(entry: dict[str, Any], message: str, request: Request) -> Event | N
     """Lines of a request that was turned away before it reached its handler."""
     actor: str | None = None
     if message.startswith("error authorizing context"):
-        reason = _why(message)
+        reason = why_refused(message)
     elif message == "user failed to authenticate":
         actor, reason = word(entry.get("username")), BAD_CREDENTIALS
     elif (named := _REFUSED_USER.match(message)) is not None:
@@ -119,7 +119,8 @@ def _refused(entry: dict[str, Any], message: str, request: Request) -> Event | N
     return {"action": action.value, "outcome": outcome.value, "reason": reason, "actor": actor}
 
 
-def _why(message: str) -> str | None:
+def why_refused(message: str) -> str | None:
+    """The reason of `error authorizing context: …`; None where it is another than these."""
     if message.endswith(_NOTHING_PRESENTED):
         return NO_CREDENTIALS
     if message.endswith(_REFUSED):

@@ -10,12 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 import orjson
 
+from collector import native
 from collector.errors import LineError, Unreadable
-from collector.lines import MAX_LINE_BYTES, TOO_LONG, split_lines
+from collector.lines import split_lines
 from collector.sheet import Sheet, now_utc
 from collector.stages import Block, Facts, Parsed
 from collector.wrappers import unwrap
@@ -27,9 +29,13 @@ RowsOf = Callable[
 ]  # (document, name of the registry) → its events, its rejects
 
 # What the first line of a pretty-printed document is; a longer line that is no JSON is torn, and nothing will complete it.
-_OPENER = re.compile(rb'\s*[\[{]\s*(?:"[^"\\]{1,40}"\s*:\s*[\[{]\s*)?')
+_OPENER = re.compile(rb'\s*[\[{]\s*(?:\{\s*|"[^"\\]{1,40}"\s*:\s*[\[{]\s*)?')
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"')
-_MAX_DOCUMENT_BYTES = 16 << 20
+# A string without an end reaches to the end of the text, so that it is looked at once only.
+_STRING_OR_LAST_COMMA = re.compile(rb'("(?:[^"\\]|\\.?)*(?:"|\Z))|,(?=\s*[\]}])', re.DOTALL)
+# Lines of files are cut at 1 MiB before they come here; what was posted, or asked from an API, comes whole.
+_MAX_DOCUMENT_BYTES = 64 << 20
+_TOO_LARGE = "document longer than 64 MiB"
 _ANY_TIME = datetime.fromisoformat("2026-01-01T00:00:00+00:00")  # documents tell their own
 
 
@@ -61,13 +67,14 @@ class DocumentFormat:
 
     def parse(self, block: Block) -> Parsed:
         sheet = self._sheet(block)
-        for document in documents(block):
+        scanned = native.scan(self.name, block, sheet.now, by_line=False)
+        for document in chain.from_iterable(map(documents, scanned.blocks)):
             sheet.ignored += document.lines - 1
             if document.raw or document.reason:
                 self._take(sheet, document, self.rows_of)
             else:
                 sheet.ignored += 1
-        return sheet.finish()
+        return scanned.finish(sheet)
 
     def parse_document(
         self, body: bytes, *, stream: str, offset: int, path: str, registry: str | None, rows_of: RowsOf | None = None
@@ -96,8 +103,10 @@ class DocumentFormat:
                 found += 1
                 if isinstance(row, LineError):
                     sheet.reject(begin, length, str(row))
-                else:
-                    sheet.add(document.offset, document.raw, row)
+                else:  # a document that tells no time of its own was told of when it came
+                    # Two rows of one document that have no ids of their own are two events.
+                    line = document.raw if found == 1 else b"%b\x1f%d" % (document.raw, found)
+                    sheet.add(document.offset, line, {"timestamp": sheet.now, **row})
         except LineError as error:
             found += 1
             sheet.reject(begin, length, str(error))
@@ -108,12 +117,14 @@ class DocumentFormat:
 
 
 def _load(raw: bytes) -> tuple[Any, str]:
+    """Only two things may be mended: bytes that are no UTF-8, and a comma behind the last item, which says nothing."""
     try:
         return orjson.loads(raw), ""
     except ValueError:
         pass
-    try:  # bytes that are no UTF-8 are the only thing that may be mended
-        return orjson.loads(raw.decode("utf-8", "replace")), ""
+    try:
+        mended = _STRING_OR_LAST_COMMA.sub(rb"\1", raw)
+        return orjson.loads(mended.decode("utf-8", "replace")), ""
     except ValueError:
         return None, "torn or mutated JSON"
 
@@ -147,9 +158,9 @@ class _Splitter:
         here = 1 if at >= self.block.offset else 0
         if not raw.strip():
             yield Document(offset=at, raw=b"", lines=here)
-        elif len(raw) > MAX_LINE_BYTES:
-            yield Document(offset=at, raw=raw, lines=here, reason=TOO_LONG)
-        elif _OPENER.fullmatch(raw):
+        elif len(raw) > _MAX_DOCUMENT_BYTES:
+            yield Document(offset=at, raw=raw, lines=here, reason=_TOO_LARGE)
+        elif _opens(raw):
             self.pending, self.depth, self.size = [(at, raw)], _depth(raw), len(raw)
         else:
             inner = unwrap(raw, _ANY_TIME)[0]
@@ -168,7 +179,7 @@ class _Splitter:
             yield Document(offset=self.pending[0][0], raw=text, lines=self._here(), value=value, reason=reason)
             self.pending = []
         elif self.size > _MAX_DOCUMENT_BYTES:
-            yield from self._give_up("document longer than 16 MiB")
+            yield from self._give_up(_TOO_LARGE)
 
     def _give_up(self, reason: str) -> Iterator[Document]:
         text = b"\n".join(line for _, line in self.pending)
@@ -185,6 +196,17 @@ def documents(block: Block) -> Iterator[Document]:
     What has neither `raw` nor `reason` is no document: blank lines, and the first lines of one that ends in a later block.
     """
     return _Splitter(block).run()
+
+
+def _opens(line: bytes) -> bool:
+    """Whether a document begins here that ends in a later line."""
+    if _OPENER.fullmatch(line) is not None:
+        return True
+    # Some write several members to a line: what stands before the last comma must then be whole.
+    first, text = line[:1], line.rstrip()
+    if first not in (b"{", b"[") or not text.endswith(b",") or _depth(text) != 1:
+        return False
+    return not _load(text[:-1] + (b"}" if first == b"{" else b"]"))[1]
 
 
 def _depth(line: bytes) -> int:

@@ -3,7 +3,9 @@
 CollectorError
 ├── LineError         one line; the line behind it is not touched by it
 │   ├── NotMine       the line is not of this format at all
-│   └── Unreadable    it is, but it is torn, mutated or lacks what an event needs
+│   ├── Unreadable    it is, but it is torn, mutated or lacks what an event needs
+│   └── Ambiguous     it can be read in two ways that name different users, addresses or images
+├── LogFormatError    an nginx log_format that cannot be read without guessing
 └── UnknownFormat     no format knows the first lines of a stream: name one, or leave the stream out
 """
 
@@ -28,6 +30,17 @@ class NotMine(LineError):
 
 class Unreadable(LineError):
     """The line is of this format, but cannot be read."""
+
+
+class Ambiguous(LineError):
+    """What its writer did not escape makes the line readable in two ways: it is kept, and nobody is named."""
+
+    def __init__(self) -> None:
+        super().__init__("ambiguous")
+
+
+class LogFormatError(CollectorError):
+    """A `log_format` that cannot be read without guessing. Permanent: the text says what to change."""
 
 
 class UnknownFormat(CollectorError):

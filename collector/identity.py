@@ -8,10 +8,13 @@ meanwhile.
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 
 HEAD_BYTES = 1024
 TAIL_BYTES = 1024
+
+_CONTENT = re.compile(r"[0-9a-f]{24}")
 
 
 def stream_id(head: bytes, final: bool = False) -> str | None:
@@ -26,6 +29,13 @@ def stream_id(head: bytes, final: bool = False) -> str | None:
     if not line and not newline:
         return None
     return blake2b(line[:HEAD_BYTES].rstrip(b"\r"), digest_size=12).hexdigest()
+
+
+def content_of(stream: str) -> str:
+    """The stream from which the ids of events are made, of one under which a position is kept: what a second file with the
+    same first line, or a pipe, has behind it is left out (`collector.tail.Tail`)."""
+    content, dot, more = stream.rpartition(".")
+    return content if dot and (more == "pipe" or more.isdigit()) and _CONTENT.fullmatch(content) else stream
 
 
 def tail_of(content_before: bytes) -> str:

@@ -50,3 +50,15 @@ def read_image(text: str) -> ImageReference:
     if colon and is_tag(tag):
         return ImageReference(head, tag, digest or None)
     return ImageReference(name, None, digest or None)
+
+
+def read_pulled_image(text: str) -> tuple[str | None, ImageReference]:
+    """(host of the registry, image) of a name as clients write it: `ghcr.io/team/app:1`, `localhost:5000/app`, `alpine`.
+
+    The first part is a host if it has a dot or a port or is `localhost`, as Docker decides. A name without one has no host
+    here: which registry an engine then asks is its own setting.
+    """
+    first, slash, rest = text.partition("/")
+    if slash and rest and ("." in first or ":" in first or first == "localhost"):
+        return first, read_image(rest)
+    return None, read_image(text)

@@ -132,13 +132,26 @@ def seconds_ns(value: str) -> int | None:
     return round(float(value) * 10**9) if re.fullmatch(r"\d{1,9}\.\d{1,6}", value) else None
 
 
+def milliseconds_ns(value: Any) -> int | None:
+    """Nanoseconds of a number of milliseconds, or of its text (`38.212784`); None for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = f"{value:.6f}"
+    if not isinstance(value, str) or re.fullmatch(r"\d{1,12}(?:\.\d{1,9})?", value) is None:
+        return None
+    return round(float(value) * 10**6)
+
+
 @lru_cache(maxsize=4096)
 def address(value: str) -> str | None:
-    """An IP address in its canonical form, or None: names, masks and forged headers are no address."""
+    """An IP address in its canonical form, or None: names, masks and forged headers are no address.
+
+    `::ffff:203.0.113.9`, as a socket for both families tells it, is the client 203.0.113.9 and no second one.
+    """
     try:
-        return str(ip_address(value.strip("[]").partition("%")[0]))
+        read = ip_address(value.strip("[]").partition("%")[0])
     except ValueError:
         return None
+    return str(getattr(read, "ipv4_mapped", None) or read)
 
 
 def address_and_port(value: Any) -> tuple[str | None, int | None]:

@@ -74,8 +74,23 @@ _NAMED = re.compile(r"/v2/(.+)/(manifests|blobs/uploads|blobs|referrers|tags)/([
 _TOKEN_PATHS = frozenset(
     ("/token", "/service/token", "/auth", "/auth/token", "/v2/token", "/v2/auth", "/jwt/auth", "/oauth2/token")
 )
+# Where cosign keeps what it says of an image (its tag-based discovery), and the index of referrers of registries without that
+# API (OCI distribution specification 1.1, "Referrers Tag Schema", which has no suffix).
+_EVIDENCE_TAG = re.compile(r"sha(?:256-[0-9a-f]{64}|512-[0-9a-f]{128})(?:\.(?:sig|att|sbom))?")
+_OF_EVIDENCE = {Action.PUSH: Action.SIGN, Action.PULL: Action.REFERRERS}
 _KINDS = {"manifests": Kind.MANIFEST, "blobs": Kind.BLOB, "referrers": Kind.REFERRERS, "tags": Kind.TAGS}
 _NEEDS_DIGEST = frozenset((Kind.BLOB, Kind.REFERRERS))
+
+
+def evidence_action(action: Action, tag: str | None) -> Action:
+    """The action, once it is known which tag it is about: what is stored under `sha256-<hex>.sig` is a signature, not an image.
+
+    Storing signatures, attestations and SBOMs is `sign`, fetching them is `referrers`, so that neither counts as a push or
+    a pull of an image. A signature that is asked for by its own digest cannot be told from an image: the line does not say.
+    """
+    if tag is None or action not in _OF_EVIDENCE or _EVIDENCE_TAG.fullmatch(tag) is None:
+        return action
+    return _OF_EVIDENCE[action]
 
 
 _LONGEST_CACHED = 1024  # an upload's URI has some 400 characters; a scanner's may have a million, and is kept nowhere
@@ -122,6 +137,8 @@ def _named(method: str, name: str, kind: Kind, last: str) -> Request:
     action = _ACTIONS.get((kind, method), Action.OTHER)
     if kind is Kind.MANIFEST and method == "DELETE" and not by_digest:
         action = Action.UNTAG
+    if kind is Kind.MANIFEST and not by_digest:
+        action = evidence_action(action, last)
     routed = method in _METHODS[kind] and is_repository(name) and (by_digest or kind not in _NEEDS_DIGEST)
     return Request(
         kind=kind,

@@ -10,9 +10,10 @@ from hashlib import blake2b
 from typing import Any
 
 from collector.image_reference import is_digest
+from collector.request import evidence_action
 from collector.stages import Block, Parsed, Reject
 from collector.wrappers import Unwrapped
-from store.event import FIELDS, Event, schema
+from store.event import FIELDS, Action, Event, schema
 
 
 def now_utc() -> datetime:
@@ -63,6 +64,11 @@ class Sheet:
             "read_at": now,
         }
 
+    @property
+    def always(self) -> dict[str, Any]:
+        """What every row of the block says."""
+        return self._always
+
     def add(self, offset: int, line: bytes, event: Event) -> Event:
         """Take a row, with what it leaves out filled in; it may still be changed until `finish`."""
         row: dict[str, Any] = self._always | event
@@ -78,6 +84,8 @@ class Sheet:
                 row["digest"] = row.get("digest") or reference
             else:
                 row["tag"] = row.get("tag") or reference
+        if (row.get("tag") or "").startswith("sha"):
+            row["action"] = evidence_action(Action(row["action"]), row["tag"]).value
         self.rows.append(row)  # type: ignore[arg-type]
         return row  # type: ignore[return-value]
 

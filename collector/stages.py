@@ -26,7 +26,8 @@ class Block:
     no event, reject or count of them; so the result does not depend on where a restart or a poll cut the stream.
     `after` is the position to commit once every line of the block is stored; `final` says that nothing follows. `zone` is
     that of wrappers which write times without one. With a `problem` the source says that this is no whole line: it becomes
-    a dead letter with that reason.
+    a dead letter with that reason. `end` is the offset behind the last byte where `after` does not say it, because it is
+    the position of a whole listing of which this stream is one object; its dead letters are then kept under `stream`.
     """
 
     stream: str
@@ -39,6 +40,12 @@ class Block:
     final: bool = False
     zone: tzinfo = UTC
     problem: str = ""
+    end: int | None = None
+
+    @property
+    def length(self) -> int:
+        """Bytes of the stream that this block stands for; more than `data` where a line was too long to be carried."""
+        return max(0, (self.after.offset if self.end is None else self.end) - self.offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +96,21 @@ class Facts:
 class Format(Protocol):
     """A registry log format: one file in `collector/formats/` that offers `FORMAT`."""
 
-    name: str  # as in --format and `event.dataset`
-    title: str  # for people
-    registry_kind: str
-    facts: Facts | None
+    @property
+    def name(self) -> str:
+        """As in --format and `event.dataset`."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        ...
+
+    @property
+    def registry_kind(self) -> str: ...
+
+    @property
+    def facts(self) -> Facts | None: ...
 
     def claims(self, head: bytes) -> float:
         """How surely the first lines of a stream (up to 64 KiB) are this format's: 0 … 1. Never raises."""

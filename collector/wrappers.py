@@ -1,5 +1,5 @@
 """What stands in front of a registry's own line when something else wrote the file: syslog, compose, docker's json-file,
-CRI, journald.
+CRI, journald, svlogd.
 
 `unwrapped` gives the lines inside of a block, with the wrapper's time where it has one; `unwrap` looks at a single line.
 Each line is recognised by itself, so wrappers may change within a file. What a daemon did to the lines is undone: pieces of
@@ -9,7 +9,7 @@ a long line are joined, and lines that syslog counted instead of writing are giv
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -19,16 +19,17 @@ import orjson
 from collector.errors import LineError
 from collector.journal_export import JournalRecord, realtime
 from collector.lines import MAX_LINE_BYTES, TOO_LONG, moment
-from collector.repetition import LastLines, is_repetition, repeated
+from collector.repetition import PROGRAMS, LastLines, is_repetition, repeated
 from collector.stages import Block
 from collector.syslog_header import read_syslog
 
-__all__ = ["Unwrapped", "inner_lines", "is_repetition", "unwrap", "unwrapped"]
+__all__ = ["Unwrapped", "alone", "inner_lines", "is_repetition", "newest_of", "unwrap", "unwrapped"]
 
 _COMPOSE = re.compile(rb"[A-Za-z0-9][A-Za-z0-9_.-]{0,80} {1,40}\| ")
 _CRI = re.compile(
     rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([PF])(?::\S{0,40})? ?"
 )
+_SVLOGD = re.compile(rb"(\d{4}-\d\d-\d\d)_(\d\d:\d\d:\d\d\.\d{1,9}) ")  # runit's logger, as in GitLab's package; UTC
 _DEEPEST = 3  # wrappers around wrappers: a journal of docker's compose output
 _DOCKER_PIECE_BYTES = 16_000  # docker cuts at 16 KiB of what was written; what is no UTF-8 changes its length a little
 _MOST_COPIES = 10_000
@@ -83,11 +84,8 @@ def unwrap(line: bytes, now: datetime, zone: tzinfo = UTC) -> tuple[bytes, datet
 
 def unwrapped(block: Block, now: datetime) -> Iterator[Unwrapped]:
     """One for each line of the block, in order; and one that is `surplus` for each line without an end in a final block."""
-    # A traditional syslog time has no year: the file's own last change bounds it, for a file that was finished long ago.
-    written = block.after.detail.get("written") or block.after.detail.get("mtime")
-    newest = min(now, datetime.fromtimestamp(written, UTC)) if isinstance(written, float) and written > 0 else now
     before_at = block.offset - len(block.before)
-    reading = _Reading(newest, block.zone, complete=before_at <= 0)
+    reading = _Reading(newest_of(block, now), block.zone, complete=before_at <= 0)
     for at, raw in _split(block.before, before_at):
         reading.line(at, raw)
     reading.copies = 0
@@ -95,6 +93,53 @@ def unwrapped(block: Block, now: datetime) -> Iterator[Unwrapped]:
         yield reading.line(at, raw)
     if block.final:
         yield from reading.unfinished(block.offset)
+
+
+def newest_of(block: Block, now: datetime) -> datetime:
+    """The latest that a traditional syslog time in the block can be. It has no year: the file's own last change bounds it, for
+    a file that was finished long ago."""
+    written = block.after.detail.get("written") or block.after.detail.get("mtime")
+    return min(now, datetime.fromtimestamp(written, UTC)) if isinstance(written, float) and written > 0 else now
+
+
+def alone(block: Block, now: datetime, places: Iterable[tuple[int, int]]) -> list[Unwrapped] | None:
+    """Some lines of a block, each read by itself; `places` are where they begin and end in its data. None if one of them means
+    something only together with others: a piece of a line, a record of a journal. Where a line counts equal lines, the one
+    it means is looked for in front of it."""
+    reading = _Reading(newest_of(block, now), block.zone, complete=True)
+    found = []
+    for start, end in places:
+        raw = block.data[start:end]
+        if b"message repeated" in raw and not _recall(reading, block, start, raw):
+            return None
+        found.append(reading.line(block.offset + start, raw))
+        if reading.pieces or reading.ended or reading.record.open:
+            return None
+    return found
+
+
+def _recall(reading: _Reading, block: Block, start: int, raw: bytes) -> bool:
+    """Note the line that a count of equal lines can mean: the last of its program, or the last of all. False if that may
+    already be forgotten."""
+    peeled = _peel(raw.rstrip(b"\r"), reading.newest, reading.zone)
+    if repeated(peeled.data) is None:
+        return True
+    others: set[bytes] = set()
+    for data, begin, at in ((block.data, block.offset, start), (block.before, block.offset - len(block.before), None)):
+        end = len(data) if at is None else at
+        while end > 0:
+            line_end = end - 1 if data[end - 1 : end] == b"\n" else end
+            end = data.rfind(b"\n", 0, line_end) + 1
+            earlier = _peel(data[end:line_end].rstrip(b"\r"), reading.newest, reading.zone)
+            if repeated(earlier.data) is not None:
+                continue
+            if not peeled.tag or earlier.tag == peeled.tag:
+                reading.last.note(earlier.tag, begin + end, earlier.data)
+                return True
+            others.add(earlier.tag)
+            if len(others) >= PROGRAMS:
+                return False
+    return True
 
 
 def inner_lines(head: bytes, most: int) -> list[bytes]:
@@ -235,6 +280,8 @@ def _peel_one(line: bytes, newest: datetime, zone: tzinfo) -> _Peeled | None:
         return None
     if first.isdigit() and (found := _CRI.match(line)) is not None:
         return _Peeled(line[found.end() :], _moment(found[1].decode()), found[3] == b"P", b"cri " + found[2])
+    if first.isdigit() and (found := _SVLOGD.match(line)) is not None:
+        return _Peeled(line[found.end() :], _moment(f"{found[1].decode()}T{found[2].decode()}Z"))
     syslog = read_syslog(line, newest, zone)
     if syslog is not None:
         return _Peeled(syslog.payload, syslog.time, tag=syslog.tag)

@@ -44,6 +44,13 @@ LIVE: dict[str, tuple[str, ...]] = {
         "harbor-live/v2.15.2-harbor-log/api.auditlog-exts.page1.json",
     ),
     "harbor-core": ("harbor-live/*/core.log",),
+    "harbor-webhook": ("harbor-live/v2.12.4/webhook-*.jsonl",),
+    "harbor-audit-syslog": ("harbor-live/v2.12.4/audit-forward.syslog.raw",),
+    "harbor-audit-csv": ("harbor-live/v2.12.4/db.audit_log.csv",),
+    "harbor-jobservice": ("harbor-live/*/jobservice.log",),
+    "harbor-component": ("harbor-live/*/registryctl.log", "harbor-live/*/exporter.log"),
+    "harbor-scans": ("harbor-live/v2.12.4/api.artifacts.json",),
+    "distribution-gc": ("distribution-live/*/garbage-collect.*.log",),
 }
 
 
@@ -104,3 +111,20 @@ def read(format_name: str, data: bytes, path: str = "x.log") -> Parsed:
 
 def read_sample(format_name: str, name: str) -> Parsed:
     return read(format_name, (SAMPLES / name).read_bytes(), path=name)
+
+
+def said(row: dict[str, Any]) -> dict[str, Any]:
+    """What a row says of the event itself: without nulls, and without what every row is given (ids, stream, format …)."""
+    given = (
+        "event_id",
+        "revision",
+        "read_at",
+        "dataset",
+        "registry",
+        "registry_kind",
+        "stream",
+        "offset",
+        "path",
+        "parts",
+    )
+    return {name: value for name, value in row.items() if value is not None and name not in given}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collector.distribution_claims import access_share, application_share, written_by_distribution
 from collector.distribution_log import DistributionFormat
+from collector.stages import Facts
 
 
 def claims(head: bytes) -> float:
@@ -17,5 +18,11 @@ def claims(head: bytes) -> float:
 
 
 FORMAT = DistributionFormat(
-    name="distribution-access", title="Distribution access lines (combined)", claim=claims, access_speaks_first=True
+    name="distribution-access",
+    title="Distribution access lines (combined)",
+    claim=claims,
+    access_speaks_first=True,
+    facts=Facts(
+        versions="2.x, 3.x; a capture of 3.1.2", tested=True, never=("user", "duration", "digest of a pull by tag")
+    ),
 )

@@ -7,10 +7,20 @@ from __future__ import annotations
 
 from collector.distribution_claims import application_share
 from collector.distribution_log import DistributionFormat
+from collector.stages import Facts
 
 
 def claims(head: bytes) -> float:
     return application_share(head, b"time=")
 
 
-FORMAT = DistributionFormat(name="distribution-text", title="Distribution application log, text", claim=claims)
+FORMAT = DistributionFormat(
+    name="distribution-text",
+    title="Distribution application log, text",
+    claim=claims,
+    facts=Facts(
+        versions="2.x, 3.x; captures of 2.8.2 and 3.1.2",
+        tested=True,
+        never=("digest of a pull by tag", "size", "user of a request that ended well (2.x)"),
+    ),
+)

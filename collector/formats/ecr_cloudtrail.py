@@ -17,6 +17,7 @@ from collector.documents import DocumentFormat, as_object, object_or_reject
 from collector.errors import LineError, NotMine, Unreadable
 from collector.lines import address, moment, word
 from collector.sheet import numbered_event_id
+from collector.stages import Facts
 from store.event import BAD_CREDENTIALS, FORBIDDEN, Action, Channel, Event, Outcome
 
 _SOURCES = ("ecr.amazonaws.com", "ecr-public.amazonaws.com")
@@ -151,5 +152,14 @@ def _from_arn(record: dict[str, Any]) -> str | None:
 
 
 FORMAT = DocumentFormat(
-    name="ecr-cloudtrail", title="AWS ECR in CloudTrail", registry_kind="ecr", claim=claims, rows_of=rows_of
+    name="ecr-cloudtrail",
+    title="AWS ECR in CloudTrail",
+    registry_kind="ecr",
+    claim=claims,
+    rows_of=rows_of,
+    facts=Facts(
+        versions="documented examples, and one real event",
+        tested=False,
+        never=("bytes", "duration", "HTTP status", "layers as they are downloaded", "images of a call for several"),
+    ),
 )

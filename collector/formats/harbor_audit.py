@@ -12,7 +12,6 @@ src/controller/event.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, Literal
@@ -20,34 +19,13 @@ from urllib.parse import unquote
 
 from collector.documents import DocumentFormat, object_or_reject
 from collector.errors import LineError, NotMine, Unreadable
-from collector.image_reference import read_image
+from collector.harbor_operations import action_of_operation, result_of_operation, subject_of_operation
 from collector.lines import moment, whole, word
 from collector.sheet import numbered_event_id
-from collector.stages import Parsed
-from store.event import BAD_CREDENTIALS, Action, Channel, Event, Outcome
+from collector.stages import Facts, Parsed
+from store.event import Action, Channel, Event
 
 Table = Literal["ext", "classic"]
-
-_ACTIONS: dict[tuple[str, str], Action] = {
-    ("artifact", "create"): Action.PUSH,
-    ("artifact", "pull"): Action.PULL,
-    ("artifact", "delete"): Action.DELETE,
-    ("tag", "create"): Action.TAG,
-    ("tag", "delete"): Action.UNTAG,
-    ("repository", "delete"): Action.DELETE,
-    ("user", "login"): Action.LOGIN,
-    ("user", "logout"): Action.LOGOUT,
-}
-# Whatever else is done to these.
-_BY_RESOURCE: dict[str, Action] = {
-    "project": Action.CONFIG,
-    "repository": Action.CONFIG,
-    "configuration": Action.CONFIG,
-    "user": Action.PERMISSION,
-    "member": Action.PERMISSION,
-    "robot": Action.PERMISSION,
-}
-_ROBOT_OF_PROJECT = re.compile(r"[^$]{0,100}\$([^+]{1,255})\+")
 
 
 def claims(head: bytes) -> float:
@@ -74,7 +52,7 @@ def _event(row: dict[str, Any], registry: str | None, table: Table | None) -> Ev
     if number is None or operation is None or resource_type is None:
         raise Unreadable("an audit row without id, operation or resource_type")
     came_from = table or ("ext" if "operation_result" in row or "operation_description" in row else "classic")
-    action = _ACTIONS.get((resource_type, operation)) or _BY_RESOURCE.get(resource_type, Action.OTHER)
+    action = action_of_operation(resource_type, operation)
     resource, actor = word(row.get("resource")), word(row.get("username"))
     if action is Action.LOGIN and came_from == "ext" and actor is not None:
         actor = unquote(actor)  # login rows alone hold the name as the URL had it: irina.v%40corp.test
@@ -85,40 +63,10 @@ def _event(row: dict[str, Any], registry: str | None, table: Table | None) -> Ev
         "action": action.value,
         "actor": actor,
     }
-    event |= _result(row, action)
-    event |= _subject(resource_type, resource, word(row.get("operation_description")))
+    # The classic table has only what succeeded, and says nothing of it.
+    event |= result_of_operation(row.get("operation_result") is not False, action)
+    event |= subject_of_operation(resource_type, resource, word(row.get("operation_description")))
     return event
-
-
-def _result(row: dict[str, Any], action: Action) -> Event:
-    if row.get("operation_result") is not False:  # the classic table has only what succeeded
-        return {"outcome": Outcome.SUCCESS.value}
-    if action is Action.LOGIN:
-        return {"outcome": Outcome.DENIED.value, "reason": BAD_CREDENTIALS}
-    return {"outcome": Outcome.FAILURE.value}
-
-
-def _subject(resource_type: str, resource: str | None, description: str | None) -> Event:
-    if resource is None:
-        return {}
-    if resource_type in ("artifact", "tag"):
-        image = read_image(resource)
-        # `push artifact: repo@sha256:…` names the digest also where the resource has only the tag.
-        described = read_image((description or "").rpartition(" ")[2])
-        digest = image.digest or described.digest
-        return {
-            "repository": image.repository,
-            "reference": image.tag or image.digest,
-            "tag": image.tag,
-            "digest": digest,
-        }
-    if resource_type == "repository":
-        return {"repository": resource}
-    if resource_type == "project":
-        return {"project": resource}
-    if resource_type == "robot" and (found := _ROBOT_OF_PROJECT.match(resource)) is not None:
-        return {"project": found[1]}
-    return {}
 
 
 FORMAT = DocumentFormat(
@@ -127,6 +75,18 @@ FORMAT = DocumentFormat(
     registry_kind="harbor",
     claim=claims,
     rows_of=rows_of,
+    facts=Facts(
+        versions="2.0 and later; captures of 2.12.4 (classic table) and 2.15.2 (ext table)",
+        tested=True,
+        never=(
+            "address",
+            "user agent",
+            "bytes",
+            "duration",
+            "denied pulls and pushes",
+            "digest of a pull by tag (classic)",
+        ),
+    ),
 )
 
 

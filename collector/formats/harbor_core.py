@@ -16,6 +16,7 @@ from collector.errors import NotMine
 from collector.go_output import is_go_output
 from collector.lines import address_and_port, as_text, moment, word
 from collector.one_by_one import Line, one_by_one, share_of_lines
+from collector.stages import Facts
 from store.event import BAD_CREDENTIALS, Action, Channel, Event, Outcome
 
 _LINE = re.compile(
@@ -60,9 +61,29 @@ def _denied(time: str, actor: str | None, fields: dict[str, str]) -> Event:
         "actor": actor,
         "client_ip": client,
         "client_via": "forwarded" if client else None,
+        "forwarded_for": word(fields.get("client IP")),
         "user_agent": word(fields.get("user agent")),
         "request_id": word(fields.get("requestID")),
     }
 
 
-FORMAT = one_by_one("harbor-core", claims, parse_line, title="Harbor core log (refused logins)", registry_kind="harbor")
+FORMAT = one_by_one(
+    "harbor-core",
+    claims,
+    parse_line,
+    title="Harbor core log (refused logins)",
+    registry_kind="harbor",
+    facts=Facts(
+        versions="2.x; captures of 2.12.4 and 2.15.2",
+        tested=True,
+        never=(
+            "pulls",
+            "pushes",
+            "repository",
+            "logins that ended well",
+            "user of a refusal on the page",
+            "bytes",
+            "duration",
+        ),
+    ),
+)

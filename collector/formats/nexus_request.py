@@ -12,17 +12,19 @@ from __future__ import annotations
 import re
 
 from collector.access_line import QUOTED, TIME, access_line, split_request, unescape
-from collector.errors import NotMine
+from collector.errors import Ambiguous, NotMine
 from collector.lines import apache_moment, as_text, whole
 from collector.one_by_one import Line, one_by_one, share_of_lines
 from collector.request import Kind
+from collector.stages import Facts
 from store.event import Event
 
 _NUMBER = r"(-|-?\d{1,18})"
 _LINE = re.compile(
-    rf"(\S{{1,255}}) \S{{1,255}} (.{{0,256}}?) {TIME} {QUOTED} (\d{{3}}) {_NUMBER} {_NUMBER}"
+    rf"(\S{{1,255}}) - (.{{0,256}}?) {TIME} {QUOTED} (\d{{3}}) {_NUMBER} {_NUMBER}"
     rf"(?: {_NUMBER} {QUOTED} \[.{{0,300}}\])?\s*"
 )
+_TIME = re.compile(TIME)
 _BY_PATH = re.compile(r"(?:/[\w.-]{1,100})?/repository/([\w.-]{1,200})(/v2/.*)", re.DOTALL)
 
 
@@ -34,6 +36,8 @@ def parse_line(line: Line) -> Event | None:
     found = _LINE.fullmatch(as_text(line.data))
     if found is None:
         raise NotMine("not a line of Nexus' request log")
+    if len(_TIME.findall(found[0])) > 1:  # a user name or agent that holds the rest of a line: neither is escaped
+        raise Ambiguous
     host, user, time, request, status, *numbers, agent = found.groups()
     # Three numbers are length of the request, bytes sent, milliseconds; the older form has the last two.
     received, sent, elapsed = numbers if numbers[2] is not None else ("-", numbers[0], numbers[1])
@@ -53,4 +57,15 @@ def parse_line(line: Line) -> Event | None:
     return event
 
 
-FORMAT = one_by_one("nexus-request", claims, parse_line, title="Nexus request log", registry_kind="nexus")
+FORMAT = one_by_one(
+    "nexus-request",
+    claims,
+    parse_line,
+    title="Nexus request log",
+    registry_kind="nexus",
+    facts=Facts(
+        versions="3.x (the shipped pattern), and the shorter lines of older releases",
+        tested=False,
+        never=("digest of a pull by tag", "reason of a refusal"),
+    ),
+)

@@ -10,6 +10,7 @@ from collector.access_line import read_combined
 from collector.distribution_claims import access_share, application_share, written_by_distribution
 from collector.lines import as_text
 from collector.one_by_one import Line, one_by_one
+from collector.stages import Facts
 from store.event import Event
 
 
@@ -23,4 +24,15 @@ def parse_line(line: Line) -> Event | None:
     return read_combined(as_text(line.data)).event()
 
 
-FORMAT = one_by_one("nginx-combined", claims, parse_line, title="nginx in front, combined", registry_kind="proxy")
+FORMAT = one_by_one(
+    "nginx-combined",
+    claims,
+    parse_line,
+    title="nginx in front, combined",
+    registry_kind="proxy",
+    facts=Facts(
+        versions="any; user as sent, also when refused",
+        tested=True,
+        never=("duration", "digest of a pull by tag", "address behind another proxy"),
+    ),
+)

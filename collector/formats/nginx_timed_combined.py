@@ -15,6 +15,7 @@ from collector.access_line import looks_timed, read_timed
 from collector.errors import NotMine
 from collector.lines import as_text
 from collector.one_by_one import Line, one_by_one, share_of_lines
+from collector.stages import Facts
 from store.event import Event
 
 # nginx' own messages share the file: `2026/11/24 02:17:24 [error] 7#0: …`, and at the start `nginx: [warn] …`.
@@ -35,5 +36,14 @@ def parse_line(line: Line) -> Event | None:
 
 
 FORMAT = one_by_one(
-    "nginx-timed-combined", claims, parse_line, title="Harbor's proxy log (timed_combined)", registry_kind="harbor"
+    "nginx-timed-combined",
+    claims,
+    parse_line,
+    title="Harbor's proxy log (timed_combined)",
+    registry_kind="harbor",
+    facts=Facts(
+        versions="1.x, 2.x; captures of the format of 2.12 and 2.15",
+        tested=True,
+        never=("user", "digest of a pull by tag", "time (but for that of a syslog header)"),
+    ),
 )

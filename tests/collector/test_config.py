@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -70,3 +72,74 @@ def test_a_missing_secret_names_its_place(tmp_path: Path, monkeypatch: pytest.Mo
         EndpointConfig(path="/e", token_env="NOT_SET").token()
     with pytest.raises(SecretMissingError, match=r"source h.*missing"):
         HarborSource.model_validate(HARBOR | {"password_file": str(tmp_path / "missing")}).password()
+
+
+REMOTE: list[dict[str, object]] = [
+    {"type": "objects", "name": "a", "folder": "/srv/trail", "by_day": True, "prefix": "AWSLogs/"},
+    {"type": "s3", "name": "b", "bucket": "trail", "region": "eu-west-1"},
+    {"type": "s3", "name": "c", "bucket": "trail", "region": "eu-west-1", "queue_url": "https://sqs.example/1/q"},
+    {"type": "elasticsearch", "name": "d", "url": "https://logs.example:9200", "index": "filebeat-*", "field": ""},
+    {"type": "dockerhub", "name": "e", "account": "example", "username": "example", "token_env": "A_TOKEN"},
+    {"type": "quay", "name": "f", "url": "https://quay.example", "of": "organization/payments", "token_env": "A_TOKEN"},
+    {"type": "kubernetes", "name": "g", "url": "http://127.0.0.1:1", "token_env": "A_TOKEN"},
+]
+
+
+def test_sources_that_are_asked_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of each, with nothing but what each needs; no secret is in any repr."""
+    monkeypatch.setenv("A_TOKEN", "the-secret")
+    config = CollectorConfig.model_validate({"sources": REMOTE})
+    made = feeds(config, lambda: [], CollectorTelemetry(CollectorRegistry()))
+    assert [feed.source.name for feed in made] == list("abcdefg")
+    assert "the-secret" not in repr(config) + repr(made) + config.model_dump_json()
+    for feed in made:
+        feed.source.stop()
+        if hasattr(feed.source, "close"):
+            feed.source.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "change"),
+    [
+        (0, {"folder": None}),
+        (0, {"secret_key": "x"}),
+        (1, {"bucket": "not/a/bucket"}),
+        (1, {"endpoint_url": "https://user:word@s3.example"}),
+        (3, {"index": "../_all"}),
+        (3, {"username": "reader"}),
+        (3, {"api_key_env": "A", "password_env": "B", "username": "reader"}),
+        (3, {"password_env": "B"}),
+        (4, {"token_file": "/x"}),
+        (4, {"account": "../x"}),
+        (5, {"of": "organization/../../superuser"}),
+        (6, {"namespace": "a/b"}),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_there_too(number: int, change: dict[str, object]) -> None:
+    """Paths inside of names, secrets in addresses, two secrets, and half of a pair."""
+    with pytest.raises(ValidationError):
+        CollectorConfig.model_validate({"sources": [REMOTE[number] | change]})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timestamp_header": "X-Time"},
+        {"signed_id_header": "X-Id", "token_env": None, "hmac_secret_env": "A"},
+        {"token_query": "token", "token_env": None, "hmac_secret_env": "A"},
+        {"token_header": "not a header"},
+    ],
+)
+def test_proofs_that_do_not_fit_are_refused(change: dict[str, object]) -> None:
+    """A time that nothing signs protects nobody."""
+    with pytest.raises(ValidationError):
+        EndpointConfig.model_validate({"path": "/e", "token_env": "A"} | change)
+
+
+def test_the_examples_of_the_docs_are_valid() -> None:
+    """Every block of settings in docs/sources.md."""
+    text = (Path(__file__).resolve().parents[2] / "docs" / "sources.md").read_text()
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) >= 9
+    for block in blocks:
+        CollectorConfig.model_validate(tomllib.loads(block)["collector"])

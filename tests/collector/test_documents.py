@@ -51,3 +51,11 @@ def test_the_beginning_of_a_document_waits() -> None:
     """In a file that still grows the first lines of a document are ignored, not rejected."""
     parts = list(documents(block(PRETTY[:17], final=False)))
     assert [(part.lines, part.reason, part.raw) for part in parts] == [(1, "", b""), (1, "", b"")]
+
+
+def test_a_comma_behind_the_last_item_says_nothing() -> None:
+    """Hand-made examples have them; inside strings everything stays as it is, and nothing else is mended."""
+    data = b'[{\n  "a": ",]",\n  "b": [1, 2,],\n},\n]\n' + b'{"a": ",}\\",]", }\n' + b"[1,,2]\n" + b'{"a" 1,}\n'
+    parts = list(documents(block(data)))
+    assert [part.value for part in parts if not part.reason] == [[{"a": ",]", "b": [1, 2]}], {"a": ',}",]'}]
+    assert [part.reason for part in parts if part.reason] == ["torn or mutated JSON", "torn or mutated JSON"]

@@ -12,6 +12,7 @@ from collector.lines import (
     apache_moment,
     count_lines,
     go_duration_ns,
+    milliseconds_ns,
     moment,
     seconds_ns,
     split_lines,
@@ -94,3 +95,23 @@ def test_addresses() -> None:
     assert address_and_port("127.0.0.1:80") == ("127.0.0.1", 80)
     assert address_and_port("client.local") == (None, None)
     assert address_and_port(None) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "nanoseconds"),
+    [
+        ("38.212784", 38_212_784),
+        ("120", 120_000_000),
+        (31, 31_000_000),
+        (0.5, 500_000),
+        (-1, None),
+        ("-1", None),
+        ("1e9", None),
+        (1e300, None),
+        (True, None),
+        (None, None),
+    ],
+)
+def test_milliseconds(value: object, nanoseconds: int | None) -> None:
+    """Clouds write them as numbers, or as texts with a fraction."""
+    assert milliseconds_ns(value) == nanoseconds

@@ -7,6 +7,7 @@ import pytest
 from collector.request import Kind, read_request, result_of
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
+SIGNED = DIGEST.replace(":", "-")
 ENCODED = DIGEST.replace(":", "%3A")
 
 
@@ -23,6 +24,17 @@ ENCODED = DIGEST.replace(":", "%3A")
         ("PUT", "/v2/a/b/manifests/1.0", "push", "a/b", "1.0", True),
         ("DELETE", "/v2/a/b/manifests/1.0", "untag", "a/b", "1.0", True),
         ("DELETE", f"/v2/a/b/manifests/{DIGEST}", "delete", "a/b", DIGEST, True),
+        # What cosign and the fallback of the referrers API keep beside an image is no image.
+        ("PUT", f"/v2/a/manifests/{SIGNED}.sig", "sign", "a", f"{SIGNED}.sig", True),
+        ("PUT", f"/v2/a/manifests/{SIGNED}.att", "sign", "a", f"{SIGNED}.att", True),
+        ("PUT", f"/v2/a/manifests/{SIGNED}.sbom", "sign", "a", f"{SIGNED}.sbom", True),
+        ("PUT", f"/v2/a/manifests/{SIGNED}", "sign", "a", SIGNED, True),
+        ("GET", f"/v2/a/manifests/{SIGNED}.sig", "referrers", "a", f"{SIGNED}.sig", True),
+        ("GET", f"/v2/a/manifests/{SIGNED}", "referrers", "a", SIGNED, True),
+        ("HEAD", f"/v2/a/manifests/{SIGNED}.sig", "check", "a", f"{SIGNED}.sig", True),
+        ("DELETE", f"/v2/a/manifests/{SIGNED}.sig", "untag", "a", f"{SIGNED}.sig", True),
+        ("PUT", f"/v2/a/manifests/{SIGNED}.exe", "push", "a", f"{SIGNED}.exe", True),
+        ("PUT", "/v2/a/manifests/sha256-abc.sig", "push", "a", "sha256-abc.sig", True),
         ("GET", f"/v2/a/blobs/{DIGEST}", "layer_download", "a", DIGEST, True),
         ("HEAD", f"/v2/a/blobs/{DIGEST}", "layer_check", "a", DIGEST, True),
         ("DELETE", f"/v2/a/blobs/{DIGEST}", "delete", "a", DIGEST, True),

@@ -38,6 +38,8 @@ AT = "2026-11-24T02:17:24.130889Z"
         (b'<13>1 - h r - i [a@1 b="]\\"\\]"][c] \xef\xbb\xbfx', b"x", None),
         (b"<13>1 - - - - - -", b"", None),
         (b"2026-11-24T02:17:24.1Z stderr F x", b"x", datetime(2026, 11, 24, 2, 17, 24, 100000, tzinfo=UTC)),
+        (b"2022-03-14_13:46:49.89829 x", b"x", datetime(2022, 3, 14, 13, 46, 49, 898290, tzinfo=UTC)),
+        (b"2022-99-14_13:46:49.89829 x", b"x", None),
         (b"registry_1  | time=x", b"time=x", None),
         (b"my-registry.1 | x", b"x", None),
         (

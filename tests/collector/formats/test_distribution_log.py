@@ -247,7 +247,7 @@ def test_old_releases_escape_what_needs_none() -> None:
     agent = rb"UpstreamClient(Docker-Client/20.10.8 \(darwin\))"
     text = b'time="2022-03-20T06:54:33Z" level=info msg="response completed" http.request.id=q http.request.method=GET '
     row = one(
-        text + b'http.request.uri="/v2/" http.request.useragent="' + agent + b'" go.version=go1.16 \r\n',
+        text + b'http.request.uri="/v2/" http.request.useragent="' + agent + b'" http.response.written=2 \r\n',
         "distribution-text",
     )
     assert row["user_agent"] == agent.decode()

@@ -26,6 +26,7 @@ def test_a_refused_login_in_full() -> None:
         "actor": "test",
         "client_ip": "1.1.1.1",
         "client_via": "forwarded",
+        "forwarded_for": "1.1.1.1, 192.168.32.1",
         "user_agent": "docker/23.0.6 go/go1.19.9 git-commit/9dbdbd4 kernel/5.15.90.1-microsoft-standard-WSL2 os/linux "
         "arch/amd64 UpstreamClient(Docker-Client/23.0.6 \\(linux\\))",
         "request_id": "dfdfecc8-f49b-48b1-b32f-85b640ffe85f",

@@ -1,4 +1,4 @@
-"""zot's session log."""
+"""zot's session log and its audit file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from format_samples import read, read_sample, rows
+from format_samples import SAMPLES, formats, read, read_sample, rows, said
 
 SAMPLE = "zot/zot-v2-2026.jsonl"
 
@@ -98,3 +98,57 @@ def test_other_lines() -> None:
     data = line(message="HTTP API Audit") + line(message="configuration settings") + line(statusCode=None)
     parsed = read("zot", data)
     assert (parsed.events.num_rows, parsed.ignored, len(parsed.rejects)) == (0, 2, 1)
+
+
+AUDIT = "zot-audit/documented.jsonl"
+
+
+def test_the_audit_file() -> None:
+    """What was changed, by whom, from where; `anonymous` is nobody."""
+    parsed = read_sample("zot-audit", AUDIT)
+    told = [(row["action"], row["actor"], row["repository"], row["tag"]) for row in rows(parsed)]
+    assert told == [
+        ("layer_upload", "ci", "shop/api", None),
+        ("layer_upload", "ci", "shop/api", None),
+        ("push", "ci", "shop/api", "1.4.0"),
+        ("mount", None, "shop/web", None),
+        ("delete", "irina", "shop/api", None),
+    ]
+    assert rows(parsed)[3]["from_repository"] == "shop/api"
+
+
+def test_an_audited_push_in_full() -> None:
+    row = rows(read_sample("zot-audit", AUDIT))[2]
+    assert said(row) == {
+        "channel": "audit",
+        "timestamp": datetime(2026, 3, 2, 8, 0, 3, 123456, tzinfo=UTC),
+        "action": "push",
+        "outcome": "success",
+        "actor": "ci",
+        "client_ip": "203.0.113.9",
+        "client_port": 40112,
+        "client_via": "peer",
+        "method": "PUT",
+        "uri": "/v2/shop/api/manifests/1.4.0",
+        "status": 201,
+        "repository": "shop/api",
+        "project": "shop",
+        "reference": "1.4.0",
+        "tag": "1.4.0",
+    }
+
+
+def test_which_of_the_two_a_stream_is() -> None:
+    """Audit lines alone are the audit file; beside session lines they repeat them."""
+    audit, session = formats()["zot-audit"], formats()["zot"]
+    data = (SAMPLES / AUDIT).read_bytes()
+    assert audit.claims(data) > 0.9
+    assert session.claims(data) == 0.0
+    assert audit.claims(data + line()) == 0.0
+    assert session.claims(data + line()) > 0.9
+
+
+def test_an_audit_line_without_its_status_is_a_reject() -> None:
+    data = line(message="HTTP API Audit", action="PUT", object="/v2/a/manifests/1") + line()
+    parsed = read("zot-audit", data)
+    assert (parsed.events.num_rows, parsed.ignored, len(parsed.rejects)) == (0, 1, 1)
