@@ -5,40 +5,31 @@ A secret is never written into the settings: `…_file` names a file, `…_env` 
 
 from __future__ import annotations
 
-import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
+from collector.config_parts import (
+    HEADER,
+    NAME,
+    Network,
+    Settings,
+    TrustedProxies,
+    Zone,
+    exactly_one,
+    host_and_port,
+)
+from collector.config_remote import (
+    DockerHubSource,
+    ElasticsearchSource,
+    FolderSource,
+    KubernetesSource,
+    QuaySource,
+    S3Source,
+)
 from collector.secret import read_secret
-
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"  # names become metric labels
-
-
-def host_and_port(listen: str) -> str:
-    """Raises: ValueError: it is not `address:port`."""
-    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})", listen)
-    if found is None or int(found[2]) > 65535:
-        raise ValueError("listen is address:port, for example 127.0.0.1:5080")
-    return listen
-
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, ZoneInfoNotFoundError):
-        raise ValueError("not a time zone, for example Europe/Berlin") from None
-    return name
-
-
-Zone = Annotated[str, AfterValidator(_known_zone)]
-
-
-class Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FileSource(Settings):
@@ -52,6 +43,20 @@ class FileSource(Settings):
     poll_seconds: float = Field(0.25, gt=0, le=60)
     quiet_seconds: float = Field(5.0, gt=0, description="how long a renamed file must be still to count as finished")
     zone: Zone = Field("UTC", description="time zone of syslog prefixes, which name none")
+    trusted_proxies: TrustedProxies = None
+    log_format: str | None = Field(
+        None,
+        description="nginx' own log_format of the lines: its text with the $variables, or with nginx_config its name",
+    )
+    nginx_config: Path | None = Field(None, description="file of nginx' configuration, or what `nginx -T` prints")
+
+    @model_validator(mode="after")
+    def _one_format(self) -> Self:
+        if self.format is not None and (self.log_format is not None or self.nginx_config is not None):
+            raise ValueError(
+                "format names a format of Regsight's; log_format and nginx_config describe one of your own"
+            )
+        return self
 
 
 class HarborSource(Settings):
@@ -70,7 +75,7 @@ class HarborSource(Settings):
 
     @model_validator(mode="after")
     def _one_password(self) -> Self:
-        _exactly_one(self.password_file, self.password_env, "password_file, password_env")
+        exactly_one(self.password_file, self.password_env, "password_file, password_env")
         return self
 
     def password(self) -> SecretStr:
@@ -101,6 +106,7 @@ class SyslogSource(Settings):
     connections: int = Field(256, gt=0, le=10_000, description="how many at once; one peer may have half of them")
     idle_seconds: float = Field(3600.0, gt=0, description="a connection that was silent for so long is closed")
     zone: Zone = Field("UTC", description="time zone of traditional headers, which name none")
+    trusted_proxies: TrustedProxies = None
 
     @field_validator("listen")
     @classmethod
@@ -117,21 +123,50 @@ class SyslogSource(Settings):
         return self
 
 
-Source = Annotated[FileSource | HarborSource | SyslogSource, Field(discriminator="type")]
+Source = Annotated[
+    FileSource
+    | HarborSource
+    | SyslogSource
+    | FolderSource
+    | S3Source
+    | ElasticsearchSource
+    | DockerHubSource
+    | QuaySource
+    | KubernetesSource,
+    Field(discriminator="type"),
+]
 
 
 class EndpointConfig(Settings):
-    """One address that a registry posts to. It must prove itself by a bearer token or by a signature of the body."""
+    """One address that a registry posts to. It must prove itself by a token or by a signature of the body."""
 
     path: str = Field(pattern=r"^/[A-Za-z0-9/_.~-]{0,200}$")
     format: str = "distribution-notifications"
     registry: str | None = None
     token_file: Path | None = None
     token_env: str | None = None
+    token_header: str = Field(
+        "Authorization", pattern=HEADER, description="there as `Bearer …`, Basic password or bare"
+    )
+    token_query: str | None = Field(None, pattern=NAME, description="query parameter, for senders that set no header")
     hmac_secret_file: Path | None = None
     hmac_secret_env: str | None = None
-    signature_header: str = Field("X-Hub-Signature-256", description="`sha256=` and the HMAC of the body in hex")
+    signature_header: str = Field(
+        "X-Hub-Signature-256", pattern=HEADER, description="HMAC-SHA256 in hex or base64, with or without `sha256=`"
+    )
+    timestamp_header: str | None = Field(
+        None, pattern=HEADER, description="time of sending, which is signed with the body: `<time>.<body>`"
+    )
+    signed_id_header: str | None = Field(
+        None, pattern=HEADER, description="with timestamp_header: an id that is signed in front: `<id>.<time>.<body>`"
+    )
+    replay_seconds: float = Field(300.0, gt=0, le=86_400, description="how far such a time may be from ours")
+    delivery_header: str | None = Field(
+        None, pattern=HEADER, description="id of a delivery: one that was stored is not stored again"
+    )
+    keep_headers: bool = Field(False, description="store the headers too, for formats that read them")
     max_body_bytes: int = Field(1 << 20, gt=0, le=64 << 20)
+    trusted_proxies: TrustedProxies = None
 
     @field_validator("path")
     @classmethod
@@ -143,7 +178,14 @@ class EndpointConfig(Settings):
     @model_validator(mode="after")
     def _one_proof(self) -> Self:
         fields = (self.token_file, self.token_env, self.hmac_secret_file, self.hmac_secret_env)
-        _exactly_one(*fields, "token_file, token_env, hmac_secret_file, hmac_secret_env")
+        exactly_one(*fields, "token_file, token_env, hmac_secret_file, hmac_secret_env")
+        signed = self.hmac_secret_file is not None or self.hmac_secret_env is not None
+        if self.timestamp_header is not None and not signed:
+            raise ValueError("timestamp_header is for endpoints with a signature")
+        if self.signed_id_header is not None and self.timestamp_header is None:
+            raise ValueError("signed_id_header needs timestamp_header")
+        if self.token_query is not None and signed:
+            raise ValueError("token_query is for endpoints with a token")
         return self
 
     def token(self) -> SecretStr | None:
@@ -175,11 +217,49 @@ class ReceiverConfig(Settings):
         return self
 
 
+class IdentityConfig(Settings):
+    """What is known of accounts and addresses that their names do not say."""
+
+    kinds: dict[str, Literal["human", "robot", "ci", "node", "anonymous", "internal"]] = Field(
+        {}, description="account, or a pattern with * and ?, to what it is"
+    )
+    runners: dict[str, list[Network]] = Field({}, description="CI system to the networks that its runners have")
+
+
+class JoinsConfig(Settings):
+    """How rows of different logs that tell of one request are found and become one event."""
+
+    enabled: bool = True
+    window_seconds: float = Field(
+        900.0,
+        ge=10,
+        le=86_400,
+        description="how late, in the time of the events, a partner may come and still be found",
+    )
+    tolerance_seconds: float = Field(
+        0.5,
+        gt=0,
+        le=10,
+        description="how far the clocks of two logs may differ; for times finer than a second half of it",
+    )
+    memory_rows: int = Field(
+        50_000, ge=1_000, description="rows kept in memory for each registry; the store has the rest"
+    )
+    ask_again_seconds: float = Field(
+        60.0, ge=0, description="how long what was asked of the store is relied upon, where other processes write too"
+    )
+
+
 class CollectorConfig(Settings):
     """Everything about collecting."""
 
-    sources: list[Source] = []
+    sources: list[Source] = Field([])
     receiver: ReceiverConfig | None = None
+    trusted_proxies: list[Network] = Field(
+        [], description="networks of proxies whose X-Forwarded-For is believed where the line names the peer"
+    )
+    identity: IdentityConfig = IdentityConfig()
+    joins: JoinsConfig = JoinsConfig()
     batch_rows: int = Field(20_000, gt=0)
     batch_seconds: float = Field(1.0, gt=0, le=60, description="age at which a batch is stored, at the latest")
     stop_seconds: float = Field(8.0, gt=0)
@@ -190,9 +270,3 @@ class CollectorConfig(Settings):
         if len(set(names)) != len(names) or "receiver" in names:
             raise ValueError("each source needs a name of its own, and `receiver` is taken")
         return self
-
-
-def _exactly_one(*fields_then_names: object) -> None:
-    *fields, names = fields_then_names
-    if sum(field is not None for field in fields) != 1:
-        raise ValueError(f"exactly one of {names} is needed")

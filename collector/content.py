@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import logging
 import os
 import stat
-import zlib
 from pathlib import Path
 from typing import Protocol
+
+from collector.compressed import SUFFIXES, DamagedError, open_readable
+from collector.readable import Readable
+from collector.record_lines import HEAD_BYTES, RecordLines, begins_records
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +28,6 @@ class Content(Protocol):
     def at(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes from `offset`; fewer only at the present end."""
         ...
-
-    def close(self) -> None: ...
-
-
-class Readable(Protocol):
-    """What a pipe and a decompressor have in common."""
-
-    def read1(self, size: int, /) -> bytes: ...
 
     def close(self) -> None: ...
 
@@ -79,6 +73,7 @@ class StreamContent:
     def __init__(self, stream: Readable, name: str) -> None:
         self._stream, self._name = stream, name
         self._start, self._held, self._ended = 0, b"", False
+        self.damage = ""  # why it cannot be read further
 
     def at(self, offset: int, size: int) -> bytes:
         if offset < self._start:
@@ -94,11 +89,11 @@ class StreamContent:
 
     def _more(self, size: int) -> bytes:
         try:
-            # One read below at most: a longer one would lose what it has when it comes upon the damage.
             piece = self._stream.read1(size)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        except DamagedError as error:
             # What was whole before the damage has been read; what is behind it nobody can read.
             log.warning("compressed file is damaged or cut short", extra={"path": self._name, "error": str(error)})
+            self.damage = str(error)
             piece = b""
         self._ended = not piece
         return piece
@@ -108,14 +103,24 @@ class StreamContent:
             self._stream.close()
 
 
-def open_content(path: str) -> PlainContent | StreamContent:
-    """A plain file, or the inside of one that ends in `.gz`.
+def open_content(path: str, finished: bool = False) -> PlainContent | StreamContent:
+    """A plain file, or the inside of a compressed one. A document `{"Records": […]}` is given as one record a line in a
+    compressed file, and in a plain one that is `finished`: nothing will be written to it any more.
 
     Raises:
         OSError: it is not there, not allowed, or not a regular file.
     """
-    if not path.endswith(".gz"):
+    if not path.endswith(SUFFIXES) and not (finished and _is_document(path)):
         return PlainContent(path)
     if not Path(path).is_file():
         raise OSError(f"not a regular file: {path}")
-    return StreamContent(gzip.open(path, "rb"), path)
+    return StreamContent(RecordLines(open_readable(path)), path)
+
+
+def _is_document(path: str) -> bool:
+    """Whether records would come out of it in another form than they are in."""
+    plain = PlainContent(path)
+    try:
+        return begins_records(plain.at(0, HEAD_BYTES))
+    finally:
+        plain.close()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Protocol, runtime_checkable
 
-from collector.stages import Block, Source
+from collector.stages import Block, Format, Source
 from store.contract import Position
 
 
@@ -53,13 +53,15 @@ class Closes(Protocol):
 class Feed:
     """One source and how to read it. `format` names the format instead of recognising it. `strict`: an unknown format
     ends the run (a file named on the command line) instead of making dead letters of its lines (a log that is
-    followed). `zone` is that of wrappers which write times without one.
+    followed). `zone` is that of wrappers which write times without one. `own` are formats of this feed alone (a site's own
+    log_format); where there are any, no other is asked.
     """
 
     source: Source
     format: str | None = None
     strict: bool = False
     zone: tzinfo = UTC
+    own: tuple[Format, ...] = ()
 
 
 def as_feed(source: Source | Feed, format_name: str | None) -> Feed:

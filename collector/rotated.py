@@ -7,6 +7,8 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from collector.compressed import SUFFIXES
+
 SEPARATORS = (".", "-", "_")
 
 
@@ -49,7 +51,7 @@ def _is_rotated(name: str, own: Path) -> bool:
         return False
     if name.startswith(own.name) and name[len(own.name)] in SEPARATORS:
         return True
-    plain = name.removesuffix(".gz")
+    plain = next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)
     return (
         bool(own.suffix)
         and plain.endswith(own.suffix)
@@ -57,3 +59,26 @@ def _is_rotated(name: str, own: Path) -> bool:
         and plain[len(own.stem)] in SEPARATORS
         and any(character.isdigit() for character in plain[len(own.stem) :])
     )
+
+
+def missing_numbers(path: str, unread: list[Sibling], read_at: float) -> list[tuple[str, float, float]]:
+    """Numbered files (`registry.log.2`) that are not there while a higher number is that nobody has read either.
+
+    `read_at`: how new what was read of the log is. Returns path, and between which times it was written.
+    """
+    there = {number for sibling in siblings(path) if (number := _number(path, sibling)) is not None}
+    numbered = {number: sibling for sibling in unread if (number := _number(path, sibling)) is not None}
+    if not numbered:
+        return []
+    found = []
+    for number in sorted(set(range(1, max(numbered))) - there):
+        older = max((each.mtime for n, each in numbered.items() if n > number), default=read_at)
+        newer = min((each.mtime for n, each in numbered.items() if n < number), default=older)
+        found.append((f"{path}.{number}", older, newer))
+    return found
+
+
+def _number(path: str, sibling: Sibling) -> int | None:
+    rest = sibling.path.removeprefix(path + ".")
+    digits = next((rest.removesuffix(suffix) for suffix in SUFFIXES if rest.endswith(suffix)), rest)
+    return int(digits) if digits.isdigit() and len(digits) < 6 else None  # longer ones are dates

@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from collector.content import Content, PlainContent, open_content
+from collector.content import Content, PlainContent, StreamContent, open_content
 from collector.identity import TAIL_BYTES, stream_id, tail_of
+from collector.losses import HOST, Losses, Pace
 from collector.stages import Block
-from collector.whole_lines import ReplacedError, WholeLines
+from collector.whole_lines import CHUNK_BYTES, Piece, ReplacedError, WholeLines
 from store.contract import Position
 
 log = logging.getLogger(__name__)
+
+DAMAGED = "damaged archive"  # reason of the dead letter of the line in which an archive breaks off
 
 Key = tuple[int, int]
 
@@ -22,10 +26,12 @@ Key = tuple[int, int]
 class Streams:
     """Which position each stream has reached (committed, or handed on in this run), and which tail is reading it."""
 
-    def __init__(self, committed: Callable[[str], Position | None]) -> None:
+    def __init__(self, committed: Callable[[str], Position | None], losses: Losses | None = None) -> None:
         self._committed = committed
         self._reached: dict[str, Position] = {}
         self.readers: dict[str, Tail] = {}
+        self.seen: set[str] = set()  # streams that some file was found to hold
+        self.losses = losses or Losses()
 
     def position(self, stream: str) -> Position | None:
         """How far the stream is read."""
@@ -47,15 +53,19 @@ class Tail:
     copy, or a file cut back to a part of itself, counts once although it is read again.
     """
 
-    def __init__(self, path: str, shown_path: str, key: Key) -> None:
-        self.path, self.shown_path, self.key = path, shown_path, key
-        self.content: PlainContent | Content | None = open_content(path)
+    def __init__(self, path: str, shown_path: str, key: Key, finished: bool = False) -> None:
+        self.path, self.shown_path, self.key, self._finished = path, shown_path, key, finished
+        self.content: PlainContent | Content | None = open_content(path, finished)
         self.lines: WholeLines | None = None
         self.content_id = self.stream = ""
         self.finite = not self.content.plain
         self.gone_since: float | None = None
         self.grew_at = 0.0
         self.ended = False
+        self.pace = Pace()
+        self.intact_at = datetime.now(UTC)  # when what was read was last seen to be still there
+        self.seen_size = 0  # and how long the file was then
+        self.partial_since: datetime | None = None
 
     def size(self) -> int:
         """Bytes in the file now; what was read of it where that cannot be told."""
@@ -93,7 +103,7 @@ class Tail:
             return True
         assert self.content is not None
         lines = WholeLines(self.content)
-        content_id = stream_id(lines.head(), final)
+        content_id = stream_id(lines.head(), final and not self.damage)
         if content_id is None:
             return False
         number = 0
@@ -119,9 +129,10 @@ class Tail:
                 self.reopen()
             lines = WholeLines(self.content, position.offset if position else 0)
         if lines.skipped_zeros:
-            log.warning("stepped over a hole of zeros", extra={"path": self.path, "zeros": lines.skipped_zeros})
+            streams.losses.hole(self, lines.skipped_zeros)
         self.content_id, self.stream, self.lines = content_id, stream, lines
         streams.readers[stream] = self
+        streams.seen.add(stream)
 
     def _holds(self, position: Position) -> bool:
         """Whether this file goes at least as far as the position, and reads the same in front of it."""
@@ -147,14 +158,18 @@ class Tail:
         if self.content is None or not self.identify(streams, final):
             return None
         assert self.lines is not None
-        zeros = self.lines.skipped_zeros
+        zeros, torn = self.lines.skipped_zeros, final and self._breaks_off()
         try:
-            piece = self.lines.read(final)
+            piece = self.lines.read(final and not torn)
+            self._note_intact(streams, piece)
+            problem = ""
+            if piece is None and torn and (piece := self.lines.read(True)) is not None:
+                problem = DAMAGED
         except ReplacedError:
             self._start_over(streams)
             return None
         if self.lines.skipped_zeros > zeros:
-            log.warning("stepped over a hole of zeros", extra={"path": self.path, "zeros": self.lines.skipped_zeros})
+            streams.losses.hole(self, self.lines.skipped_zeros - zeros)
         if piece is None:
             return None
         after = Position(stream=self.stream, offset=piece.end, detail=self._detail())
@@ -168,11 +183,38 @@ class Tail:
             registry=registry,
             after=after,
             final=final and not self.content.at(piece.end, 1),
+            problem=problem,
         )
+
+    @property
+    def damage(self) -> str:
+        """Why an archive cannot be read further; empty while it can."""
+        return self.content.damage if isinstance(self.content, StreamContent) else ""
+
+    def _breaks_off(self) -> bool:
+        """Whether an archive is damaged within the next piece: its last line is then no line."""
+        if not isinstance(self.content, StreamContent):
+            return False
+        self.content.at(self.offset, CHUNK_BYTES)
+        return bool(self.content.damage)
+
+    def _note_intact(self, streams: Streams, piece: Piece | None) -> None:
+        assert self.lines is not None
+        now = streams.losses.clock()
+        size = self.size()
+        if piece is not None:
+            self.pace.add(piece.end - piece.offset, piece.data.count(b"\n"))
+            self.partial_since = None
+            streams.losses.whole(self)
+        elif size <= self.offset:
+            self.partial_since = None
+        elif self.partial_since is None:
+            self.partial_since = now
+        self.intact_at, self.seen_size = now, size
 
     def _detail(self) -> dict[str, Any]:
         assert self.lines is not None
-        detail: dict[str, Any] = {"path": self.shown_path, "dev": self.key[0], "inode": self.key[1]}
+        detail: dict[str, Any] = {"path": self.shown_path, "host": HOST, "dev": self.key[0], "inode": self.key[1]}
         detail["tail"] = tail_of(self.lines.window)
         detail["mtime"] = self.mtime()
         if not self.content or not self.content.plain:
@@ -186,6 +228,9 @@ class Tail:
             "file was truncated or replaced in place; what was not yet read of it is lost",
             extra={"path": self.path, "read_to": self.offset, "size": self.size()},
         )
+        streams.losses.cut(self)
+        self.partial_since = None
+        self.pace = Pace()
         self.release(streams)
 
     def release(self, streams: Streams) -> None:
@@ -205,7 +250,7 @@ class Tail:
         """Raises: OSError, if the path no longer leads anywhere."""
         if self.content is not None:
             self.content.close()
-        self.content = open_content(self.path)
+        self.content = open_content(self.path, self._finished)
         if self.lines is not None:
             self.lines.content = self.content
 

@@ -13,9 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from collector.content import Readable, StreamContent
+from collector.content import StreamContent
+from collector.gaps import GapLog
 from collector.identity import stream_id
+from collector.losses import Losses
 from collector.open_tails import OpenTails
+from collector.readable import Readable
+from collector.record_lines import RecordLines
 from collector.rotated import expand
 from collector.stages import Block
 from collector.tail import Streams, Tail, key_of
@@ -27,10 +31,11 @@ SCAN_SECONDS = 0.5
 
 
 class FileTail:
-    """Source of one or many files. `patterns` are paths or globs; without `follow` also `-` (standard input) and `.gz`.
+    """Source of one or many files. `patterns` are paths or globs; without `follow` also `-` (standard input). What ends
+    in `.gz`, `.zst` or `.zstd` is read as what it holds.
 
     `known` gives all committed positions (`store.positions`): with it a rotated file that came and went while the
-    collector was down is found even when every file that had been read is gone from the disk.
+    collector was down is found even when every file that had been read is gone from the disk. `gaps` is told what is lost.
     """
 
     def __init__(
@@ -45,11 +50,13 @@ class FileTail:
         most_open: int = 64,
         watch: bool = True,
         known: Callable[[], Iterable[Position]] | None = None,
+        gaps: GapLog | None = None,
     ) -> None:
         self.name, self.registry, self.follow = name, registry, follow
         self._patterns = [pattern if pattern == "-" else str(Path(pattern).absolute()) for pattern in patterns]
         self._poll_seconds, self._quiet_seconds = poll_seconds, quiet_seconds
         self._most_open, self._watch, self._known = most_open, watch, known
+        self._losses = Losses(name, registry, gaps)
         self._stopped = False
         self._open: OpenTails | None = None
         self._wakeup: Wakeup | None = None
@@ -61,7 +68,7 @@ class FileTail:
         Raises:
             OSError: a file named without a pattern cannot be read (not when following: it may still come).
         """
-        streams = Streams(committed)
+        streams = Streams(committed, self._losses)
         return self._followed(streams) if self.follow else self._once(streams)
 
     def stop(self) -> None:
@@ -124,10 +131,14 @@ class FileTail:
             if key in done:  # a link and its target, or one file under two patterns
                 continue
             done.add(key)
-            tail = Tail(path, path, key)
+            tail = Tail(path, path, key, finished=True)
             try:
                 while not self._stopped and (block := tail.block(streams, self.registry, final=True)):
                     yield block
+                if tail.damage:
+                    self._losses.damaged(tail, tail.damage)
+                for cut in self._losses.take_cuts():
+                    self._losses.told_cut(cut, copy=None)
             finally:
                 tail.close(streams)
 
@@ -135,7 +146,7 @@ class FileTail:
         """A pipe cannot be asked again, so it is always read from its start; lines stored before count once all the
         same.
         """
-        lines = WholeLines(StreamContent(pipe, path))
+        lines = WholeLines(StreamContent(RecordLines(pipe), path))
         stream = stream_id(lines.head(), final=True)
         while not self._stopped and stream and (piece := lines.read(final=True)):
             yield Block(

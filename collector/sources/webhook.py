@@ -1,11 +1,13 @@
 """An HTTP receiver: registries post their notifications, and get 200 only when the store has them.
 
 A body becomes one line of the stream `http:<path>`. The offset counts the bytes taken, and goes on from the committed
-position after a restart: whoever got no 200 sends again, and the ids inside the bodies make that harmless.
+position after a restart: whoever got no 200 sends again, and the ids inside the bodies make that harmless. Where the
+headers say what the body does not (CloudEvents in binary mode, and endpoints with `keep_headers`) the line is
+`{"headers": {…}, "body": …}`, without the headers that hold secrets.
 
-Answers: 200 stored · 400 not JSON (kept as a dead letter, once) · 401 no or wrong token or signature · 405 not POST ·
-413 too large · 415 not JSON by its own word · 503 with Retry-After: the queue is full, the store does not answer in
-time, or the receiver is stopping.
+Answers: 200 stored, or stored before · 400 not JSON (kept as a dead letter, once) · 401 no or wrong token, signature or time
+of signing · 405 not POST · 413 too large · 415 not JSON by its own word · 503 with Retry-After: the queue is full, the store
+does not answer in time, or the receiver is stopping.
 """
 
 from __future__ import annotations
@@ -13,24 +15,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import hmac
 import logging
 import queue
-import socket
-import threading
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import orjson
-from pydantic import SecretStr
 
+from collector.http_server import HttpServer
 from collector.stages import Block
+from collector.webhook_handshake import permission, validation_answer
+from collector.webhook_proof import Deliveries, Endpoint, knows_token, signed
 from store.contract import Position
 
 if TYPE_CHECKING:
-    import uvicorn
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
@@ -42,17 +44,9 @@ REMEMBERED_BODIES = 1000  # bad bodies that are not kept a second time: a sender
 RETRY_SECONDS = "5"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
-    """One path and who may post to it: `token` as `Authorization: Bearer …`, or `hmac_secret` for a signed body."""
-
-    path: str
-    format: str
-    registry: str | None = None
-    token: SecretStr | None = None
-    hmac_secret: SecretStr | None = None
-    signature_header: str = "X-Hub-Signature-256"
-    max_body_bytes: int = 1 << 20
+# Names of headers that may hold what nobody else may know, besides those that an endpoint proves itself by.
+_SECRET_HEADER = re.compile(r"auth|cookie|token|secret|signature|password|credential|api-?key|session", re.IGNORECASE)
+_BINARY_MODE = "ce-specversion"
 
 
 @dataclass(slots=True)
@@ -81,29 +75,32 @@ class WebhookReceiver:
         *,
         counted: Callable[[str, int], None] = lambda endpoint, status: None,
         answer_seconds: float = 10.0,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._host, _, port = listen.rpartition(":")
-        self._port = int(port)
+        self._server = HttpServer(listen)
         self._endpoints, self._counted, self._answer_seconds = endpoints, counted, answer_seconds
+        self._clock, self._deliveries = clock, Deliveries()
         self._posted: queue.Queue[_Posted] = queue.Queue(maxsize=WAITING_BODIES)
         self._unstored: dict[tuple[str, int], _Posted] = {}
         self._bad: OrderedDict[bytes, None] = OrderedDict()
         self._stopped = False
-        self._server: uvicorn.Server | None = None
-        self._thread: threading.Thread | None = None
-        self._listening = threading.Event()
-        self.address = ""
+
+    @property
+    def address(self) -> str:
+        """`http://host:port`, once `ready`."""
+        return self._server.address
 
     def ready(self, seconds: float) -> bool:
-        """Wait until the port is open; then `address` is `http://host:port`."""
-        return self._listening.wait(seconds)
+        """Wait until the port is open."""
+        return self._server.ready(seconds)
 
     # A source.
 
     def blocks(self, committed: Callable[[str], Position | None]) -> Iterator[Block]:
         """Raises: OSError, if the port cannot be had."""
         offsets = {endpoint.path: _offset(committed(f"http:{endpoint.path}")) for endpoint in self._endpoints}
-        self._serve()
+        if self._server.start(self._application()):
+            log.info("receiver listens", extra={"address": self.address})
         while not (self._stopped and self._posted.empty()):
             try:
                 posted = self._posted.get(timeout=0.1)
@@ -142,44 +139,7 @@ class WebhookReceiver:
     def close(self) -> None:
         """Finish the answers and close the port. After the last commit."""
         self._stopped = True
-        if self._server is not None:
-            self._server.should_exit = True
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        self._listening.clear()
-
-    # The server, in a thread of its own.
-
-    def _serve(self) -> None:
-        if self._thread is not None:
-            return
-        import uvicorn
-
-        host = self._host.strip("[]")
-        listener = socket.create_server(
-            (host, self._port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=128
-        )
-        self.address = f"http://{self._host}:{listener.getsockname()[1]}"
-        config = uvicorn.Config(
-            self._application(),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            timeout_graceful_shutdown=5,
-            h11_max_incomplete_event_size=64 << 10,
-        )
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._run, args=(self._server, listener), name="receiver", daemon=True)
-        self._thread.start()
-        self._listening.set()
-        log.info("receiver listens", extra={"address": self.address})
-
-    def _run(self, server: uvicorn.Server, listener: socket.socket) -> None:
-        with listener:
-            asyncio.run(server.serve(sockets=[listener]))
+        self._server.close()
 
     def _application(self) -> Starlette:
         from starlette.applications import Starlette
@@ -203,7 +163,9 @@ class WebhookReceiver:
             self._counted("other", status)
             return JSONResponse({"error": "no such endpoint"}, status_code=status)
 
-        routes = [Route(endpoint.path, answering(endpoint), methods=["POST"]) for endpoint in self._endpoints]
+        routes = [
+            Route(endpoint.path, answering(endpoint), methods=["POST", "OPTIONS"]) for endpoint in self._endpoints
+        ]
         routes.append(Route("/healthz", healthz, methods=["GET"]))
         return Starlette(routes=routes, exception_handlers={404: unknown, 405: unknown})
 
@@ -211,22 +173,31 @@ class WebhookReceiver:
         """Checks in the order that gives a stranger least: the token before the body is read, the
         signature before JSON.
         """
-        if endpoint.token is not None and not _bears(request.headers.get("authorization", ""), endpoint.token):
+        if not knows_token(endpoint, request.headers, request.query_params):
             return _answer(401, "wrong or missing token")
+        if request.method == "OPTIONS":
+            permitted = permission(request.headers)
+            return _told({}, permitted) if permitted is not None else _answer(405, "only POST")
         if "json" not in request.headers.get("content-type", "application/json").lower():
             return _answer(415, "the body must be JSON")
         body = await _body(request, endpoint.max_body_bytes)
         if body is None:
             return _answer(413, "too large")
-        if endpoint.hmac_secret is not None and not _signed(
-            body, request.headers.get(endpoint.signature_header, ""), endpoint.hmac_secret
-        ):
+        if not signed(endpoint, request.headers, body, self._clock()):
             return _answer(401, "wrong or missing signature")
+        names = self._deliveries.names(endpoint, request.headers, body)
+        if self._deliveries.known(names):
+            return _answer(200, "")
         try:
-            orjson.loads(body)
+            document = orjson.loads(body)
         except orjson.JSONDecodeError:
             return await self._refuse(body, endpoint)
-        return await self._store(body, endpoint)
+        if (wanted := validation_answer(document)) is not None:
+            return _told(wanted)
+        response = await self._store(_line(request, endpoint, body), endpoint)
+        if response.status_code == 200:
+            self._deliveries.add(names)
+        return response
 
     async def _refuse(self, body: bytes, endpoint: Endpoint) -> Response:
         """A body that is no JSON is kept (the format makes a dead letter of it) and refused; a
@@ -234,7 +205,7 @@ class WebhookReceiver:
         """
         seen = hashlib.blake2b(body, digest_size=16).digest()
         if body.strip() and seen not in self._bad:
-            response = await self._store(body, endpoint)
+            response = await self._store(_one_line(body), endpoint)
             if response.status_code != 200:
                 return response
             self._bad[seen] = None
@@ -242,12 +213,10 @@ class WebhookReceiver:
                 self._bad.popitem(last=False)
         return _answer(400, "not JSON")
 
-    async def _store(self, body: bytes, endpoint: Endpoint) -> Response:
+    async def _store(self, line: bytes, endpoint: Endpoint) -> Response:
         if self._stopped:
             return _answer(503, "stopping")
         loop = asyncio.get_running_loop()
-        # A newline in JSON is white space outside of strings, so a space in its place changes nothing that it says.
-        line = body.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
         posted = _Posted(endpoint, line, loop.create_future(), loop)
         try:
             self._posted.put_nowait(posted)
@@ -280,6 +249,12 @@ def _answer(status: int, problem: str) -> Response:
     return JSONResponse({"error": problem} if problem else {"status": "stored"}, status_code=status, headers=headers)
 
 
+def _told(content: dict[str, str], headers: dict[str, str] | None = None) -> Response:
+    from starlette.responses import JSONResponse
+
+    return JSONResponse(content, headers=headers)
+
+
 async def _body(request: Request, most: int) -> bytes | None:
     """The body; None as soon as it is longer than allowed, whatever its header says."""
     if int(request.headers.get("content-length", "0")) > most:
@@ -292,12 +267,16 @@ async def _body(request: Request, most: int) -> bytes | None:
     return body
 
 
-def _bears(header: str, token: SecretStr) -> bool:
-    scheme, _, given = header.partition(" ")
-    same = hmac.compare_digest(given.strip().encode(), token.get_secret_value().encode())
-    return scheme.lower() == "bearer" and same
+def _one_line(body: bytes) -> bytes:
+    """A newline in JSON is white space outside of strings, so a space in its place changes nothing that it says."""
+    return body.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
 
 
-def _signed(body: bytes, header: str, secret: SecretStr) -> bool:
-    expected = hmac.new(secret.get_secret_value().encode(), body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(header.strip().removeprefix("sha256=").encode(), expected.encode())
+def _line(request: Request, endpoint: Endpoint, body: bytes) -> bytes:
+    if not endpoint.keep_headers and _BINARY_MODE not in request.headers:
+        return _one_line(body)
+    secret = endpoint.secret_headers()
+    kept = {
+        name: value for name, value in request.headers.items() if name not in secret and not _SECRET_HEADER.search(name)
+    }
+    return orjson.dumps({"headers": kept, "body": orjson.Fragment(_one_line(body).strip())}) + b"\n"

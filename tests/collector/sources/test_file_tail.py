@@ -11,10 +11,12 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from collector.sources.file_tail import FileTail
 from collector.stages import Block
@@ -181,6 +183,29 @@ def test_the_same_content_counts_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert set(shelf.lines().values()) == {1} and len(shelf.lines()) == 1000
 
 
+def test_documents_of_records_are_lines_wherever_they_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plain file, archives, and standard input give the same lines, and so the same stream; a followed file is left as it
+    is, since its document may not be whole yet."""
+    records = [b'{"n":%d,"x":"%s"}' % (number, b"x" * 3_000) for number in range(600)]
+    document = b'{"Records":[' + b",".join(records) + b"]}\n"
+    (tmp_path / "trail.json").write_bytes(document)
+    (tmp_path / "trail.json.gz").write_bytes(gzip.compress(document))
+    (tmp_path / "trail.json.zst").write_bytes(zstandard.compress(document))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(document)))
+    for name in ("trail.json", "trail.json.gz", "trail.json.zst"):
+        assert once(tmp_path / name).lines() == Counter(records)
+    shelf = once(tmp_path / "trail.json", tmp_path / "trail.json.zst", "-")
+    assert shelf.lines() == Counter(records)
+    following = Shelf()
+    with Following(following, tmp_path / "trail.json"):
+        deadline = time.monotonic() + 10
+        while not following.blocks and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert following.blocks[0].data.startswith(b'{"Records":[') and oversize(following.blocks[0].data)
+
+
 def test_what_was_added_is_read_from_the_position(tmp_path: Path) -> None:
     """Reading a grown file again gives only the new lines, with the old ones in front of them."""
     path = tmp_path / "a.log"
@@ -308,7 +333,8 @@ def test_rotation_while_stopped_loses_nothing(log: Log, generations: int) -> Non
     assert shelf.lines() == log.written and set(shelf.rows.values()) == {1}
 
 
-def test_the_rest_is_taken_from_an_archive(log: Log) -> None:
+@pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".zst", zstandard.compress)])
+def test_the_rest_is_taken_from_an_archive(log: Log, suffix: str, compress: Callable[[bytes], bytes]) -> None:
     """A log that was rotated and compressed while the collector was down is read on inside the archive."""
     shelf = Shelf()
     with Following(shelf, log.path) as following:
@@ -317,8 +343,7 @@ def test_the_rest_is_taken_from_an_archive(log: Log) -> None:
     log.write(7)
     log.rotate()
     rotated = log.path.with_name(log.path.name + ".1")
-    with gzip.open(f"{rotated}.gz", "wb") as packed:
-        packed.write(rotated.read_bytes())
+    rotated.with_name(rotated.name + suffix).write_bytes(compress(rotated.read_bytes()))
     rotated.unlink()
     log.write(3)
     with Following(shelf, log.path) as following:

@@ -226,3 +226,28 @@ def test_wrong_credentials_are_said_without_the_password(
     assert not thread.is_alive() and ids(blocks, ":ext") == Counter(range(1, 52))
     assert any("401" in str(record.__dict__.get("error")) for record in caplog.records)
     assert not any(PASSWORD in str(record.__dict__) for record in caplog.records)
+
+
+def test_a_row_of_the_future_hides_nothing(harbor: tuple[Harbor, str]) -> None:
+    """One row that a wrong clock stamped years ahead must not make all that come after it look old."""
+    state, url = harbor
+    table = state.tables["/api/v2.0/audit-logs"]
+    assert table is not None
+    table.append(table[0] | {"id": 500, "op_time": (datetime.now(UTC) + timedelta(days=4_000)).isoformat()})
+    positions: dict[str, Position] = {}
+    assert ids(read(poller(url), positions), ":classic")[500] == 1
+    table.append(table[0] | {"id": 501, "op_time": datetime.now(UTC).isoformat()})
+    assert ids(read(poller(url), positions), ":classic") == Counter([501])
+
+
+def test_a_table_that_is_read_up_to_now_is_given_once_over_restarts(harbor: tuple[Harbor, str]) -> None:
+    """What the overlap gives again is known from the position, for each table by itself: their ids overlap."""
+    state, url = harbor
+    positions: dict[str, Position] = {}
+    read(poller(url), positions)
+    assert not read(poller(url), positions)
+    for path in state.tables:
+        rows = state.tables[path]
+        assert rows is not None
+        rows.append(rows[0] | {"id": 600})
+    assert sorted(block.stream.rpartition(":")[2] for block in read(poller(url), positions)) == ["classic", "ext"]

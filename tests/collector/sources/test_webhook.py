@@ -21,8 +21,9 @@ from pydantic import SecretStr
 from collector.backoff import Backoff
 from collector.formats import distribution_notifications
 from collector.pipeline import Pipeline
-from collector.sources.webhook import Endpoint, WebhookReceiver
+from collector.sources.webhook import WebhookReceiver
 from collector.telemetry import CollectorTelemetry
+from collector.webhook_proof import Endpoint
 from store.contract import Committed, DeadLetter, Position
 from store.errors import Unavailable
 
