@@ -18,7 +18,15 @@ path{fill:none;stroke:#5b8db8;stroke-opacity:.6}.node{fill:#e3f4e8;stroke:#69a97
 
 
 def picture(radius: Radius) -> str:
-    """The SVG text. Names come from logs: control characters are replaced, markup is escaped."""
+    """A file of its own: the drawing with its colours in it."""
+    opening, rest = drawing(radius).split(">", 1)
+    return f"{opening}><style>{_STYLE}</style>{rest}\n"
+
+
+def drawing(radius: Radius) -> str:
+    """The SVG text, of the class `blast`; its colours are those of the page it stands in (`box`, `node`, `image`, `likely`,
+    `small`). Names come from logs: control characters are replaced, markup is escaped.
+    """
     left, right = radius.pushed[:_MOST], radius.pulled[:_MOST]
     rows = max(len(left), len(right), 1)
     height = 90 + _ROW * rows + 24
@@ -37,9 +45,9 @@ def picture(radius: Radius) -> str:
         if len(everyone) > _MOST:
             parts.append(_text(x, height - 10, f"and {len(everyone) - _MOST} more", "small"))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:.0f}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="blast" viewBox="0 0 {_WIDTH} {height:.0f}" role="img" '
         f'aria-label="blast radius: {len(radius.pushed)} pushed, {len(radius.pulled)} pulled">'
-        f"<style>{_STYLE}</style>{''.join(parts)}</svg>\n"
+        f"{''.join(parts)}</svg>"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,3 +25,5 @@ class AnalyticsConfig(BaseModel):
         ge=timedelta(0),
         description="how much of the time judged before is judged again, for events that were stored late",
     )
+    rules_folder: Path | None = Field(None, description="a folder with rules of your own, one TOML file each")
+    rules_off: tuple[str, ...] = Field((), description="ids of rules that are not to run")

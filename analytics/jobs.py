@@ -17,6 +17,7 @@ from analytics.detector import Detector
 from analytics.errors import UnknownDetector
 from analytics.judge import judge
 from analytics.replay import EPOCH, Replay, floor
+from analytics.rules.load import in_force
 from analytics.telemetry import AnalyticsTelemetry
 from analytics.windows import DAY
 from store.contract import JobRun, Store
@@ -33,6 +34,7 @@ def prepare(detectors: Iterable[Detector], config: AnalyticsConfig) -> list[Dete
 
     Raises:
         UnknownDetector: the settings name one that is not there.
+        WrongRule: a rule of the user's own cannot be used; the message names file and line.
     """
     by_name = {detector.name: detector for detector in detectors}
     for name in config.detectors or ():
@@ -42,6 +44,8 @@ def prepare(detectors: Iterable[Detector], config: AnalyticsConfig) -> list[Dete
     for detector in chosen:
         if hasattr(detector, "alerts_per_week"):
             detector.alerts_per_week = config.alerts_per_week
+        if hasattr(detector, "rules"):
+            detector.rules = in_force(config.rules_folder, config.rules_off)
     return chosen
 
 

@@ -62,6 +62,9 @@ class Replay:
         cut = found[bisect_left(times, query.since) : bisect_left(times, query.until)]
         yield from reversed(cut) if query.newest_first else cut
 
+    def parts(self, query: EventQuery) -> Iterator[dict[str, Any]]:
+        return self.store.parts(query)
+
     def counts(
         self, since: datetime, until: datetime, by: Sequence[str], width: timedelta | None = None
     ) -> pd.DataFrame:

@@ -61,7 +61,7 @@ class Interpreter:
             lines = count_lines(block.data)
             return self._result(block, lines, _all_rejected(block, block.problem), "", read_at)
         if oversize(block.data):
-            whole = Reject(offset=block.offset, length=block.after.offset - block.offset, reason=TOO_LONG)
+            whole = Reject(offset=block.offset, length=block.length, reason=TOO_LONG)
             return self._result(block, 1, _rejected([whole]), "", read_at)
         lines = count_lines(block.data)
         if not lines:
@@ -79,14 +79,16 @@ class Interpreter:
 
     def _format_of(self, block: Block, feed: Feed) -> Format:
         name = feed.source.format_of(block) if isinstance(feed.source, NamesFormat) else feed.format
-        if name is not None:
+        if name is not None and not feed.own:
             if name not in self._by_name:
                 raise UnknownFormat(sorted(self._by_name), block.data.partition(b"\n")[0])
             return self._by_name[name]
         chosen = self._chosen.get(block.after.stream)
         if chosen is None:
             head = (block.before + block.data[:BEFORE_BYTES])[-2 * BEFORE_BYTES :]
-            chosen = self._chosen[block.after.stream] = recognise(head[:BEFORE_BYTES], list(self._by_name.values()))
+            chosen = self._chosen[block.after.stream] = recognise(
+                head[:BEFORE_BYTES], feed.own or tuple(self._by_name.values())
+            )
             log.info("format recognised", extra={"path": block.path, "format": chosen.name})
         return chosen
 
@@ -106,6 +108,7 @@ class Interpreter:
     def _result(self, block: Block, lines: int, parsed: Parsed, format_name: str, read_at: datetime) -> Interpreted:
         events = parsed.events
         if events.num_rows:
+            events = _untimed_at(events, read_at)
             for enrich in self._enrichers:
                 events = enrich(events)
             events = with_time(events, "read_at", read_at)
@@ -133,7 +136,7 @@ def _all_rejected(block: Block, reason: str) -> Parsed:
 def _letter(block: Block, reject: Reject, format_name: str, read_at: datetime) -> DeadLetter:
     start = reject.offset - block.offset
     return DeadLetter(
-        stream=block.after.stream,
+        stream=block.after.stream if block.end is None else block.stream,
         offset=reject.offset,
         length=reject.length,
         reason=reject.reason,
@@ -141,7 +144,21 @@ def _letter(block: Block, reject: Reject, format_name: str, read_at: datetime) -
         path=block.path,
         format=format_name,
         read_at=read_at,
+        registry=block.registry,
     )
+
+
+def _untimed_at(events: pa.Table, read_at: datetime) -> pa.Table:
+    """A line that says no time stands at the moment of reading: `timestamp == read_at` says so of a row, also later."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    untimed = pc.equal(events["timestamp"], events["read_at"])
+    if not pc.any(untimed).as_py():
+        return events
+    field = events.schema.field("timestamp")
+    times = pc.if_else(untimed, pa.scalar(read_at, field.type), events["timestamp"])
+    return events.set_column(events.schema.get_field_index("timestamp"), field, times)
 
 
 def with_time(events: pa.Table, column: str, moment: datetime) -> pa.Table:

@@ -32,6 +32,11 @@ class JournalRecord:
     _name: bytes = b""  # of a binary value that has begun
     _value: bytearray = field(default_factory=bytearray)
 
+    @property
+    def open(self) -> bool:
+        """Whether a record has begun and not ended."""
+        return self._inside
+
     def takes(self, raw: bytes) -> bool:
         """Whether the line belongs to a record (the line that begins one included)."""
         if self._inside and not self._name and b"=" not in raw and raw and _NAME.fullmatch(raw) is None:

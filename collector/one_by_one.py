@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from collector import native
 from collector.errors import LineError
 from collector.sheet import Sheet, now_utc
 from collector.stages import Block, Facts, Parsed
-from collector.wrappers import Unwrapped, inner_lines, unwrapped
+from collector.wrappers import Unwrapped, inner_lines
 from store.event import Event
 
 
@@ -43,14 +44,15 @@ class OneByOne:
     def parse(self, block: Block) -> Parsed:
         now = self.clock()
         sheet = Sheet(block, dataset=self.name, registry_kind=self.registry_kind, now=now)
-        for line in unwrapped(block, now):
+        scanned = native.scan(self.name, block, now)
+        for line in scanned.lines:
             if line.problem:
                 sheet.reject_unwrapped(line, line.problem)
             elif not line.data.strip():
                 sheet.ignored += 1
             else:
                 self._take(sheet, line, now)
-        return sheet.finish()
+        return scanned.finish(sheet)
 
     def _take(self, sheet: Sheet, line: Unwrapped, now: datetime) -> None:
         try:

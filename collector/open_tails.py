@@ -6,8 +6,10 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatch
+from pathlib import Path
 
-from collector.rotated import Sibling, expand, siblings
+from collector.losses import HOST, PARTIAL_SECONDS, Cut
+from collector.rotated import Sibling, expand, missing_numbers, siblings
 from collector.stages import Block
 from collector.tail import Key, Streams, Tail, key_of
 from store.contract import Position
@@ -39,14 +41,24 @@ class OpenTails:
         self.tails: dict[Key, Tail] = {}
         self._at: dict[str, Key] = {}  # which file each path led to when it was last looked at
         self._archives_done: set[Key] = set()
+        self._damaged: dict[Key, tuple[tuple[float, int], float]] = {}  # how an archive looks, and since when
         self._last_read: dict[str, float] = {}  # per path, how new what was read of it is
+        # Per path, what an earlier run read last of it: told of if it is gone.
+        self._newest_known: dict[str, Position] = {}
+        self._passes = 0
+        self._unsure: dict[str, None] = {}  # logs beside which an archive is that cannot be read yet
         for position in known:
-            self._note_read(str(position.detail.get("path", "")), position)
+            path = str(position.detail.get("path", ""))
+            if self._note_read(path, position) and position.detail.get("host") == HOST and self._matches(path):
+                self._newest_known[path] = position
 
-    def _note_read(self, path: str, position: Position) -> None:
-        mtime = float(position.detail.get("mtime", 0.0))
-        if path and mtime:
-            self._last_read[path] = max(mtime, self._last_read.get(path, 0.0))
+    def _note_read(self, path: str, position: Position) -> bool:
+        """Whether it is the newest yet."""
+        mtime = float(position.detail.get("mtime") or 0.0)
+        if not path or not mtime or mtime < self._last_read.get(path, 0.0):
+            return False
+        self._last_read[path] = mtime
+        return True
 
     def scan(self) -> None:
         """Look at the folders: open what came, notice what was rotated, drop what went and is read."""
@@ -61,14 +73,34 @@ class OpenTails:
         looked_for |= {path for path in self._at if path not in before}
         if not before:
             looked_for |= {path for path in (*self._patterns, *self._last_read) if self._matches(path)}
-        for path in sorted(looked_for):
+        for path in sorted(looked_for | self._unsure.keys()):
             self._take_rotated(path)
+        for cut in self._streams.losses.take_cuts():
+            self._streams.losses.told_cut(cut, self._take_rotated(cut.path, cut))
         for path in self._at:
             taken = self._take(path, path)
             if taken is not None and path not in self._last_read:
                 self._last_read[path] = taken.mtime()
         self._mark_gone()
+        self._tell_gone()
+        self._tell_partial()
         self._keep_few_open()
+
+    def _tell_gone(self) -> None:
+        """Once, when every file that is there has been looked into: what an earlier run read last and nobody holds now."""
+        self._passes += 1
+        if self._passes != 2:
+            return
+        for path, position in self._newest_known.items():
+            if position.stream not in self._streams.seen:
+                self._streams.losses.gone_meanwhile(path, position)
+
+    def _tell_partial(self) -> None:
+        now = self._streams.losses.clock()
+        for tail in self.tails.values():
+            since = tail.partial_since
+            if since is not None and not tail.finite and (now - since).total_seconds() >= PARTIAL_SECONDS:
+                self._streams.losses.partial(tail, since)
 
     def _matching(self) -> list[str]:
         return sorted({path for pattern in self._patterns for path in expand(pattern)})
@@ -96,11 +128,16 @@ class OpenTails:
         self.tails[key] = tail
         return tail
 
-    def _take_rotated(self, path: str) -> None:
+    def _take_rotated(self, path: str, cut: Cut | None = None) -> str | None:
         """Open the rotated files of a log that hold lines nobody read: of a stream that is known and not read to its
         end, or of one that came after all that was read.
+
+        Returns:
+            Which of them holds the content that was cut (`cut`).
         """
         unknown: list[Sibling] = []
+        copy: str | None = None
+        self._unsure.pop(path, None)
         for sibling in siblings(path):
             if sibling.key in self.tails or sibling.path in self._at:
                 continue
@@ -108,19 +145,40 @@ class OpenTails:
             if tail is None:
                 continue
             if not tail.identify(self._streams, final=True):
-                self._drop(tail)
-            elif (position := self._streams.position(tail.stream)) is None:
+                self._leave(tail, path)
+                continue
+            if cut is not None and tail.content_id == cut.content_id:
+                copy = sibling.path
+            if (position := self._streams.position(tail.stream)) is None:
                 unknown.append(sibling)
             else:
                 self._note_read(path, position)
-                if tail.content is not None and not tail.content.at(tail.offset, 1):
+                if tail.content is not None and not tail.content.at(tail.offset, 1) and not tail.damage:
                     self._drop(tail)
+        self._choose(path, unknown)
+        return copy
+
+    def _leave(self, tail: Tail, path: str) -> None:
+        """An archive of which nothing can be read yet, or nothing is in it, may still be written: it is looked into again."""
+        again = tail.finite and not self._is_still(tail)
+        if tail.damage and not again:
+            self._streams.losses.damaged(tail, tail.damage)
+        tail.finite = tail.finite and not again  # else it would count as done
+        self._drop(tail)
+        if again:
+            self._unsure[path] = None
+
+    def _choose(self, path: str, unknown: list[Sibling]) -> None:
         newest = self._last_read.get(path)
+        fresh = [each for each in unknown if newest is not None and each.mtime >= newest - SLACK_SECONDS]
         for sibling in unknown:
-            if newest is None or sibling.mtime < newest - SLACK_SECONDS:
+            if sibling not in fresh:
                 self._drop(self.tails[sibling.key])
             else:
                 log.info("reading a rotated file that nobody has read", extra={"path": sibling.path})
+        if newest is not None and self._passes == 0:
+            for name, start, end in missing_numbers(path, fresh, newest):
+                self._streams.losses.missing(name, path, start, end)
 
     def _mark_gone(self) -> None:
         here = set(self._at.values())
@@ -177,22 +235,44 @@ class OpenTails:
                 except OSError:
                     break
                 return True
-        log.warning(
-            "file went away while it was not held open; lines written to it since are lost",
-            extra={"path": tail.path, "read_to": tail.offset},
-        )
+        stream = tail.stream
         self._drop(tail)
+        self._streams.seen.discard(stream)
+        self._take_rotated(tail.path)  # compressed meanwhile, it is another file with the same content
+        if stream not in self._streams.seen:
+            log.warning(
+                "file went away while it was not held open; lines written to it since are lost",
+                extra={"path": tail.path, "read_to": tail.offset},
+            )
+            self._streams.losses.gone(tail)
         return False
 
     def _finished(self, tail: Tail) -> bool:
         """Nothing will follow: an archive, or a file that has lost its name and was quiet for a while."""
         if tail.finite:
-            return True
+            return not tail.damage or self._is_still(tail)
         now = self._monotonic()
         gone = tail.gone_since is not None and now - tail.gone_since >= self._quiet_seconds
         return gone and now - tail.grew_at >= self._quiet_seconds
 
+    def _is_still(self, tail: Tail) -> bool:
+        """Whether a damaged archive has not changed for a while; one that has is opened again."""
+        try:
+            status = Path(tail.path).stat()
+        except OSError:
+            return True
+        looks, now = (status.st_mtime, status.st_size), self._monotonic()
+        before, since = self._damaged.setdefault(tail.key, (looks, now))
+        if before != looks:
+            self._damaged[tail.key] = (looks, now)
+            if tail.stream:
+                tail.reopen()
+            return False
+        return now - since >= self._quiet_seconds
+
     def _drop(self, tail: Tail) -> None:
+        if tail.finite and tail.damage and tail.stream:
+            self._streams.losses.damaged(tail, tail.damage)
         if tail.finite:
             self._archives_done.add(tail.key)
         tail.close(self._streams)

@@ -14,16 +14,23 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from collector.backoff import Backoff
 from collector.batches import Batch
+from collector.drift import DriftTallies
 from collector.errors import CollectorError
 from collector.feed import Closes, Feed, KnowsUnread, Patient, WantsReceipts, as_feed
 from collector.interpret import Interpreted, Interpreter, with_time
+from collector.joins.joiner import Joiner
+from collector.ledger import Ledger
 from collector.stages import Block, Enricher, Format, Source
 from collector.telemetry import CollectorTelemetry
 from store.contract import EventWriter, Position
 from store.errors import Rejected, Unavailable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +78,9 @@ class Pipeline:
         batch_seconds: float = 1.0,
         stop_seconds: float = 8.0,
         format_name: str | None = None,
+        joiner: Joiner | None = None,
+        drift: DriftTallies | None = None,
+        ledger: Ledger | None = None,
         on_progress: Callable[[Summary], None] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         backoff: Callable[[], Backoff] = Backoff,
@@ -78,6 +88,8 @@ class Pipeline:
         self._store, self._telemetry, self._clock, self._backoff = store, telemetry, clock, backoff
         self._feeds = [as_feed(source, format_name) for source in sources]
         self._interpreter = Interpreter(formats, enrichers)
+        self._joiner = joiner
+        self._drift, self._ledger = drift, ledger
         self._batch_rows, self._batch_seconds, self._stop_seconds = batch_rows, batch_seconds, stop_seconds
         self._on_progress = on_progress
         self._queue: queue.Queue[_Read] = queue.Queue(maxsize=QUEUED_BLOCKS)
@@ -113,6 +125,9 @@ class Pipeline:
         self._reading = len(readers)
         for reader in readers:
             reader.start()
+        for feed in self._feeds:
+            if self._ledger is not None:
+                self._ledger.begin(feed.source.name, getattr(feed.source, "registry", None), self._clock())
         try:
             self._write()
         finally:
@@ -193,6 +208,8 @@ class Pipeline:
                 batch = self._new_batch()
                 continue
             self._tell_lag()
+            if self._ledger is not None:
+                self._ledger.save(self._clock())
             try:
                 read = self._queue.get(timeout=SLICE_SECONDS if due is None else min(due, SLICE_SECONDS))
             except queue.Empty:
@@ -210,6 +227,10 @@ class Pipeline:
                     raise
         if batch and not self._out_of_time():
             self._commit(batch)
+        if self._drift is not None:
+            self._drift.save(self._clock(), at_once=True)
+        if self._ledger is not None:
+            self._ledger.save(self._clock(), at_once=True)
         self._tell_lag(now=True)
 
     def _new_batch(self) -> Batch:
@@ -234,7 +255,9 @@ class Pipeline:
         assert read.block is not None and read.at is not None
         block, source = read.block, read.feed.source
         got = self._interpreter.interpret(block, read.feed, read.at)
-        size = max(0, got.after.offset - block.offset) if len(block.data) else 0
+        if self._ledger is not None:
+            got = self._ledger.take(source.name, block, got, read.at)
+        size = block.length if len(block.data) else 0
         batch.add(got.events, got.dead, got.after, size)
         if isinstance(source, WantsReceipts):
             self._receipts.append((source, got.after))
@@ -242,6 +265,8 @@ class Pipeline:
         self._waiting[source.name] += size
         self._telemetry.read(source.name, size, got.events.num_rows, got.ignored, got.dead)
         self._count(got, size)
+        if self._drift is not None:
+            self._drift.take(source.name, block, got, read.at)
         if got.events.num_rows:
             newest = pc.max(got.events["timestamp"]).as_py()
             self._newest[source.name] = max(newest, self._newest.get(source.name, newest))
@@ -265,12 +290,17 @@ class Pipeline:
         """
         if not batch:
             return True
-        events, positions = with_time(batch.table(), "stored_at", self._clock()), list(batch.positions.values())
+        events: pa.Table | None = None
+        positions = list(batch.positions.values())
         backoff, said = self._backoff(), float("-inf")
         while True:
             begun = time.monotonic()
             try:
-                self._store.commit(events, positions, batch.dead)
+                if events is None:  # joined once: trying to commit again must hand over the same rows
+                    events = self._joined(batch)
+                if self._ledger is not None:
+                    self._ledger.prepare()
+                done = self._store.commit(events, positions, batch.dead)
                 break
             except Unavailable as error:
                 self._telemetry.commit_failed("unavailable")
@@ -292,8 +322,21 @@ class Pipeline:
         self._telemetry.committed(events, time.monotonic() - begun)
         if backoff.failures:
             log.info("the store answers again", extra={"attempts": backoff.failures})
+        if self._ledger is not None:
+            self._ledger.committed(done, {name for name, size in self._waiting.items() if size})
         self._after_commit()
         return True
+
+    def _joined(self, batch: Batch) -> pa.Table:
+        """The rows of the batch with the ids of the events that they belong to.
+
+        Raises:
+            Unavailable: the store, which is asked for the partners, does not answer.
+        """
+        events = batch.table()
+        if self._joiner is not None:
+            events = self._joiner.join(events)
+        return with_time(events, "stored_at", self._clock())
 
     def _after_commit(self) -> None:
         for source, after in self._receipts:
@@ -302,6 +345,8 @@ class Pipeline:
         self._hurried = False
         self._waiting.clear()
         self._stored_newest.update(self._newest)
+        if self._drift is not None:
+            self._drift.save(self._clock())
         self._tell_lag(now=True)
 
     def _tell_lag(self, now: bool = False) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 _REPEATED = re.compile(rb"(?:last message|message) repeated (\d{1,9}) times(?:: \[ ?(.*)\])?\s*", re.DOTALL)
 _SURELY_WHOLE_BYTES = 700  # rsyslog cuts the message it quotes at about 800 bytes
-_PROGRAMS = 64
+PROGRAMS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class LastLines:
             return
         self._by_tag[tag] = self._last
         self._by_tag.move_to_end(tag)
-        if len(self._by_tag) > _PROGRAMS:
+        if len(self._by_tag) > PROGRAMS:
             self._by_tag.popitem(last=False)
 
     def meant(self, tag: bytes, said: Repeated) -> tuple[int | None, bytes] | None:

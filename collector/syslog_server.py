@@ -25,6 +25,7 @@ from collector.syslog_frames import TOO_LARGE, Frame, Framing
 log = logging.getLogger(__name__)
 
 REASONS = ("stranger", "too_many", "idle", "handshake", "kernel", "disk")
+LOST = ("kernel", "disk")  # those of them that are messages, not connections
 
 _READ_BYTES = 64 << 10
 _SLICE_SECONDS = 0.2

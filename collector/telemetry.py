@@ -35,6 +35,7 @@ class CollectorTelemetry:
         keys = ("registry", "action", "outcome", "client_class")
         self._events = counter("events_total", "Events stored", keys)
         self._event_bytes = counter("event_bytes_total", "Bytes moved as the logs say", ("registry", "action"))
+        self._answers = counter("answers_total", "Answers of the registry, by class", ("registry", "status_class"))
         self._durations = histogram(
             "request_duration_seconds", "Time the registry took to answer", DURATION_BUCKETS, ("registry", "action")
         )
@@ -52,6 +53,26 @@ class CollectorTelemetry:
         self._failures = counter("source_failures_total", "Times a source failed and was started again", ("source",))
         self._dropped = counter(
             "syslog_dropped_total", "Connections refused or closed, and datagrams lost", ("source", "reason")
+        )
+        self._gaps = counter("gaps_total", "Losses noticed: what is missing, or cannot be read", ("source", "kind"))
+        shape = ("source", "format")
+        self._unread = Gauge(
+            "regsight_collector_unread_ratio",
+            "Share of the lines of the last ten minutes of reading that nobody could read",
+            shape,
+            registry=registry,
+        )
+        self._new_fields = Gauge(
+            "regsight_collector_new_fields",
+            "JSON fields in the lines of the last ten minutes of reading that were never seen before",
+            shape,
+            registry=registry,
+        )
+        self._empty = Gauge(
+            "regsight_collector_empty_ratio",
+            "Share of the events of the last ten minutes of reading without the field",
+            (*shape, "field"),
+            registry=registry,
         )
         self._reasons: set[str] = set()
 
@@ -85,6 +106,10 @@ class CollectorTelemetry:
         keys = ["registry", "action", "outcome", "client_class"]
         for row in events.select(keys).group_by(keys).aggregate([([], "count_all")]).to_pylist():
             self._events.labels(*(row[key] or "" for key in keys)).inc(row["count_all"])
+        answers = events.select(["registry"]).append_column("class", pc.divide(events["status"], 100))
+        for row in answers.group_by(["registry", "class"]).aggregate([([], "count_all")]).to_pylist():
+            if row["class"] is not None and 1 <= row["class"] <= 5:
+                self._answers.labels(row["registry"] or "", f"{row['class']}xx").inc(row["count_all"])
         answered = pc.fill_null(events["response_bytes"], 0)
         asked = pc.fill_null(events["request_bytes"], 0)
         moved = events.select(["registry", "action"]).append_column("bytes", pc.add(answered, asked))
@@ -118,6 +143,17 @@ class CollectorTelemetry:
     def dropped(self, source: str, reason: str, count: int = 1) -> None:
         """What a syslog receiver did not take; `reason` is one of `syslog_server.REASONS`."""
         self._dropped.labels(source, reason).inc(count)
+
+    def gap(self, source: str, kind: str) -> None:
+        """A loss that was noticed; `kind` is one of `gaps.KINDS`."""
+        self._gaps.labels(source, kind).inc()
+
+    def looks(self, source: str, format: str, unread: float, new_fields: int, empty: dict[str, float]) -> None:
+        """How the lines of a source and format look just now; `empty`: field of the event → share of events without it."""
+        self._unread.labels(source, format).set(unread)
+        self._new_fields.labels(source, format).set(new_fields)
+        for name, share in empty.items():
+            self._empty.labels(source, format, name).set(share)
 
     def request(self, endpoint: str, status: int) -> None:
         """One request to the receiver; `endpoint` is a configured path, or "other"."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from analytics.detector import Detector
+    from collector.enriching import EnrichSettings
     from collector.feed import Feed
     from collector.pipeline import Pipeline
     from collector.stages import Source
@@ -44,16 +45,19 @@ def chosen_detectors(settings: Settings) -> list[Detector]:
     """The detectors that the settings switch on (all, if they say nothing).
 
     Raises:
-        ConfigError: the settings name a detector that does not exist.
+        ConfigError: the settings name a detector that does not exist, or rules that cannot be used.
     """
     from analytics.errors import UnknownDetector
     from analytics.jobs import prepare
+    from analytics.rules.load import WrongRule
     from regsight.discover import detectors
 
     try:
         return prepare(detectors(), settings.analytics)
     except UnknownDetector as error:
         raise ConfigError(f"[analytics] detectors: {error}") from error
+    except WrongRule as error:
+        raise ConfigError(f"[analytics] {error}") from error
 
 
 def secret(path: Path | None) -> str | None:
@@ -61,18 +65,30 @@ def secret(path: Path | None) -> str | None:
     return path.read_text(encoding="utf-8").strip() if path else None
 
 
-def pipeline_over(store: Store, sources: Sequence[Source | Feed], **options: Any) -> Pipeline:
+def enrich_settings(settings: Settings) -> EnrichSettings:
+    """What the settings tell the enrichers."""
+    from collector.enriching import settings_of
+
+    return settings_of(settings.collector, settings.traffic)
+
+
+def pipeline_over(
+    store: Store, sources: Sequence[Source | Feed], enriching: EnrichSettings | None = None, **options: Any
+) -> Pipeline:
     """A pipeline with every format and enricher there is, whose figures nobody scrapes: for one-shot commands.
 
     `options` are those of `Pipeline`.
     """
     from prometheus_client import CollectorRegistry
 
+    from collector.joins.joiner import Joiner
     from collector.pipeline import Pipeline
     from collector.telemetry import CollectorTelemetry
     from regsight.discover import enrichers, formats
 
-    return Pipeline(store, sources, formats(), enrichers(), CollectorTelemetry(CollectorRegistry()), **options)
+    telemetry = CollectorTelemetry(CollectorRegistry())
+    options.setdefault("joiner", Joiner(store))
+    return Pipeline(store, sources, formats(), enrichers(enriching), telemetry, **options)
 
 
 class App:
@@ -99,7 +115,9 @@ class App:
         self._timetable.start()
         self._start_page()
         self._started = True
-        log.info("started", extra={"store": self.store.url, "page": self.settings.web.listen})
+        from collector.native import path_in_use
+
+        log.info("started", extra={"store": self.store.url, "page": self.settings.web.listen, "reading": path_in_use()})
 
     def wait(self) -> None:
         """Until `stop` was called or a stage failed for good; then stops everything and raises what failed."""
@@ -126,21 +144,29 @@ class App:
 
     def _build_pipeline(self) -> Pipeline | None:
         from collector.build import feeds
+        from collector.drift import DriftTallies
+        from collector.gaps import GapLog
+        from collector.joins.joiner import Joiner
+        from collector.ledger import Ledger
         from collector.pipeline import Pipeline
         from collector.telemetry import CollectorTelemetry
         from regsight.discover import enrichers, formats
 
         config = self.settings.collector
         telemetry = CollectorTelemetry(self.registry)
-        sources = feeds(config, self.store.positions, telemetry)
+        gaps = GapLog(self.store, telemetry)
+        sources = feeds(config, self.store.positions, telemetry, gaps)
         if not sources:
             return None
         return Pipeline(
             self.store,
             sources,
             formats(),
-            enrichers(),
+            enrichers(enrich_settings(self.settings)),
             telemetry,
+            joiner=Joiner(self.store, config.joins),
+            drift=DriftTallies(self.store, telemetry),
+            ledger=Ledger(self.store, gaps),
             batch_rows=config.batch_rows,
             batch_seconds=config.batch_seconds,
             stop_seconds=config.stop_seconds,

@@ -10,11 +10,14 @@ import typer
 
 from regsight.commands import (
     alerting,
+    behaving,
     collecting,
+    dead_letters,
     finding,
     incidents,
     investigating,
     reporting,
+    rules,
     running,
     showing,
     watching,
@@ -36,7 +39,9 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"regsight {version('regsight')}")
+        from collector.native import path_in_use
+
+        typer.echo(f"regsight {version('regsight')}, {path_in_use()}")
         raise typer.Exit
 
 
@@ -52,14 +57,17 @@ def _root(
 for module in (
     running,
     collecting,
+    dead_letters,
     showing,
+    behaving,
     watching,
     investigating,
     finding,
+    rules,
     incidents,
     reporting,
     alerting,
-):
+    ):
     module.register(app)
 
 
@@ -85,12 +93,12 @@ def main() -> None:
 
 def _exit_code(error: Exception) -> int | None:
     """2 for what the user can mend in the call or the settings, 1 for what failed, None for our own mistakes."""
-    from collector.errors import UnknownFormat
+    from collector.errors import LogFormatError, UnknownFormat
     from regsight.commands.options import UsageError
     from regsight.config import ConfigError
     from store.errors import StoreError
 
-    if isinstance(error, (ConfigError, UnknownFormat, UsageError)):
+    if isinstance(error, (ConfigError, LogFormatError, UnknownFormat, UsageError)):
         return 2
     if isinstance(error, (StoreError, OSError)):
         return 1

@@ -21,6 +21,8 @@ from alerts.config import AlertsConfig
 from analytics.config import AnalyticsConfig
 from collector.config import CollectorConfig
 from store.durations import duration
+from store.event import Traffic
+from store.traffic import TrafficRules
 
 PREFIX = "REGSIGHT__"
 DEFAULT_FILE = "regsight.toml"
@@ -77,6 +79,13 @@ class Settings(_Section):
     alerts: AlertsConfig = AlertsConfig()
     reports: ReportsConfig = ReportsConfig()
     web: WebConfig = WebConfig()
+    traffic: dict[str, Traffic] = Field({}, description="network or account to the class of its traffic")
+
+    @field_validator("traffic")
+    @classmethod
+    def _rules(cls, rules: dict[str, Traffic]) -> dict[str, Traffic]:
+        TrafficRules.read(rules)
+        return rules
 
 
 def load(path: Path | None = None, environ: Mapping[str, str] = os.environ, store_url: str | None = None) -> Settings:

@@ -126,7 +126,9 @@ class Demo:
         title = "a real docker-registry: pushing and pulling real images"
         with self._step(title) as advance, LiveRegistry(self.out / "live") as registry, registry.collecting(store):
             done = registry.exercise(advance)
-        say(f"  {len(done)} real operations: {', '.join(done)}")
+        way = "through nginx" if registry.proxied else "directly (nginx is not installed)"
+        say(f"  {len(done)} real operations {way}, told by {len(registry.logs)} logs and by notifications: once each")
+        say(f"  {', '.join(step.name for step in done)}")
 
     def _detect(self, store: Store) -> list[Finding]:
         from analytics.incidents import gather

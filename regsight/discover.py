@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analytics.detector import Detector
+    from collector.enriching import EnrichSettings
     from collector.stages import Enricher, Format
 
 
@@ -39,9 +40,15 @@ def formats() -> list[Format]:
     return found
 
 
-def enrichers() -> list[Enricher]:
-    """Every enricher, in alphabetical order of its file."""
-    return list(offered("collector.enrichers", "ENRICH").values())
+def enrichers(settings: EnrichSettings | None = None) -> list[Enricher]:
+    """Every enricher, in alphabetical order of its file: a later one may use what an earlier one filled.
+
+    Those that the settings have a say in (`configured`) are given them.
+    """
+    found = list(offered("collector.enrichers", "ENRICH").values())
+    if settings is None:
+        return found
+    return [each.configured(settings) if hasattr(each, "configured") else each for each in found]
 
 
 def detectors() -> list[Detector]:

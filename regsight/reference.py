@@ -20,7 +20,7 @@ def reference() -> str:
 
 def _sections() -> Iterator[tuple[str, str]]:
     from regsight.discover import detectors, formats
-    from store.event import FIELDS, Action, Channel, Outcome
+    from store.event import FIELDS, Action, Channel, Outcome, Traffic, Via
 
     yield "Commands", _table(("command", "what it does"), _commands())
     yield (
@@ -41,7 +41,7 @@ def _sections() -> Iterator[tuple[str, str]]:
             ((f"`{f.name}`", f"`{f.ecs}`", f.kind, f.meaning, f.unit) for f in FIELDS),
         ),
     )
-    words = {"action": Action, "outcome": Outcome, "channel": Channel}
+    words = {"action": Action, "outcome": Outcome, "channel": Channel, "client_via": Via, "traffic_class": Traffic}
     yield (
         "Closed sets",
         _table(

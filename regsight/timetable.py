@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from alerts.notify import deliver
 from alerts.policy import enqueue_new
 from alerts.telemetry import AlertsTelemetry
+from analytics.drift import watch_formats
 from analytics.incidents import LOOK_BACK, gather
 from analytics.jobs import detect_now, run_job
 from analytics.telemetry import AnalyticsTelemetry
@@ -178,6 +179,7 @@ class Timetable:
 
     def _detect(self, now: datetime) -> str:
         found = detect_now(self._store, self._detectors, now, self._analytics, self._settings.analytics.overlap)
+        found += watch_formats(self._store, now, self._analytics)
         changed = gather(self._store, now - LOOK_BACK)
         return f"{len(found)} findings new or updated, {len(changed)} incidents"
 

@@ -86,6 +86,8 @@ def filters(query: EventQuery) -> list[dict[str, Any]]:
             found.append(_is(name, *(str(one) for one in wanted)))
     if query.ids:
         found.append(_is("event_id", *query.ids))
+    if query.registry is not None:
+        found.append(_is("registry", query.registry))
     named = {"actor": query.actor, "client_ip": query.client, "repository": query.repository}
     for name, pattern in (named | {"reference": query.reference, "digest": query.digest}).items():
         if pattern is None:

@@ -110,7 +110,7 @@ class BulkWriter:
     def _neighbour(self, one: _Pending) -> str:
         """The other day's index in which a part of the same request may be; empty where there is none."""
         row = one.rows[0]
-        if row.get("request_id") is None:
+        if row.get("request_id") is None and row.get("join_confidence") is None:
             return ""
         try:
             around = {self._index(row["timestamp"] + way * STRADDLE) for way in (-1, 1)}

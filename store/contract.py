@@ -79,6 +79,7 @@ class DeadLetter:
     path: str = ""
     format: str = ""
     read_at: datetime | None = None
+    registry: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,7 @@ class EventQuery:
     repository: str | None = None
     reference: str | None = None
     digest: str | None = None
+    registry: str | None = None  # name of the instance, equal
     ids: Sequence[str] = ()
     limit: int | None = None
     newest_first: bool = False
@@ -135,6 +137,13 @@ class EventReader(Protocol):
 
     def events(self, query: EventQuery) -> Iterator[dict[str, Any]]:
         """Merged events by time, keys as in `store.event.FIELDS` (nulls present), times aware UTC."""
+        ...
+
+    def parts(self, query: EventQuery) -> Iterator[dict[str, Any]]:
+        """The rows of which the events are made, each as it was stored, by time; keys as in `store.event.FIELDS`.
+
+        What joins the rows of different logs asks this; a row may be there twice where a line was read twice.
+        """
         ...
 
     def counts(
@@ -269,7 +278,13 @@ class Records(Protocol):
 
     def release_lease(self, name: str, holder: str) -> None: ...
 
-    def dead_letters(self, limit: int = 100, stream: str | None = None) -> list[DeadLetter]: ...
+    def dead_letters(self, limit: int = 100, stream: str | None = None) -> list[DeadLetter]:
+        """Newest first."""
+        ...
+
+    def drop_dead_letters(self, letters: Iterable[DeadLetter]) -> int:
+        """Forget letters (by stream and offset) that have become events; how many were still there."""
+        ...
 
     def dead_letter_counts(self) -> dict[str, int]:
         """Reason → how many."""
@@ -280,6 +295,10 @@ class Records(Protocol):
         ...
 
     def note(self, key: str) -> dict[str, Any] | None: ...
+
+    def notes(self, prefix: str) -> dict[str, dict[str, Any]]:
+        """All notes whose key begins with `prefix`, by key."""
+        ...
 
 
 class Store(EventWriter, EventReader, Records, Protocol):

@@ -109,6 +109,10 @@ class Documents:
         versioned = {"version": str(version), "version_type": "external_gte"}
         self._connection.call("PUT", path, fields, expect=(409,), **versioned)
 
+    def delete(self, name: str, id: str) -> bool:
+        """Whether it was there."""
+        return self._connection.call("DELETE", self._path(name, "_doc", id), expect=(404,))[0] != 404
+
     def drop(self, name: str, field: str, before: datetime) -> int:
         query = {"range": {field: {"lt": iso(before)}}}
         dropped = 0

@@ -7,6 +7,7 @@ is written after the bulk was taken: a crash in between means reading, and being
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -26,11 +27,13 @@ from store.elastic_records import ElasticRecords
 from store.errors import Rejected, Unavailable
 from store.event import BY_NAME, FIELDS, schema
 from store.frames import check_countable, counts_frame, windows_frame
-from store.mapping import event_of, events_template
+from store.mapping import ROWS, event_of, events_template, rows_of
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+
+log = logging.getLogger(__name__)
 
 PASSWORD = "REGSIGHT_ES_PASSWORD"  # noqa: S105 (the variable's name)
 # No dash: `a` and `a-b` would claim each other's indices.
@@ -131,8 +134,7 @@ class ElasticStore(ElasticRecords):
 
     def commit(self, events: pa.Table, positions: Sequence[Position], dead: Sequence[DeadLetter] = ()) -> Committed:
         if not self._events_prepared:
-            self._client.call("PUT", f"/_index_template/{self._alias}", events_template(self._alias))
-            self._events_prepared = True
+            self._prepare_events()
         missing = set(schema().names) - set(events.column_names)
         if missing or events["event_id"].null_count or events["timestamp"].null_count:
             raise Rejected(f"rows do not have the event schema: {sorted(missing) or 'event_id or timestamp is null'}")
@@ -143,6 +145,16 @@ class ElasticStore(ElasticRecords):
             self.put_position(position)
         return Committed(rows=events.num_rows, known=taken.known)
 
+    def _prepare_events(self) -> None:
+        """Put the template, and tell the indices that an earlier release made of the fields that are new since."""
+        template = events_template(self._alias)
+        self._client.call("PUT", f"/_index_template/{self._alias}", template)
+        mapping = {"properties": template["template"]["mappings"]["properties"]}
+        # 404: there is no index yet. 400: an index of that name is somebody else's; its documents are refused one by one.
+        if self._client.call("PUT", f"/{self._alias}/_mapping", mapping, expect=(400, 404))[0] == 400:
+            log.warning("an index has fields of other types: new fields are not searchable in it")
+        self._events_prepared = True
+
     # reading
 
     def events(self, query: EventQuery) -> Iterator[dict[str, Any]]:
@@ -151,6 +163,11 @@ class ElasticStore(ElasticRecords):
             if query.limit is not None and count >= query.limit:
                 return
             yield event
+
+    def parts(self, query: EventQuery) -> Iterator[dict[str, Any]]:
+        found = (part for source in self._sources(query, [ROWS]) for part in rows_of(source))
+        parts = [part for part in found if _inside(part["timestamp"], query)]
+        yield from sorted(parts, key=lambda part: part["timestamp"], reverse=query.newest_first)[: query.limit]
 
     def _exact(self, query: EventQuery) -> Iterator[dict[str, Any]]:
         """Events in order of the microsecond: Elasticsearch sorts by the millisecond, so each one is sorted anew."""
@@ -163,17 +180,21 @@ class ElasticStore(ElasticRecords):
         yield from _sorted(same, query.newest_first)
 
     def _hits(self, query: EventQuery) -> Iterator[dict[str, Any]]:
+        return (event_of(source) for source in self._sources(query))
+
+    def _sources(self, query: EventQuery, more: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+        """Documents by the millisecond; of a limited query some more than asked for."""
         way = {"order": "desc" if query.newest_first else "asc"}
         body: dict[str, Any] = {
             "query": {"bool": {"filter": aggregations.filters(query)}},
             "sort": [{BY_NAME["timestamp"].ecs: way}, {BY_NAME["event_id"].ecs: way}],
             "size": PAGE if query.limit is None else min(PAGE, query.limit + 1),
             "track_total_hits": False,
-            "_source": [field.ecs for field in FIELDS],
+            "_source": [*(field.ecs for field in FIELDS), *more],
         }
         while True:
             hits = self._read("_search", body)["hits"]["hits"]
-            yield from (event_of(hit["_source"]) for hit in hits)
+            yield from (hit["_source"] for hit in hits)
             if len(hits) < body["size"]:
                 return
             body["search_after"], body["size"] = hits[-1]["sort"], PAGE

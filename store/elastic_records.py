@@ -192,6 +192,7 @@ class ElasticRecords:
                 "line": base64.b64encode(letter.line).decode(),
                 "path": letter.path.encode("utf-8", "replace").decode(),
                 "format": letter.format,
+                "registry": letter.registry,
             }
             fields = {"stream": letter.stream, "offset": letter.offset, "reason": letter.reason, "body": body}
             if letter.read_at is not None:
@@ -203,6 +204,11 @@ class ElasticRecords:
         filters = [] if stream is None else [{"term": {"stream": stream}}]
         found = self._documents.search("dead-letters", filters, ["-read_at", "stream", "offset"], limit)
         return [_dead_letter(stored) for stored in found]
+
+    def drop_dead_letters(self, letters: Iterable[DeadLetter]) -> int:
+        return sum(
+            self._documents.delete("dead-letters", document_id(letter.stream, str(letter.offset))) for letter in letters
+        )
 
     def dead_letter_counts(self) -> dict[str, int]:
         body = {"size": 0, "aggs": {"reasons": {"terms": {"field": "reason", "size": PAGE}}}}
@@ -219,6 +225,11 @@ class ElasticRecords:
     def note(self, key: str) -> dict[str, Any] | None:
         stored = self._documents.get("state", document_id("note", key))
         return None if stored is None else dict(json.loads(stored["body"]["value"]))
+
+    def notes(self, prefix: str) -> dict[str, dict[str, Any]]:
+        filters: list[Document] = [{"term": {"kind": "note"}}, {"prefix": {"id": prefix}}]
+        found = self._documents.search("state", filters, ["id"], None)
+        return {stored["id"]: dict(json.loads(stored["body"]["value"])) for stored in found}
 
     def put_position(self, position: Position) -> None:
         """The offset is the document's version: one that is behind the stored one is refused, and that is well."""
@@ -284,6 +295,7 @@ def _dead_letter(stored: Document) -> DeadLetter:
         path=stored["body"]["path"],
         format=stored["body"]["format"],
         read_at=_time(stored.get("read_at")),
+        registry=stored["body"].get("registry"),
     )
 
 

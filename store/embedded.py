@@ -155,6 +155,13 @@ class EmbeddedStore(SqliteRecords):
                 for batch in reader:
                     yield from batch.to_pylist()
 
+    def parts(self, query: EventQuery) -> Iterator[dict[str, Any]]:
+        first, last = (None if moment is None else _day(moment) for moment in (query.since, query.until))
+        with self._cursor(self._files(first, last)) as (cursor, source, files), _duckdb_errors():
+            text, parameters = sql.parts(source, query)
+            for batch in cursor.sql(text, params=files | parameters).to_arrow_reader(READ_ROWS):
+                yield from batch.to_pylist()
+
     def counts(
         self, since: datetime, until: datetime, by: Sequence[str], width: timedelta | None = None
     ) -> pd.DataFrame:

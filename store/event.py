@@ -65,6 +65,28 @@ class Channel(StrEnum):
     ACCESS = "access"  # access lines of the registry or of a proxy in front
 
 
+class Via(StrEnum):
+    """Where `client_ip` was taken from. Only `peer`, `proxied` and `log` are more than somebody's word."""
+
+    PEER = "peer"  # the TCP peer of whoever wrote the line
+    FORWARDED = "forwarded"  # X-Forwarded-For, in a line without the peer: nobody can check who sent the header
+    PROXIED = "proxied"  # X-Forwarded-For, and the line's peer is a trusted proxy of the settings
+    PROXY = "proxy"  # the peer is a trusted proxy and the line does not say whom it stands for
+    LOG = "log"  # a cloud's audit log says so
+
+
+class Traffic(StrEnum):
+    """What sort of traffic a request belongs to."""
+
+    PEOPLE = "people"  # somebody at a keyboard
+    CI = "ci"  # builds
+    CLUSTER = "cluster"  # nodes that run containers
+    SCANNER = "scanner"  # vulnerability scanners
+    MIRROR = "mirror"  # replication, proxy caches, updaters: whoever keeps in step with the registry
+    PROBE = "probe"  # health checks
+    NOISE = "noise"  # whoever knocks at every door of the internet
+
+
 # `reason` of events with outcome `denied`, and of the authentication challenge (which is not a denial).
 BAD_CREDENTIALS = "bad_credentials"  # a user name came with a password or token that was refused
 NO_CREDENTIALS = "no_credentials"  # nothing was presented where something is needed
@@ -102,12 +124,20 @@ FIELDS: tuple[Field, ...] = (
     Field("registry_kind", "service.type", "string", "distribution, harbor, ecr …"),
     Field("actor", "user.name", "string", "who, as the registry knows them"),
     Field("actor_kind", "oci.actor.kind", "string", "human, robot, ci, node, anonymous, internal"),
+    Field("ci_system", "oci.ci.system", "string", "CI system behind the account: gitlab, github, jenkins …"),
+    Field("ci_project", "oci.ci.project", "string", "the CI system's own name of the project, as the account says it"),
+    Field("ci_ref", "oci.ci.ref", "string", "branch or tag that was built, as the account says it"),
+    Field("ci_run", "oci.ci.run", "string", "number of the pipeline or build, as the account says it"),
+    Field("ci_commit", "oci.ci.commit", "string", "commit that a CI account's tag names"),
     Field("client_ip", "source.ip", "string", "address the request came from, no port"),
     Field("client_port", "source.port", "int", "its port, where known"),
-    Field("client_via", "oci.client.via", "string", "where the address was taken from: peer, forwarded, log"),
+    Field("client_via", "oci.client.via", "string", "where the address was taken from (Via)"),
+    Field("peer_ip", "oci.client.peer", "string", "address of the TCP peer, where it is not the client's"),
+    Field("forwarded_for", "oci.client.forwarded_for", "string", "X-Forwarded-For as logged; anybody can send one"),
     Field("user_agent", "user_agent.original", "string", "as sent; controlled by the client, never an identity"),
     Field("client_class", "oci.client.class", "string", "tool behind the user agent: docker, containerd, skopeo …"),
     Field("client_version", "user_agent.version", "string", "its version"),
+    Field("traffic_class", "oci.traffic.class", "string", "what the line alone shows of its traffic (Traffic)"),
     Field("method", "http.request.method", "string", "HTTP method"),
     Field("uri", "url.original", "string", "path and query as logged", index=False),
     Field("host", "url.domain", "string", "Host header"),
@@ -158,12 +188,20 @@ class Event(TypedDict, total=False):
     registry_kind: str | None
     actor: str | None
     actor_kind: str | None
+    ci_system: str | None
+    ci_project: str | None
+    ci_ref: str | None
+    ci_run: str | None
+    ci_commit: str | None
     client_ip: str | None
     client_port: int | None
     client_via: str | None
+    peer_ip: str | None
+    forwarded_for: str | None
     user_agent: str | None
     client_class: str | None
     client_version: str | None
+    traffic_class: str | None
     method: str | None
     uri: str | None
     host: str | None

@@ -15,6 +15,8 @@ from store.event import FIELDS, Channel
 # From most to least trusted; what comes from no known channel stands behind them.
 TRUST: Mapping[str, int] = {str(channel): rank for rank, channel in enumerate(Channel)}
 CERTAIN = "certain"
+# From surest to least sure: how well the parts of an event are known to belong together.
+CONFIDENCES: tuple[str, ...] = (CERTAIN, "likely", "possible")
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -34,7 +36,10 @@ def distinct(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def merge(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """One event out of all rows with its `event_id`, in whatever order they come."""
+    """One event out of all rows with its `event_id`, in whatever order they come.
+
+    It is as sure as the least sure of its parts; parts that say nothing share an id that the registry gave.
+    """
     parts = distinct(rows)
     event: dict[str, Any] = {}
     for field in FIELDS:
@@ -42,5 +47,9 @@ def merge(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     event["revision"] = max(row.get("revision") or 0 for row in parts)
     event["parts"] = sorted({name for row in parts for name in row.get("parts") or ()})
     if len(event["parts"]) > 1:
-        event["join_confidence"] = CERTAIN
+        event["join_confidence"] = _least(row.get("join_confidence") for row in parts)
     return event
+
+
+def _least(confidences: Iterable[str | None]) -> str:
+    return max((one for one in confidences if one in CONFIDENCES), key=CONFIDENCES.index, default=CERTAIN)

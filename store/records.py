@@ -23,7 +23,7 @@ from store.event import iso
 from store.finding import Finding, Severity
 from store.incident import Incident
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS findings (id TEXT PRIMARY KEY, rank INTEGER NOT NULL, start TEXT NOT NULL,
     "end" TEXT NOT NULL, detected_at TEXT NOT NULL, body TEXT NOT NULL);
@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS runs (job TEXT, due_at TEXT, started_at TEXT NOT NULL
     state TEXT NOT NULL, note TEXT NOT NULL, PRIMARY KEY (job, due_at));
 CREATE TABLE IF NOT EXISTS leases (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS dead_letters (stream TEXT, "offset" INTEGER, length INTEGER NOT NULL, reason TEXT NOT NULL,
-    line BLOB NOT NULL, path TEXT NOT NULL, format TEXT NOT NULL, read_at TEXT, PRIMARY KEY (stream, "offset"));
+    line BLOB NOT NULL, path TEXT NOT NULL, format TEXT NOT NULL, read_at TEXT, registry TEXT, PRIMARY KEY (stream, "offset"));
 CREATE TABLE IF NOT EXISTS positions (stream TEXT, "offset" INTEGER, detail TEXT NOT NULL,
     PRIMARY KEY (stream, "offset"));
 CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -68,6 +68,8 @@ class SqliteRecords:
                 raise Rejected(f"{self._path} was written by a newer Regsight: use that one, or another folder")
             for statement in SCHEMA.split(";"):
                 db.execute(statement)
+            if version == 1:  # written before dead letters said which registry they are of
+                db.execute("ALTER TABLE dead_letters ADD COLUMN registry TEXT")
             db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         with self._guard():
             self._sqlite.execute("PRAGMA journal_mode = WAL")
@@ -284,7 +286,7 @@ class SqliteRecords:
 
     def dead_letters(self, limit: int = 100, stream: str | None = None) -> list[DeadLetter]:
         """Newest first."""
-        columns = 'stream, "offset", length, reason, line, path, format, read_at'
+        columns = 'stream, "offset", length, reason, line, path, format, read_at, registry'
         found = self._rows(
             f"SELECT {columns} FROM dead_letters WHERE (? IS NULL OR stream = ?)"  # noqa: S608 (constant text)
             ' ORDER BY read_at DESC, stream, "offset" LIMIT ?',
@@ -300,9 +302,19 @@ class SqliteRecords:
                 path=row[5],
                 format=row[6],
                 read_at=_time(row[7]),
+                registry=row[8],
             )
             for row in found
         ]
+
+    def drop_dead_letters(self, letters: Iterable[DeadLetter]) -> int:
+        with self._change() as db:
+            return sum(
+                db.execute(
+                    'DELETE FROM dead_letters WHERE stream = ? AND "offset" = ?', [letter.stream, letter.offset]
+                ).rowcount
+                for letter in letters
+            )
 
     def dead_letter_counts(self) -> dict[str, int]:
         return dict(self._rows("SELECT reason, count(*) FROM dead_letters GROUP BY reason ORDER BY 2 DESC, 1"))
@@ -314,13 +326,20 @@ class SqliteRecords:
         found = self._rows("SELECT value FROM notes WHERE key = ?", [key])
         return dict(json.loads(found[0][0])) if found else None
 
+    def notes(self, prefix: str) -> dict[str, dict[str, Any]]:
+        found = self._rows("SELECT key, value FROM notes WHERE substr(key, 1, ?) = ?", [len(prefix), prefix])
+        return {key: dict(json.loads(value)) for key, value in found}
+
     def prepare_commit(self, positions: Iterable[Position], dead: Iterable[DeadLetter]) -> None:
         """Keep dead letters, and the details of positions that count only once the event table has their offset."""
         with self._change() as db:
             db.executemany(
-                "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (d.stream, d.offset, d.length, d.reason, d.line, _writable(d.path), d.format, _iso(d.read_at))
+                    (
+                        *(d.stream, d.offset, d.length, d.reason, d.line),
+                        *(_writable(d.path), d.format, _iso(d.read_at), d.registry),
+                    )
                     for d in dead
                 ],
             )

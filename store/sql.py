@@ -13,11 +13,14 @@ from typing import Any
 
 from store.contract import SUBJECTS, EventQuery
 from store.event import FIELDS
-from store.merge import CERTAIN, TRUST
+from store.merge import CONFIDENCES, TRUST
 
 _FILES = "SELECT * FROM read_parquet($files, union_by_name = true, hive_partitioning = false)"
 _TRUST = "CASE channel {} ELSE {} END".format(
     " ".join(f"WHEN '{channel}' THEN {rank}" for channel, rank in TRUST.items()), len(TRUST)
+)
+_LEAST_SURE = "list_extract(['{}'], max(CASE join_confidence {} ELSE 1 END))".format(
+    "', '".join(CONFIDENCES), " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(CONFIDENCES, 1))
 )
 
 # request_bytes is what a client sent; where no line says, the size of what was stored stands in for it.
@@ -68,7 +71,7 @@ def merged(source: str, columns: Sequence[str], some_repeated: bool) -> str:
     chosen["revision"] = "max(coalesce(revision, 0)) AS revision"
     chosen["parts"] = f"{united} AS parts"
     chosen["join_confidence"] = (
-        f"CASE WHEN len({united}) > 1 THEN '{CERTAIN}' ELSE arg_min(join_confidence, place) END AS join_confidence"
+        f"CASE WHEN len({united}) > 1 THEN {_LEAST_SURE} ELSE arg_min(join_confidence, place) END AS join_confidence"
     )
     return f"""(SELECT {quoted} FROM {source} WHERE hash(event_id) NOT IN (SELECT h FROM repeated)
         UNION ALL
@@ -125,6 +128,18 @@ def events(source: str, some_repeated: bool, query: EventQuery) -> tuple[str, di
     return f"SELECT * FROM {every} {where} ORDER BY timestamp {way}, event_id {way} {limit}", parameters
 
 
+def parts(source: str, query: EventQuery) -> tuple[str, dict[str, Any]]:
+    """The rows that `query` asks for as they were stored, each for itself, and the parameters."""
+    clauses, parameters = conditions(query)
+    where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
+    way = "DESC" if query.newest_first else "ASC"
+    limit = ""
+    if query.limit is not None:
+        limit, parameters["limit"] = "LIMIT $limit", query.limit
+    names = ", ".join(f'"{field.name}"' for field in FIELDS)
+    return f'SELECT {names} FROM {source} {where} ORDER BY timestamp {way}, stream, "offset" {limit}', parameters
+
+
 def conditions(query: EventQuery) -> tuple[list[str], dict[str, Any]]:
     clauses: list[str] = []
     parameters: dict[str, Any] = {}
@@ -138,6 +153,9 @@ def conditions(query: EventQuery) -> tuple[list[str], dict[str, Any]]:
         if wanted:
             clauses.append(f"list_contains(${name}, {name})")
             parameters[name] = [str(one) for one in wanted]
+    if query.registry is not None:
+        clauses.append("registry = $registry")
+        parameters["registry"] = query.registry
     named = {"actor": query.actor, "client_ip": query.client, "repository": query.repository}
     for name, pattern in (named | {"reference": query.reference, "digest": query.digest}).items():
         if pattern is None:

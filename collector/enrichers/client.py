@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from collector.distinct import filled, grouped
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -32,6 +34,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("trivy", r"trivy/"),
     ("grype", r"(?:grype|syft)/"),
     ("clair", r"clair"),
+    ("container-analysis", r"containeranalysis/"),  # Google's scanner
     ("helm", r"helm/"),
     ("oras", r"oras(?:-go)?(?:/|$)"),
     ("regclient", r"(?:regclient/)?(?:regctl|regsync|regbot|regclient)(?:/|\b)"),
@@ -43,6 +46,7 @@ _TABLE: tuple[tuple[str, str], ...] = (
     ("watchtower", r"watchtower/"),
     ("harbor", r"harbor-registry(?:ctl)?-client"),
     ("probe", r"kube-probe/"),
+    ("aws", r"[a-z0-9.-]{1,80}\.amazonaws\.com"),  # consoles and services of AWS
     ("curl", r"curl/"),
     ("wget", r"wget/"),
     ("python", r"python-(?:requests|urllib3|httpx)/|python-urllib/"),
@@ -74,14 +78,8 @@ def _version(name: str, user_agent: str) -> str | None:
 
 def enrich(events: pa.Table) -> pa.Table:
     """Fills client_class and client_version, once for each different user agent."""
-    import pyarrow as pa
-
-    agents = events.column("user_agent").combine_chunks().dictionary_encode()
-    known = [client_of(agent) for agent in agents.dictionary.to_pylist()]
-    classes = pa.array([name for name, _ in known], pa.string()).take(agents.indices)
-    versions = pa.array([version for _, version in known], pa.string()).take(agents.indices)
-    events = events.set_column(events.schema.get_field_index("client_class"), "client_class", classes)
-    return events.set_column(events.schema.get_field_index("client_version"), "client_version", versions)
+    said = grouped(events, ("user_agent",), lambda agent: (None, None) if agent is None else client_of(agent))
+    return filled(events, client_class=said.column(lambda one: one[0]), client_version=said.column(lambda one: one[1]))
 
 
 ENRICH = enrich

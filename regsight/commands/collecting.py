@@ -1,4 +1,4 @@
-"""`collect`, `parse`, `formats`, `dead-letters`: lines in, events out."""
+"""`collect`, `parse`, `formats`: lines in, events out."""
 
 from __future__ import annotations
 
@@ -9,14 +9,32 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from regsight.commands.options import ConfigFile, Json, StoreUrl, UsageError, opened
+from regsight.commands.options import ConfigFile, Json, StoreUrl, UsageError, opened, settings
 
 if TYPE_CHECKING:
     from collector.pipeline import Summary
+    from collector.stages import Format
+    from regsight.checking import Check
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Log files, globs, .gz archives, or - for stdin.")]
+Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Log files, globs, .gz or .zst archives, or - for stdin.")]
 FormatName = Annotated[
     str | None, typer.Option("--format", metavar="NAME", help="Only this format (default: recognised by itself).")
+]
+OwnLogFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--log-format",
+        metavar="TEXT",
+        help="nginx' own log_format of the lines, with its $variables; with --nginx-config its name there.",
+    ),
+]
+NginxConfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--nginx-config",
+        metavar="FILE",
+        help="nginx' configuration that holds the log_format, or what `nginx -T` prints.",
+    ),
 ]
 Registry = Annotated[
     str | None, typer.Option(metavar="NAME", help="Name of the registry that the lines are from (service.name).")
@@ -28,24 +46,33 @@ def collect(
     format: FormatName = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on reading as the files grow, until Ctrl-C.")] = False,
     registry: Registry = None,
+    log_format: OwnLogFormat = None,
+    nginx_config: NginxConfig = None,
     store: StoreUrl = None,
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
     """Read log files into the store. Reading a file twice counts each event once."""
+    from collector.feed import Feed
+    from collector.gaps import GapLog
+    from collector.ledger import Ledger
     from collector.sources.file_tail import FileTail
-    from regsight.app import pipeline_over
+    from regsight.app import enrich_settings, pipeline_over
     from regsight.terminal import progress
 
     check_exist(files, follow)
+    own = own_formats(format, log_format, nginx_config)
+    enriching = enrich_settings(settings(config, store))
     target = opened(config, store)
-    source = FileTail("files", files, registry=registry, follow=follow, known=target.positions)
+    gaps = GapLog(target)
+    source = FileTail("files", files, registry=registry, follow=follow, known=target.positions, gaps=gaps)
     with progress() as display:
         task = display.add_task("lines", total=None)
         pipeline = pipeline_over(
             target,
-            [source],
-            format_name=checked_format(format),
+            [Feed(source=source, format=checked_format(format), strict=not follow, own=own)],
+            enriching,
+            ledger=Ledger(target, gaps),
             on_progress=lambda done: display.update(task, completed=done.lines),
         )
         if follow:
@@ -61,36 +88,59 @@ def collect(
 def parse(
     files: Files,
     check: Annotated[
-        bool, typer.Option("--check", help="Only the share read per format, and the first rejects.")
+        bool,
+        typer.Option(
+            "--check", help="Only what is read, ignored and unread of each format, why, and what is empty or new."
+        ),
     ] = False,
+    at_least: Annotated[
+        float | None,
+        typer.Option(
+            "--at-least", min=0, max=1, help="With --check: exit code 3 only if less of any format is read, such as 0.99."
+        ),
+    ] = None,
     format: FormatName = None,
     registry: Registry = None,
+    log_format: OwnLogFormat = None,
+    nginx_config: NginxConfig = None,
     json: Json = False,
 ) -> None:
     """Show what a file's lines mean, as JSON lines. Nothing is stored."""
-    from regsight.parsing import Tally, parsed_files
-    from regsight.terminal import say, write_json, write_table
+    from regsight.checking import Check
+    from regsight.parsing import parsed_files
+    from regsight.terminal import write_json
     from store.event import to_ecs
 
     check_exist(files, follow=False)
-    tally = Tally()
-    for path, name, parsed in parsed_files(files, checked_format(format), registry, unknown_allowed=check):
-        tally.add(path, name, parsed)
-        if not check:
-            for event in parsed.events.to_pylist():
+    counted = Check()
+    own = own_formats(format, log_format, nginx_config)
+    for look in parsed_files(files, checked_format(format), registry, unknown_allowed=check, own=own):
+        if check:
+            counted.add(look)
+        else:
+            for event in look.parsed.events.to_pylist():
                 write_json(to_ecs(event))
-    if check and json:
-        write_json(tally.as_json())
-    elif check:
-        write_table(
-            "",
-            ("file", "format", "lines", "events", "ignored", "rejects", "read"),
-            tally.rows(),
-            empty="the files are empty",
-        )
-        for reject in tally.first_rejects:
-            say(reject)
-    if check and tally.rejects:
+    if check:
+        show_check(counted, at_least, json)
+
+
+def show_check(counted: Check, at_least: float | None, json: bool) -> None:
+    """Tables or JSON, and exit code 3 if less than `at_least` of a format is read; without a bound, if anything is not."""
+    from regsight.terminal import say, write_json, write_table
+
+    if json:
+        write_json(counted.as_json())
+    else:
+        columns = ("lines", "events", "ignored", "rejects", "read")
+        write_table("", ("file", "format", *columns), counted.file_rows(), empty="the files are empty")
+        more = ("unknown fields", "always empty", "empty in part of the events")
+        write_table("\nby format", ("format", *columns, *more), counted.format_rows(), empty="nothing was read")
+        for sentence in counted.reasons():
+            say(sentence)
+    bound = 1.0 if at_least is None else at_least
+    if below := counted.below(bound):
+        if at_least is not None:
+            say(f"less than {bound:.1%} is read of: {', '.join(below)}")
         raise typer.Exit(3)
 
 
@@ -103,39 +153,6 @@ def list_formats(json: Json = False) -> None:
         write_json([{"name": each.name, "title": each.title, "registry": each.registry_kind} for each in formats()])
     else:
         write_table("", ("name", "registry", "what"), ((e.name, e.registry_kind, e.title) for e in formats()))
-
-
-def dead_letters(
-    limit: Annotated[int, typer.Option(help="How many, oldest first.")] = 20,
-    store: StoreUrl = None,
-    config: ConfigFile = None,
-    json: Json = False,
-) -> None:
-    """Lines that nobody could read, with the reason."""
-    from regsight.terminal import write_json, write_table
-
-    target = opened(config, store)
-    letters = target.dead_letters(limit=limit)
-    target.close()
-    if json:
-        for letter in letters:
-            write_json(
-                {
-                    "path": letter.path,
-                    "stream": letter.stream,
-                    "offset": letter.offset,
-                    "length": letter.length,
-                    "reason": letter.reason,
-                    "line": letter.line.decode("utf-8", "backslashreplace"),
-                }
-            )
-    else:
-        rows = (
-            (e.path, e.offset, e.length, e.reason, e.line[:80].decode("utf-8", "backslashreplace")) for e in letters
-        )
-        write_table(
-            "", ("path", "offset", "bytes", "reason", "line"), rows, empty="no dead letters: every line was read"
-        )
 
 
 def check_exist(files: list[str], follow: bool) -> None:
@@ -157,6 +174,17 @@ def checked_format(name: str | None) -> str | None:
     if name is not None and name not in (known := [each.name for each in formats()]):
         raise UsageError(f"--format: unknown format {name!r}; known: {', '.join(known)}")
     return name
+
+
+def own_formats(format: str | None, log_format: str | None, nginx_config: Path | None) -> tuple[Format, ...]:
+    """The formats that a site's own log_format makes; none without one."""
+    from collector.nginx_log_format import read_own_formats
+
+    if format is not None and (log_format is not None or nginx_config is not None):
+        raise UsageError(
+            "--format names a format of Regsight's; --log-format and --nginx-config describe one of your own"
+        )
+    return read_own_formats(log_format, nginx_config)
 
 
 def show_summary(summary: Summary, json: bool) -> None:
@@ -188,4 +216,3 @@ def register(app: typer.Typer) -> None:
     app.command()(collect)
     app.command()(parse)
     app.command("formats")(list_formats)
-    app.command("dead-letters")(dead_letters)

@@ -147,6 +147,6 @@ listen = "127.0.0.1:{port}"
     assert re.search(r'regsight_analytics_job_last_success_timestamp_seconds\{job="detect"\} \d', metrics)
     assert re.search(r'regsight_alerts_deliveries_total\{channel="inbox",result="sent"\} [1-9]', metrics)
     store = open_store(f"delta:{tmp_path}/data")
-    pushes = [e for e in store.events(EventQuery(action=["push"])) if e["outcome"] == "success"]
+    pushes = [e for e in store.events(EventQuery(action=["push", "sign"])) if e["outcome"] == "success"]
     store.close()
     assert len(pushes) == sum(b'"response completed"' in x and b'"PUT"' in x and b"/manifests/" in x for x in lines)

@@ -15,6 +15,7 @@ from servers.elasticsearch import running
 from store.contract import EventQuery, Position
 from store.elastic import ElasticStore
 from store.errors import Rejected, Unavailable
+from store.mapping import events_template
 from store.merge import merge
 
 pytestmark = pytest.mark.external_service
@@ -205,3 +206,24 @@ def test_another_product_behind_the_address_is_refused(answering):
     with pytest.raises(Rejected, match="no Elasticsearch"):
         store.total()
     store.close()
+
+
+def test_indices_of_an_earlier_release_learn_the_new_fields(elastic, elasticsearch_url, row, table):
+    """An index that is there already is told of fields that are new since: they are searchable in what is written now."""
+    old = events_template(elastic._alias)["template"] | {"aliases": {elastic._alias: {}}}
+    for name in ("oci.ci.system", "oci.traffic.class"):
+        del old["mappings"]["properties"][name]
+    _post(f"{elasticsearch_url}/{elastic._alias}-2026.11.01", json.dumps(old).encode(), "PUT")
+    start = row(1)["timestamp"]
+    elastic.commit(table(row(1), row(2, traffic_class="ci", ci_system="gitlab")), [])
+    assert [one["traffic_class"] for one in elastic.events(EventQuery())] == [None, "ci"]
+    counted = elastic.counts(start, start + timedelta(hours=1), ("traffic_class",))
+    assert dict(zip(counted["traffic_class"], counted["events"], strict=True)) == {None: 1, "ci": 1}
+
+
+def test_a_strange_index_does_not_stop_the_start(elastic, elasticsearch_url, row, table):
+    """Where an index of our name has fields of other types, its documents are refused one by one, and the rest go on."""
+    strange = {"mappings": {"properties": {"oci.repository": {"type": "long"}}}, "aliases": {elastic._alias: {}}}
+    _post(f"{elasticsearch_url}/{elastic._alias}-2026.11.05", json.dumps(strange).encode(), "PUT")
+    elastic.commit(table(row(1)), [])
+    assert elastic.total() == 1

@@ -8,14 +8,19 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import timedelta
 
+import deltalake
 import duckdb
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
 from store.contract import EventQuery, Position
 from store.embedded import EmbeddedStore
 from store.errors import Rejected, Unavailable
+from store.event import schema
+from store.locate import open_store
 
 WRITER = """
 import sys
@@ -187,3 +192,25 @@ def test_the_files_are_zstd_and_need_no_extension(embedded, tmp_path, row, table
     with duckdb.connect() as plain:
         found = plain.execute("SELECT DISTINCT compression FROM parquet_metadata(?)", [str(file)]).fetchall()
     assert found == [("ZSTD",)]
+
+
+def test_a_table_of_an_earlier_release_is_extended(tmp_path, row, table):
+    """Fields that an earlier release did not know are added when somebody writes; its rows say nothing in them."""
+    new = {"ci_system", "ci_project", "ci_ref", "ci_run", "ci_commit", "peer_ip", "forwarded_for", "traffic_class"}
+    old = pa.schema([field for field in schema() if field.name not in new]).append(pa.field("day", pa.string()))
+    before = {name: value for name, value in row(1, actor="ann").items() if name not in new}
+    folder = tmp_path / "events"
+    deltalake.write_deltalake(
+        str(folder), pa.Table.from_pylist([before | {"day": "2026-11-01"}], schema=old), partition_by=["day"]
+    )
+    store = open_store(f"delta:{tmp_path}")
+    assert [(one["actor"], one["traffic_class"]) for one in store.events(EventQuery())] == [("ann", None)]
+    store.commit(table(row(2, actor="bob", traffic_class="ci", ci_system="gitlab")), [])
+    found = [(one["actor"], one["traffic_class"], one["ci_system"]) for one in store.events(EventQuery())]
+    assert found == [("ann", None, None), ("bob", "ci", "gitlab")]
+    start = row(1)["timestamp"]
+    counted = store.counts(start, start + timedelta(hours=1), ("traffic_class",))
+    assert dict(zip(counted["traffic_class"], counted["events"], strict=True)) == {None: 1, "ci": 1}
+    store.maintain(start + timedelta(days=1), None)  # files of both shapes are packed into one
+    assert [one["traffic_class"] for one in store.events(EventQuery())] == [None, "ci"]
+    store.close()

@@ -6,7 +6,9 @@ import pyarrow as pa
 import pytest
 from format_samples import read_sample
 
-from collector.enrichers.actor import ENRICH, kind_of
+from collector.accounts import KINDS, kind_of
+from collector.enrichers.actor import ENRICH
+from collector.enriching import EnrichSettings
 from store.event import schema
 
 
@@ -24,6 +26,26 @@ from store.event import schema
         ("system:serviceaccount:ns:builder", "robot"),
         ("harbor_registry_user", "internal"),
         ("anonymous", "anonymous"),
+        ("*SYSTEM", "internal"),
+        ("harbor-jobservice", "internal"),
+        ("harbor#proxy-cache-service", "internal"),
+        ("gitlab-runner", "ci"),
+        ("svc-jenkins", "ci"),
+        ("argocd-image-updater", "robot"),
+        ("project_4711_bot_1a2b3c", "robot"),
+        ("renovate[bot]", "robot"),
+        ("arn:aws:sts::123456789012:assumed-role/eks-node/i-0123456789abcdef0", "node"),
+        ("arn:aws:sts::123456789012:assumed-role/push/GitHubActions", "ci"),
+        ("arn:aws:sts::123456789012:assumed-role/push/GitLabRunner-1-2", "ci"),
+        ("arn:aws:sts::123456789012:assumed-role/app/session", "robot"),
+        ("arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Admin_01/irina@corp.test", "human"),
+        ("arn:aws:iam::123456789012:user/irina", "human"),
+        ("arn:aws:iam::123456789012:root", "human"),
+        ("ecr.amazonaws.com", "internal"),
+        ("puller@my-project.iam.gserviceaccount.com", "robot"),
+        ("service-1@containerregistry.iam.gserviceaccount.com", "internal"),
+        ("3f2504e0-4f89-11d3-9a0c-0305e82c3301", "robot"),
+        ("x" * 5_000, "human"),
         ("irina.v", "human"),
         ("robot", "human"),
     ],
@@ -31,6 +53,15 @@ from store.event import schema
 def test_kinds(actor: str, kind: str) -> None:
     """Names that registries and CI systems give out themselves are known; everybody else is a person."""
     assert kind_of(actor) == kind
+
+
+def test_the_settings_say_otherwise() -> None:
+    """An account's own name first, then the first pattern."""
+    enrich = ENRICH.configured(EnrichSettings(kinds={"svc-*": "robot", "k8s-?": "node", "svc-eve": "human"}))
+    rows = [{"actor": name} for name in ("svc-a", "svc-eve", "k8s-1", "irina.v")]
+    filled = enrich(pa.Table.from_pylist(rows, schema=schema()))
+    assert filled["actor_kind"].to_pylist() == ["robot", "human", "node", "human"]
+    assert {kind_of(name) for name in ("robot$a", "irina")} <= set(KINDS)
 
 
 def test_nobody_is_anonymous_only_where_the_line_says_so() -> None:

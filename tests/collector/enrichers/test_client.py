@@ -37,6 +37,8 @@ from store.event import schema
         ("curl/7.88.1", "curl", "7.88.1"),
         ("Go-http-client/1.1", "go", "1.1"),
         ("Mozilla/5.0 (Windows NT 10.0)", "browser", None),
+        ("ContainerAnalysis/boq_artifact-analysis-scanlistener_20240614.04_p1 go-containerregistry", "container-analysis", None),
+        ("console.amazonaws.com", "aws", None),
         ("evil docker/1.0", "other", None),
         ("\x00", "other", None),
     ],
@@ -55,8 +57,8 @@ def test_a_table_is_filled_by_column() -> None:
     for agent, client in zip(filled["user_agent"].to_pylist(), filled["client_class"].to_pylist(), strict=True):
         assert (agent is None) == (client is None)
     assert ENRICH(schema().empty_table()).equals(schema().empty_table())
-    assert events.schema.field(17).name == "user_agent"
-    nobody = ENRICH(events.set_column(17, events.schema.field(17), pa.nulls(events.num_rows, pa.string())))
+    place = events.schema.get_field_index("user_agent")
+    nobody = ENRICH(events.set_column(place, events.schema.field(place), pa.nulls(events.num_rows, pa.string())))
     assert nobody["client_class"].null_count == events.num_rows
 
 

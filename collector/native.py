@@ -1,0 +1,213 @@
+"""The optional scanner `regsight_native`: strict lines of the hottest formats at ten times the speed.
+
+The Python path stays the one definition of what a line means. The scanner reads what it surely reads alike, and leaves every
+other line, by its place, to the Python path; without the package it leaves all of them. `REGSIGHT_NATIVE=off` does the same.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from collector.stages import Block, Parsed
+from collector.wrappers import Unwrapped, alone, newest_of, unwrapped
+from store.event import FIELDS, schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from collector.sheet import Sheet
+
+CONTRACT = 1  # of `native/src/lib.rs`: another number means another answer
+SWITCH = "REGSIGHT_NATIVE"
+_SHAPES = {
+    "distribution-json": "distribution",
+    "distribution-text": "distribution",
+    "distribution-access": "distribution",
+    "nginx-combined": "combined",
+    "nginx-timed-combined": "timed_combined",
+    "harbor-audit": "harbor_audit",
+    "harbor-audit-syslog": "harbor_forwarded",
+}
+FORMATS = tuple(_SHAPES)
+_FEW = 8
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@cache
+def scanner() -> Any:
+    """The package's module; None where it is not installed, of another contract, or switched off."""
+    if os.environ.get(SWITCH, "").lower() in ("off", "0", "no"):
+        return None
+    try:
+        module = importlib.import_module("regsight_native")
+    except ImportError:
+        return None
+    return module if module.CONTRACT == CONTRACT else None
+
+
+def path_in_use() -> str:
+    """For people: which path reads the lines."""
+    module = scanner()
+    if module is not None:
+        return f"native scanner {module.__version__}"
+    if os.environ.get(SWITCH):
+        return f"pure Python ({SWITCH}={os.environ[SWITCH]})"
+    return "pure Python (no regsight-native that fits is installed)"
+
+
+@dataclass(slots=True)
+class Tally:
+    """Lines of the scanner's formats since the start: read by it, and left to Python."""
+
+    scanned: int = 0
+    left: int = 0
+
+
+TALLY = Tally()
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """What decides over access lines of Distribution (`collector.distribution_log`)."""
+
+    seen: tuple[bool, bool, bool] = (False, False, False)  # info, warning, error
+    access_lines: int = 0
+    access_speaks_first: bool = False
+    told: tuple[
+        tuple[str, str], ...
+    ] = ()  # (method, URI) of requests outside the grammar of which the application told
+
+
+@dataclass(slots=True, kw_only=True)
+class Scanned:
+    """What is left of a block for Python: `lines`, or for formats of documents `blocks`. `finish` adds what was scanned."""
+
+    lines: Iterable[Unwrapped] = ()
+    blocks: list[Block] = field(default_factory=list)
+    found: Any = None
+
+    @property
+    def levels(self) -> tuple[bool, bool, bool]:
+        return (False, False, False) if self.found is None else self.found.levels
+
+    @property
+    def access_lines(self) -> int:
+        return 0 if self.found is None else int(self.found.access[0])
+
+    @property
+    def routed(self) -> int:
+        return 0 if self.found is None else int(self.found.access[1])
+
+    def may_be_told(self, block: Block) -> bool:
+        """Whether the application may tell, in the block or before it, of a request outside the grammar that a scanned access
+        line has. Looks for the URI as the application writes it; many different ones are not looked for one by one."""
+        outside = [] if self.found is None else self.found.outside(_FEW)
+        if len(outside) >= _FEW:
+            return True
+        spelled = [
+            b"http.request.uri" + mark + uri.encode() for _, uri in outside for mark in (b'":"', b'="', b"=", b'":')
+        ]
+        return any(text in part for text in spelled for part in (block.data, block.before))
+
+    def knows(self, ids: Iterable[str]) -> bool:
+        """Whether one of these requests was told of by a scanned line."""
+        return self.found is not None and bool(self.found.knows(list(ids)))
+
+    def finish(self, sheet: Sheet, levels: Levels | None = None) -> Parsed:
+        """The rows of both in the order of their lines."""
+        if self.found is None:
+            return sheet.finish()
+        levels = levels or Levels()
+        batch, ignored = self.found.finish(
+            levels.seen, levels.access_lines, levels.access_speaks_first, list(levels.told)
+        )
+        sheet.ignored += ignored
+        scanned = _table(batch, sheet.always)
+        if not sheet.rows:
+            return Parsed(events=scanned, rejects=sheet.rejects, ignored=sheet.ignored, extra=sheet.extra)
+        parsed = sheet.finish()
+        if not scanned.num_rows:
+            return parsed
+        return replace(parsed, events=_in_order(scanned, parsed.events))
+
+
+def nothing_of(block: Block, now: datetime) -> Scanned:
+    """All lines are left to Python."""
+    return Scanned(lines=unwrapped(block, now), blocks=[block])
+
+
+def scan(name: str, block: Block, now: datetime, *, by_line: bool = True) -> Scanned:
+    """What the scanner makes of a block of this format; everything is left where it is not installed, or where lines
+    belong together."""
+    module, shape = scanner(), _SHAPES.get(name)
+    if module is None or shape is None:
+        return nothing_of(block, now)
+    found = module.scan(
+        shape,
+        block.data,
+        block.before,
+        stream=block.stream,
+        registry=block.registry or "",
+        offset=block.offset,
+        now=(now - _EPOCH) // _MICROSECOND,
+        newest=(newest_of(block, now) - _EPOCH) // _MICROSECOND if block.zone is UTC else None,
+    )
+    if found is None:
+        return nothing_of(block, now)
+    left = found.left
+    lines = alone(block, now, left) if by_line else []
+    if lines is None:
+        return nothing_of(block, now)
+    TALLY.scanned += found.lines - len(left)
+    TALLY.left += len(left)
+    return Scanned(lines=lines, blocks=[] if by_line else _runs(block, left), found=found)
+
+
+def _runs(block: Block, left: list[tuple[int, int]]) -> list[Block]:
+    """Neighbouring lines as blocks of their own. A scanned line between them is a whole document, and ends one that has no end."""
+    runs: list[tuple[int, int]] = []
+    for start, end in left:
+        if runs and runs[-1][1] + 1 == start:
+            runs[-1] = (runs[-1][0], end)
+        else:
+            runs.append((start, end))
+    made = []
+    for start, end in runs:
+        last = end + 1 >= len(block.data)
+        data = block.data[start : end + 1]
+        before = block.before if start == 0 else b""
+        made.append(
+            replace(block, offset=block.offset + start, data=data, before=before, final=block.final if last else True)
+        )
+    return made
+
+
+def _table(batch: Any, always: dict[str, Any]) -> pa.Table:
+    import pyarrow as pa
+
+    types, found = schema(), pa.record_batch(batch)
+    rows, columns = found.num_rows, []
+    known = {name: found.column(at) for at, name in enumerate(found.schema.names)}
+    for field_ in FIELDS:
+        kind = types.field(field_.name).type
+        column = known.get(field_.name)
+        if column is None:
+            value = always.get(field_.name)
+            column = pa.nulls(rows, kind) if value is None else pa.repeat(pa.scalar(value, kind), rows)
+        columns.append(column)
+    return pa.Table.from_arrays(columns, schema=types)
+
+
+def _in_order(scanned: pa.Table, left: pa.Table) -> pa.Table:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    both = pa.concat_tables([scanned, left]).combine_chunks()
+    return both.take(pc.sort_indices(both, sort_keys=[("offset", "ascending")]))
