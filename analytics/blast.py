@@ -35,6 +35,11 @@ class Contact:
     images: list[str] = field(default_factory=list)
     events: list[str] = field(default_factory=list)  # the first few ids
 
+    @property
+    def internal(self) -> bool:
+        """The registry's own: Harbor's core, jobs and scanners read what they serve."""
+        return self.actor_kind == "internal" or (self.tool == "harbor" and not self.actor)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagSpan:
@@ -236,6 +241,8 @@ def _first_touch(pulled: list[Contact]) -> dict[tuple[str, str], datetime]:
     """("actor", name) or, for who is not named, ("client", address) → when it first had the subject."""
     touched: dict[tuple[str, str], datetime] = {}
     for contact in pulled:
+        if contact.internal:
+            continue
         key = ("actor", contact.actor) if contact.actor else ("client", contact.client or "")
         if key[1]:
             touched[key] = min(contact.first, touched.get(key, contact.first))

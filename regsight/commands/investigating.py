@@ -84,7 +84,8 @@ def _show(radius: Radius) -> None:
             **radius.about,
             "pushed by": _names(radius.pushed),
             "pulled by": _names(radius.pulled),
-            "addresses": ", ".join(sorted({one.client for one in radius.pulled if one.client})) or "none",
+            "addresses": ", ".join(sorted({one.client for one in radius.pulled if one.client and not one.internal}))
+            or "none",
             "may run on": _names(radius.nodes),
         }
     )
@@ -104,7 +105,7 @@ def _show(radius: Radius) -> None:
                         iso(one.first)[:19].replace("T", " "),
                         iso(one.last)[:19].replace("T", " "),
                         one.times,
-                        one.actor or "not named",
+                        _name(one, "not named"),
                         one.actor_kind,
                         one.client,
                         one.tool,
@@ -151,7 +152,12 @@ def _few(images: list[str]) -> str:
 
 
 def _names(contacts: list[Contact]) -> str:
-    return ", ".join(dict.fromkeys(one.actor or f"somebody at {one.client}" for one in contacts)) or "nobody"
+    named = (_name(one, f"somebody at {one.client}") for one in contacts)
+    return ", ".join(dict.fromkeys(named)) or "nobody"
+
+
+def _name(contact: Contact, unnamed: str) -> str:
+    return contact.actor or ("the registry itself" if contact.internal else unnamed)
 
 
 def register(app: typer.Typer) -> None:
