@@ -26,6 +26,16 @@ _START = re.compile(rf"{TIME}\|(?:{TRACE}?\|)?(?=[^|]*\|[^|]*\|[^|]*\|[^|]*\|[CU
 # Looked for everywhere: a user's name and the JSON may hold bars, and a line with two of these says nothing surely.
 _MIDDLE = re.compile(r"(?=\|([CUD])\|([A-Z_]{2,12})\|)")
 _UNKNOWN = "UNKNOWN"
+_SORTS = {
+    "USR": "user",
+    "GRP": "group",
+    "PRM": "permission",
+    "PMN": "permission",
+    "TKN": "token",
+    "ROL": "role",
+    "PRS": "resource",
+}
+_CHANGES = {"C": "created", "U": "changed", "D": "deleted"}
 _OF_PEOPLE = frozenset(("USR", "GRP", "PRM", "PMN", "TKN", "ROL"))
 
 
@@ -55,6 +65,7 @@ def parse_line(line: Line) -> Event | None:
     }
     if (found := address(client)) is not None:
         event |= {"client_ip": found, "client_via": "log"}
+    event |= _target(done, what, entity)
     return event | _repository(what, entity, text[middles[0].end(2) + 1 :])
 
 
@@ -62,6 +73,13 @@ def _action(done: str, what: str, of_service: bool) -> Action:
     if what == "TKN" and done == "C" and of_service:
         return Action.TOKEN
     return Action.PERMISSION if what in _OF_PEOPLE else Action.CONFIG
+
+
+def _target(done: str, what: str, entity: str) -> Event:
+    """What was changed, and how; the tokens that services give one another are nobody's."""
+    if not entity or what not in _SORTS:
+        return {}
+    return {"target": entity, "change": f"{_SORTS[what]}_{_CHANGES[done]}"}
 
 
 def _repository(what: str, entity: str, changed: str) -> Event:

@@ -31,6 +31,13 @@ _PACKAGES: dict[str, Action] = {
     "package_restored": Action.CONFIG,
     "package_version_restored": Action.CONFIG,
 }
+_CHANGES = {
+    "add": "created",
+    "invite": "created",
+    "create": "created",
+    "remove": "deleted",
+    "destroy": "deleted",
+}
 _ECOSYSTEMS = frozenset(("docker", "container"))
 _RIGHTS = re.compile(
     r"(?:org|business)\.(?:add|remove|update|invite)_(?:member|admin|billing_manager|outside_collaborator|organization)"
@@ -90,7 +97,18 @@ def _event(row: dict[str, Any]) -> Event | None:
     }
     if (own := word(row.get("_document_id"))) is not None:
         event["event_id"] = numbered_event_id("github", own)
-    return event | _package(row) if category == "packages" else event
+    return event | (_package(row) if category == "packages" else _target(category, done, row))
+
+
+def _target(category: str, done: str, row: dict[str, Any]) -> Event:
+    """Whom or what the row is about. A member who is removed is still an account of GitHub's: only the membership ends."""
+    verb, _, sort = done.partition("_")
+    told = {name: word(row.get(name)) for name in ("user", "team", "repo", "name")}
+    member = told["user"] if sort or category in ("org", "business") else None
+    target = member or told.get(category) or told["team"] or told["repo"] or told["name"]
+    end = _CHANGES.get(verb) or ("changed" if target else None)
+    kind = sort if member and sort else category
+    return {"target": target, "change": f"{kind}_{end}"} if target else {}
 
 
 def _package(row: dict[str, Any]) -> Event:

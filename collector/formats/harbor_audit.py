@@ -19,7 +19,12 @@ from urllib.parse import unquote
 
 from collector.documents import DocumentFormat, object_or_reject
 from collector.errors import LineError, NotMine, Unreadable
-from collector.harbor_operations import action_of_operation, result_of_operation, subject_of_operation
+from collector.harbor_operations import (
+    action_of_operation,
+    result_of_operation,
+    subject_of_operation,
+    target_of_operation,
+)
 from collector.lines import moment, whole, word
 from collector.sheet import numbered_event_id
 from collector.stages import Facts, Parsed
@@ -66,7 +71,7 @@ def _event(row: dict[str, Any], registry: str | None, table: Table | None) -> Ev
     # The classic table has only what succeeded, and says nothing of it.
     event |= result_of_operation(row.get("operation_result") is not False, action)
     event |= subject_of_operation(resource_type, resource, word(row.get("operation_description")))
-    return event
+    return event | target_of_operation(resource_type, operation, resource)
 
 
 FORMAT = DocumentFormat(

@@ -11,7 +11,12 @@ import csv
 from datetime import UTC, datetime
 
 from collector.errors import LineError, NotMine, Unreadable
-from collector.harbor_operations import action_of_operation, result_of_operation, subject_of_operation
+from collector.harbor_operations import (
+    action_of_operation,
+    result_of_operation,
+    subject_of_operation,
+    target_of_operation,
+)
 from collector.lines import MAX_LINE_BYTES, TOO_LONG, as_text, moment, split_lines, whole, word
 from collector.sheet import Sheet, now_utc, numbered_event_id
 from collector.stages import Block, Facts, Parsed
@@ -118,6 +123,7 @@ def _event(cells: list[str], columns: tuple[str, ...], registry: str | None) -> 
     }
     event |= result_of_operation(True, action)  # the table has only what succeeded
     event |= subject_of_operation(resource_type, word(row.get("resource")), None)
+    event |= target_of_operation(resource_type, operation, word(row.get("resource")))
     return event
 
 

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from collector.documents import DocumentFormat, as_object, object_or_reject
-from collector.errors import LineError, NotMine, Unreadable
+from collector.errors import Ambiguous, LineError, NotMine, Unreadable
 from collector.lines import address, moment, word
 from collector.posted import read_posted
 from collector.request import Kind, read_request
@@ -94,9 +94,15 @@ def _when(entry: dict[str, Any], received_at: Any) -> datetime | None:
 
 
 def _initiator(told: str | None) -> tuple[str | None, str | None]:
-    """`admin/127.0.0.1`: user and address; a user's name may hold a slash. Tasks have no address."""
+    """`admin/127.0.0.1`: user and address; a user's name may hold a slash. Tasks have no address.
+
+    Raises:
+        Ambiguous: several addresses stand behind the slash, as a forwarded header may bring them.
+    """
     name, slash, last = (told or "").rpartition("/")
     client = address(last) if slash else None
+    if client is None and slash and any(address(part) for part in re.split(r"[,\s]+", last) if part):
+        raise Ambiguous
     return (name or None, client) if client is not None else (told, None)
 
 

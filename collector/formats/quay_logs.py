@@ -24,7 +24,7 @@ from collector.epoch import epoch_moment
 from collector.errors import LineError, NotMine, Unreadable
 from collector.image_reference import is_digest
 from collector.lines import address, apache_moment, moment, word
-from collector.quay_kinds import IGNORED, meaning
+from collector.quay_kinds import IGNORED, change_of, meaning
 from collector.request import Kind, read_request
 from collector.sheet import numbered_event_id, request_event_id
 from collector.stages import Facts
@@ -110,6 +110,7 @@ def _event(row: dict[str, Any]) -> Event:
         "error_message": word(metadata.get("message")),
     }
     event |= _image(row, metadata)
+    event |= _target(word(row.get("kind")), row, metadata)
     if (own := word(row.get("random_id"))) is not None:
         event["event_id"] = numbered_event_id("quay", own)
     elif event["request_id"] is not None:
@@ -157,6 +158,25 @@ def _actor(row: dict[str, Any], metadata: dict[str, Any], action: Action) -> str
     if told is None and row.get("performer_kind") == "anonymous":
         return "anonymous"
     return told
+
+
+def _target(kind: str | None, row: dict[str, Any], metadata: dict[str, Any]) -> Event:
+    """The account that a row is about; a robot under its whole name, as it logs in."""
+    change = change_of(kind or "")
+    if change is None:
+        return {}
+    namespace = _namespace(row, metadata)
+    sort = change.partition("_")[0]
+    if sort == "organization":
+        target = namespace
+    elif sort == "robot":
+        target = word(metadata.get("robot"))
+        if target and "+" not in target:
+            target = f"{namespace}+{target}" if namespace else None
+    else:
+        told = ("member", "username", "team") if sort == "member" else ("username", "team")
+        target = next((name for name in map(word, map(metadata.get, told)) if name), None)
+    return {"target": target, "change": change} if target else {}
 
 
 def _namespace(row: dict[str, Any], metadata: dict[str, Any]) -> str | None:
