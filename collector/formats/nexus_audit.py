@@ -101,6 +101,8 @@ def _initiator(told: str | None) -> tuple[str | None, str | None]:
     """
     name, slash, last = (told or "").rpartition("/")
     client = address(last) if slash else None
+    if slash and last == "unknown":  # as a proxy may forward it
+        return name or None, None
     if client is None and slash and any(address(part) for part in re.split(r"[,\s]+", last) if part):
         raise Ambiguous
     return (name or None, client) if client is not None else (told, None)
