@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from collector.counted_histogram import CountedHistogram
 from store.contract import DeadLetter
 
 if TYPE_CHECKING:
@@ -36,9 +37,13 @@ class CollectorTelemetry:
         self._events = counter("events_total", "Events stored", keys)
         self._event_bytes = counter("event_bytes_total", "Bytes moved as the logs say", ("registry", "action"))
         self._answers = counter("answers_total", "Answers of the registry, by class", ("registry", "status_class"))
-        self._durations = histogram(
-            "request_duration_seconds", "Time the registry took to answer", DURATION_BUCKETS, ("registry", "action")
+        self._durations = CountedHistogram(
+            "regsight_collector_request_duration_seconds",
+            "Time the registry took to answer",
+            DURATION_BUCKETS,
+            ("registry", "action"),
         )
+        registry.register(self._durations)
         self._lines = counter("lines_total", "Lines read, by what became of them", ("source", "result"))
         self._dead = counter("dead_letters_total", "Lines nobody could read", ("source", "reason"))
         self._read = counter("read_bytes_total", "Bytes read", ("source",))
@@ -117,16 +122,19 @@ class CollectorTelemetry:
             self._event_bytes.labels(row["registry"] or "", row["action"] or "").inc(max(0, row["bytes_sum"] or 0))
 
     def _observe_durations(self, events: pa.Table) -> None:
+        import numpy as np
+        import pyarrow as pa
         import pyarrow.compute as pc
 
         timed = events.select(["registry", "action", "duration_ns"]).filter(pc.is_valid(events["duration_ns"]))
-        children: dict[tuple[str, str], Any] = {}
-        for registry, action, duration in zip(*(column.to_pylist() for column in timed.columns), strict=True):
-            key = (registry or "", action or "")
-            child = children.get(key)
-            if child is None:
-                child = children[key] = self._durations.labels(*key)
-            child.observe(duration / 1e9)
+        seconds = timed["duration_ns"].to_numpy() / 1e9
+        places = pa.array(np.searchsorted(DURATION_BUCKETS, seconds))
+        counted = timed.select(["registry", "action"]).append_column("place", places)
+        counted = counted.append_column("seconds", pa.array(seconds))
+        measures: list[Any] = [([], "count_all"), ("seconds", "sum")]
+        for row in counted.group_by(["registry", "action", "place"]).aggregate(measures).to_pylist():
+            key = (row["registry"] or "", row["action"] or "")
+            self._durations.add(key, row["place"], row["count_all"], row["seconds_sum"])
 
     def commit_failed(self, kind: str) -> None:
         """`kind`: unavailable or rejected."""

@@ -3,6 +3,7 @@
     dashboards/*.json                   the boards
     provisioning/datasources/*.yml      the data sources under the uids that the boards refer to
     provisioning/dashboards/*.yml       tells Grafana where the boards lie
+    provisioning/alerting/*.yml         the alerts as Grafana's own rules, if asked for
     rules/*.yml, rules/tests/*.yml      Prometheus rules and their unit tests (promtool test rules)
     runbooks/alerts.md                  what to do about each alert
     prometheus.yml                      an example of a scrape
@@ -19,15 +20,13 @@ import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from dashboards.board import Board, Source
+from dashboards.provisioning import GENERATED, alerting_file, provisioning
 from dashboards.rules import alert_rules, recording_rules, runbook
 from dashboards.yaml_text import dump
 
 _log = logging.getLogger(__name__)
-
-_GENERATED = "Written by `regsight dashboards build`: changes are lost with the next build."
 
 
 def boards() -> list[Board]:
@@ -49,6 +48,8 @@ def build(
     namespace: str = "default",
     metrics_target: str = "localhost:8080",
     runbooks_url: str | None = None,
+    page_url: str | None = None,
+    grafana_alerts: bool = False,
 ) -> list[Path]:
     """Write it all below `out` and return the files written.
 
@@ -58,6 +59,8 @@ def build(
     Args:
         metrics_target: host and port of Regsight's `/metrics`, for the example scrape.
         runbooks_url: where people find `runbooks/alerts.md`; None means the written file itself.
+        page_url: address of Regsight's page, where the panels' links to events lead; None: Grafana's Explore.
+        grafana_alerts: also the alerts as Grafana's own rules, for those who load no alert rules into Prometheus.
     """
     sources = [
         source for source, there in ((Source.PROMETHEUS, prometheus), (Source.ELASTICSEARCH, elasticsearch)) if there
@@ -65,13 +68,16 @@ def build(
     for what in left_out(sources):
         _log.warning("left out: no data source for it", extra={"left_out": what})
     out = out.resolve()
-    texts = {f"dashboards/{uid}.json": text for uid, text in board_texts(sources).items()}
+    texts = {f"dashboards/{uid}.json": text for uid, text in board_texts(sources, page_url).items()}
     if texts:
         urls = {Source.PROMETHEUS: prometheus_url, Source.ELASTICSEARCH: elasticsearch_url}
-        texts |= _provisioning(out, {source: urls[source] for source in sources}, namespace)
+        texts |= provisioning(out, {source: urls[source] for source in sources}, namespace)
     if prometheus:
-        texts |= _rules(runbooks_url or (out / "runbooks" / "alerts.md").as_uri())
-        texts["prometheus.yml"] = dump(_scrape(metrics_target), f"An example: take what you need.\n{_GENERATED}")
+        runbooks_url = runbooks_url or (out / "runbooks" / "alerts.md").as_uri()
+        texts |= _rules(runbooks_url)
+        if grafana_alerts:
+            texts |= alerting_file(rendered(sources, page_url), runbooks_url)
+        texts["prometheus.yml"] = dump(_scrape(metrics_target), f"An example: take what you need.\n{GENERATED}")
     return _write(out, texts)
 
 
@@ -87,15 +93,21 @@ def left_out(sources: list[Source]) -> list[str]:
     return gone
 
 
-def board_texts(sources: list[Source]) -> dict[str, str]:
-    """uid → JSON text of every board that at least one of these data sources can fill."""
-    from dashboards.kit import render
+def rendered(sources: list[Source], page_url: str | None = None) -> dict[str, dict[str, Any]]:
+    """uid → every board that at least one of these data sources can fill, as Grafana reads it."""
+    from dashboards.layout import render
+    from dashboards.links import Ways
 
     filled = [board for board in boards() if board.panels(sources)]
-    linkable = [board.uid for board in filled]
+    ways = Ways.of((board.uid for board in filled), sources, page_url)
+    return {board.uid: render(board, ways) for board in filled}
+
+
+def board_texts(sources: list[Source], page_url: str | None = None) -> dict[str, str]:
+    """The same as JSON text."""
     return {
-        board.uid: json.dumps(render(board, sources, linkable), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        for board in filled
+        uid: json.dumps(board, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        for uid, board in rendered(sources, page_url).items()
     }
 
 
@@ -103,66 +115,13 @@ def _rules(runbooks_url: str) -> dict[str, str]:
     from dashboards.rule_tests import alert_tests
 
     return {
-        "rules/regsight-recording.yml": dump(recording_rules(), _GENERATED),
-        "rules/regsight-alerts.yml": dump(alert_rules(runbooks_url), _GENERATED),
-        "rules/tests/regsight-alerts.yml": dump(alert_tests(runbooks_url), f"promtool test rules\n{_GENERATED}"),
+        "rules/regsight-recording.yml": dump(recording_rules(), GENERATED),
+        "rules/regsight-alerts.yml": dump(alert_rules(runbooks_url), GENERATED),
         "runbooks/alerts.md": runbook(),
+    } | {
+        f"rules/tests/{name}.yml": dump(tests, f"promtool test rules\n{GENERATED}")
+        for name, tests in alert_tests(runbooks_url).items()
     }
-
-
-def _provisioning(out: Path, urls: Mapping[Source, str], namespace: str) -> dict[str, str]:
-    data_sources = {"apiVersion": 1, "datasources": [_data_source(kind, url, namespace) for kind, url in urls.items()]}
-    provider = {
-        "name": "regsight",
-        "orgId": 1,
-        "type": "file",
-        "folder": "Regsight",
-        "folderUid": "regsight",
-        "updateIntervalSeconds": 10,
-        "allowUiUpdates": False,
-        "options": {"path": _literal(str(out / "dashboards"))},
-    }
-    return {
-        "provisioning/datasources/regsight.yml": dump(data_sources, _GENERATED),
-        "provisioning/dashboards/regsight.yml": dump({"apiVersion": 1, "providers": [provider]}, _GENERATED),
-    }
-
-
-def _data_source(source: Source, url: str, namespace: str) -> dict[str, Any]:
-    """The uid is fixed because every panel refers to it. A password in the URL is not written."""
-    if source is Source.PROMETHEUS:
-        particulars: dict[str, Any] = {"timeInterval": "15s", "httpMethod": "POST"}
-    else:
-        particulars = {
-            "index": _literal(f"regsight-events-{namespace}"),
-            "timeField": "@timestamp",
-            "logMessageField": "url.original",
-            "logLevelField": "event.outcome",
-            "maxConcurrentShardRequests": 5,
-        }
-    parts = urlsplit(url)
-    address = parts.netloc.rpartition("@")[2]
-    described: dict[str, Any] = {
-        "name": f"Regsight {source.value.capitalize()}",
-        "uid": source.uid,
-        "type": source.value,
-        "access": "proxy",
-        "url": _literal(parts._replace(netloc=address).geturl()),
-        "isDefault": False,
-        "editable": False,
-        "jsonData": particulars,
-    }
-    if parts.username:
-        # A file that people copy around is no place for a password: Grafana takes it from its environment.
-        password = "$REGSIGHT_ES_PASSWORD" if source is Source.ELASTICSEARCH else "$REGSIGHT_PROMETHEUS_PASSWORD"
-        described |= {"basicAuth": True, "basicAuthUser": _literal(unquote(parts.username))}
-        described["secureJsonData"] = {"basicAuthPassword": password}
-    return described
-
-
-def _literal(text: str) -> str:
-    """Grafana expands `$X` in provisioning files from its environment."""
-    return text.replace("$", "$$")
 
 
 def _scrape(target: str) -> dict[str, Any]:
@@ -186,12 +145,10 @@ def _write(out: Path, texts: Mapping[str, str]) -> list[Path]:
 
 
 def _ever_written() -> set[str]:
-    """Names of all files that a build with everything present writes."""
-    rules = {"rules/regsight-recording.yml", "rules/regsight-alerts.yml", "rules/tests/regsight-alerts.yml"}
-    provisioning = {f"provisioning/{kind}/regsight.yml" for kind in ("datasources", "dashboards")}
-    return (
-        rules
-        | provisioning
-        | {"prometheus.yml", "runbooks/alerts.md"}
-        | {f"dashboards/{board.uid}.json" for board in boards()}
-    )
+    """Names of all files that a build with everything present writes, and that earlier releases wrote."""
+    from dashboards.rule_cases import STEPS
+
+    rules = {"rules/regsight-recording.yml", "rules/regsight-alerts.yml", *(f"rules/tests/{one}.yml" for one in STEPS)}
+    files = {f"provisioning/{kind}/regsight.yml" for kind in ("datasources", "dashboards", "alerting")}
+    more = {"prometheus.yml", "runbooks/alerts.md"}
+    return rules | files | more | {f"dashboards/{board.uid}.json" for board in boards()}

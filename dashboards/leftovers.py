@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
+
+from grafanalib._gen import DashboardEncoder
 
 PANEL_KEYS = frozenset(
     [
@@ -47,3 +50,9 @@ def _without_nulls(value: Any) -> Any:
             key: inner if key == "steps" else _without_nulls(inner) for key, inner in value.items() if inner is not None
         }
     return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+
+
+def plain(model: Any) -> dict[str, Any]:
+    """A model of grafanalib as plain values."""
+    values: dict[str, Any] = json.loads(json.dumps(model, cls=DashboardEncoder, sort_keys=True))
+    return values

@@ -27,12 +27,17 @@ class Metric:
 METRICS: tuple[Metric, ...] = (
     Metric("regsight_collector_events_total", "counter", ("registry", "action", "outcome", "client_class")),
     Metric("regsight_collector_event_bytes_total", "counter", ("registry", "action")),
+    Metric("regsight_collector_answers_total", "counter", ("registry", "status_class")),
     Metric("regsight_collector_request_duration_seconds", "histogram", ("registry", "action")),
     Metric("regsight_collector_lines_total", "counter", ("source", "result")),
     Metric("regsight_collector_dead_letters_total", "counter", ("source", "reason")),
     Metric("regsight_collector_read_bytes_total", "counter", ("source",)),
     Metric("regsight_collector_source_failures_total", "counter", ("source",)),
     Metric("regsight_collector_syslog_dropped_total", "counter", ("source", "reason")),
+    Metric("regsight_collector_gaps_total", "counter", ("source", "kind")),
+    Metric("regsight_collector_unread_ratio", "gauge", ("source", "format")),
+    Metric("regsight_collector_new_fields", "gauge", ("source", "format")),
+    Metric("regsight_collector_empty_ratio", "gauge", ("source", "format", "field")),
     Metric("regsight_collector_lag_bytes", "gauge", ("source",)),
     Metric("regsight_collector_lag_seconds", "gauge", ("source",)),
     Metric("regsight_collector_batches_total", "counter"),
@@ -49,6 +54,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("regsight_alerts_outbox_pending", "gauge"),
     Metric("regsight_alerts_detect_to_notify_seconds", "histogram"),
     Metric("regsight_alerts_event_to_notify_seconds", "histogram"),
+    Metric("regsight_incident_detect_seconds", "histogram", ("severity",)),
+    Metric("regsight_incident_notify_seconds", "histogram", ("severity",)),
+    Metric("regsight_incident_acknowledge_seconds", "histogram", ("severity",)),
+    Metric("regsight_incident_resolve_seconds", "histogram", ("severity",)),
+    Metric("regsight_incidents_open", "gauge", ("severity",)),
 )
 
 

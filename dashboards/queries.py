@@ -1,116 +1,30 @@
-"""Every question the boards ask, by name: PromQL for what is counted at the door, Elasticsearch for who and what.
+"""Every question that the boards ask Prometheus, and those that the first boards ask Elasticsearch.
 
 Repositories, actors and addresses are no metric labels (they have no bound), so rankings of them are asked of the event
-store.
+store; the questions of the boards about them are in `dashboards.stored_queries`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromQL:
-    """One expression. `instant` asks only for the values at the end of the chosen time: single figures, rankings."""
-
-    expr: str
-    legend: str = "__auto"
-    instant: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Elastic:
-    """One search: Lucene text, one metric, and the buckets around it from the outermost in.
-
-    `metric` and each bucket are as Grafana writes them, without ids: those are dealt out by `dashboards.kit`, because
-    equal ids make Grafana show one metric's values as another's, without an error.
-    """
-
-    query: str
-    metric: dict[str, Any]
-    buckets: tuple[dict[str, Any], ...] = field(default_factory=tuple)
-
-
-# -- The words of an Elasticsearch question
-
-EVENT_COUNT: dict[str, Any] = {"type": "count"}  # a document is a whole event, all its parts merged
-OVER_TIME: dict[str, Any] = {
-    "type": "date_histogram",
-    "field": "@timestamp",
-    "settings": {"interval": "auto", "min_doc_count": "0", "trimEdges": "0"},
-}
-# An event without a registry's name belongs to no entry of the list, but to "All": see `ALL_STORED`.
-STORED_HERE = "(service.name:$stored_registry)"
-ALL_STORED = "* OR (NOT _exists_:service.name)"
-
-
-def top(field_name: str, size: int = 10, order_by: str = "_count") -> dict[str, Any]:
-    """The `size` values of a field with most events, or with most of the metric for `order_by` "1", its id."""
-    return {
-        "type": "terms",
-        "field": field_name,
-        "settings": {"size": str(size), "order": "desc", "orderBy": order_by, "min_doc_count": "1"},
-    }
-
-
-def add_up(field_name: str) -> dict[str, Any]:
-    return {"type": "sum", "field": field_name}
-
-
-def newest(limit: int = 200) -> dict[str, Any]:
-    """The newest events themselves: only for a logs panel."""
-    return {"type": "logs", "settings": {"limit": str(limit)}}
-
-
-def stored(condition: str = "") -> str:
-    """Lucene text for the chosen registries, with a condition."""
-    return f"{STORED_HERE} AND {condition}" if condition else STORED_HERE
-
-
-# -- The words of a PromQL question
-
-HERE = 'registry=~"$registry"'
-FROM = 'source=~"$source"'
-
-
-def rate(metric: str, by: str = "", where: str = "") -> str:
-    """Per second, over the window that fits the panel's step."""
-    return f"{_sum(by)} (rate({_at(metric, where)}[$__rate_interval]))"
-
-
-def increase(metric: str, by: str = "", where: str = "") -> str:
-    """How many over the chosen time."""
-    return f"{_sum(by)} (increase({_at(metric, where)}[$__range]))"
-
-
-def quantile(share: float, histogram: str, by: str = "", where: str = "") -> str:
-    """What `share` of the observations stay below."""
-    grouped = f"le, {by}" if by else "le"
-    return f"histogram_quantile({share}, {rate(f'{histogram}_bucket', grouped, where)})"
-
-
-def quantiles(histogram: str, where: str = "") -> tuple[PromQL, ...]:
-    return tuple(PromQL(expr=quantile(q / 100, histogram, where=where), legend=f"p{q}") for q in (50, 95, 99))
-
-
-def by_task(expr: str) -> str:
-    """The `job` label of our jobs as `task`.
-
-    Prometheus gives the name `job` to the scrape and renames ours to `exported_job` unless the scrape honours labels;
-    both are read here, so that a board works on any scrape configuration.
-    """
-    ours = f'label_replace({expr}, "task", "$1", "job", "(.*)")'
-    return f'label_replace({ours}, "task", "$1", "exported_job", "(.+)")'
-
-
-def _sum(by: str) -> str:
-    return f"sum by ({by})" if by else "sum"
-
-
-def _at(metric: str, where: str) -> str:
-    return f"{metric}{{{where}}}" if where else metric
-
+from dashboards import slo
+from dashboards.words import (
+    EVENT_COUNT,
+    FROM,
+    HERE,
+    OVER_TIME,
+    Elastic,
+    PromQL,
+    add_up,
+    by_task,
+    increase,
+    mean,
+    newest,
+    quantile,
+    quantiles,
+    rate,
+    stored,
+    top,
+)
 
 EVENTS = "regsight_collector_events_total"
 DENIED = f'{HERE}, outcome="denied"'
@@ -172,6 +86,16 @@ OUTBOX_PENDING = PromQL(expr="sum(regsight_alerts_outbox_pending)", legend="wait
 DELIVERIES = PromQL(expr=rate("regsight_alerts_deliveries_total", "channel, result"), legend="{{channel}} · {{result}}")
 DETECT_TO_NOTIFY = quantiles("regsight_alerts_detect_to_notify_seconds")
 EVENT_TO_NOTIFY = quantiles("regsight_alerts_event_to_notify_seconds")
+INCIDENTS_OPEN = PromQL(expr="max by (severity) (regsight_incidents_open)", legend="{{severity}}")
+INCIDENTS_OPEN_NOW = PromQL(expr="sum(max by (severity) (regsight_incidents_open))", legend="open", instant=True)
+
+
+def _step(name: str) -> PromQL:
+    return PromQL(expr=mean(f"regsight_incident_{name}_seconds", "severity"), legend="{{severity}}", instant=True)
+
+
+TIME_TO_DETECT, TIME_TO_NOTIFY = _step("detect"), _step("notify")
+TIME_TO_ACKNOWLEDGE, TIME_TO_RESOLVE = _step("acknowledge"), _step("resolve")
 
 # -- Is Regsight itself well?
 
@@ -188,6 +112,9 @@ SYSLOG_DROPPED = PromQL(
     legend="{{source}} · {{reason}}",
     instant=True,
 )
+GAPS = PromQL(
+    expr=increase("regsight_collector_gaps_total", "source, kind", FROM), legend="{{source}} · {{kind}}", instant=True
+)
 DEAD_LETTERS = PromQL(
     expr=increase("regsight_collector_dead_letters_total", "source, reason", FROM),
     legend="{{source}} · {{reason}}",
@@ -195,6 +122,16 @@ DEAD_LETTERS = PromQL(
 )
 DEAD_LETTERS_IN_RANGE = PromQL(expr=increase("regsight_collector_dead_letters_total", where=FROM), instant=True)
 DEAD_LETTERS_BY_REASON = PromQL(expr=rate("regsight_collector_dead_letters_total", "reason", FROM), legend="{{reason}}")
+UNREAD_RATIO = PromQL(
+    expr=f"max by (source, format) (regsight_collector_unread_ratio{{{FROM}}})", legend="{{source}} · {{format}}"
+)
+NEW_FIELDS = PromQL(
+    expr=f"max by (source, format) (regsight_collector_new_fields{{{FROM}}}) > 0", legend="{{source}} · {{format}}"
+)
+NO_USER_OR_ADDRESS = PromQL(
+    expr=f'max by (source, field) (regsight_collector_empty_ratio{{{FROM}, field=~"actor|client_ip|repository"}})',
+    legend="{{source}} · {{field}}",
+)
 COMMITS = PromQL(expr=rate("regsight_collector_commits_total", "result"), legend="{{result}}")
 COMMIT_DURATION = quantiles("regsight_collector_commit_duration_seconds")
 BATCH_ROWS = quantiles("regsight_collector_batch_rows")
@@ -217,13 +154,42 @@ DETECTION_DURATION = PromQL(
     expr=quantile(0.95, "regsight_analytics_detection_duration_seconds", "detector"), legend="{{detector}}"
 )
 
+# -- Does a registry keep its promises? What burns is recorded ahead by the rules of `dashboards.slo`.
 
-def named() -> dict[str, PromQL | Elastic]:
-    """Every query of this file by its name; a quantile of several goes by name and legend."""
-    found: dict[str, PromQL | Elastic] = {}
-    for name, value in globals().items():
-        if isinstance(value, PromQL | Elastic):
-            found[name] = value
-        elif isinstance(value, tuple) and value and all(isinstance(part, PromQL) for part in value):
-            found |= {f"{name}.{part.legend}": part for part in value}
-    return found
+ANSWERS_BY_CLASS = PromQL(expr=rate(slo.ANSWERS, "status_class", HERE), legend="{{status_class}}")
+FAILED_BY_ACTION = PromQL(expr=rate(EVENTS, "action", f'{HERE}, outcome="failure"'), legend="{{action}}")
+DURATION_BY_REGISTRY = PromQL(expr=quantile(0.95, slo.DURATION, "registry", HERE), legend="{{registry}}")
+MANIFEST_DURATION = quantiles(slo.DURATION, f"{HERE}, {slo.MANIFESTS}")
+DURATION_SPREAD = PromQL(
+    expr=rate(f"{slo.DURATION}_bucket", "le", f"{HERE}, {slo.MANIFESTS}"), legend="{{le}}", spread=True
+)
+AVAILABLE = PromQL(expr=f"1 - max({slo.chosen(slo.AVAILABILITY, HERE)})", legend="answered without a 5xx", instant=True)
+QUICK_ENOUGH = PromQL(expr=f"1 - max({slo.chosen(slo.LATENCY, HERE)})", legend="under a second", instant=True)
+AVAILABILITY_BUDGET = PromQL(
+    expr=f"1 - max({slo.chosen(slo.AVAILABILITY, HERE)}) / {slo.AVAILABILITY.budget}", legend="left", instant=True
+)
+LATENCY_BUDGET = PromQL(
+    expr=f"1 - max({slo.chosen(slo.LATENCY, HERE)}) / {slo.LATENCY.budget}", legend="left", instant=True
+)
+
+
+def _burn(promise: slo.Promise) -> tuple[PromQL, ...]:
+    """Burn rates of every window, the worst of the chosen registries."""
+    return tuple(
+        PromQL(expr=f"max({promise.record(window)}{{{HERE}}}) / {promise.budget}", legend=window)
+        for window in slo.WINDOWS
+    )
+
+
+AVAILABILITY_BURN = _burn(slo.AVAILABILITY)
+LATENCY_BURN = _burn(slo.LATENCY)
+
+# -- What moves, what it weighs
+
+BYTES = "regsight_collector_event_bytes_total"
+OUT, IN = 'action=~"pull|layer_download"', 'action=~"push|layer_upload"'
+BYTES_OUT = PromQL(expr=increase(BYTES, where=f"{HERE}, {OUT}"), instant=True)
+BYTES_IN = PromQL(expr=increase(BYTES, where=f"{HERE}, {IN}"), instant=True)
+COST_OUT = PromQL(expr=f"{increase(BYTES, where=f'{HERE}, {OUT}')} / 1e9 * $price", instant=True)
+BYTES_BY_REGISTRY = PromQL(expr=rate(BYTES, "registry", HERE), legend="{{registry}}")
+GROWTH = PromQL(expr=f"sum by (registry) (increase({BYTES}{{{HERE}, {IN}}}[1d]))", legend="{{registry}}")

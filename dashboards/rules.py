@@ -5,47 +5,14 @@ Each alert says what is wrong, what it means, and what to look at first. Its uni
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from dashboards.queries import by_task
+from dashboards import slo
+from dashboards.rule import Alert, Recording, risen
+from dashboards.slo_alerts import SLO_ALERTS
+from dashboards.words import by_task
 
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """A figure under a name of the form level:metric:operations."""
-
-    record: str
-    expr: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """`severity`: critical (somebody must act now), warning (today), info (look when there is time)."""
-
-    name: str
-    expr: str
-    lasting: str  # how long it must hold before anyone is told
-    severity: str
-    summary: str
-    description: str
-    first: Sequence[str] = field(default_factory=tuple)  # the runbook: what to look at, in this order
-
-    def as_rule(self, runbooks_url: str) -> dict[str, Any]:
-        return {
-            "alert": self.name,
-            "expr": self.expr,
-            "for": self.lasting,
-            "labels": {"severity": self.severity},
-            "annotations": {
-                "summary": self.summary,
-                "description": self.description,
-                "runbook_url": f"{runbooks_url}#{self.name.lower()}",
-            },
-        }
-
-
+HEALTH, SECURITY = "regsight-collector-health", "regsight-security"
 EVENTS = "regsight_collector_events_total"
 DENIED_RATIO = "registry:regsight_collector_events_denied:ratio_rate15m"
 DEAD_RATIO = "source:regsight_collector_lines_dead:ratio_rate15m"
@@ -69,19 +36,8 @@ RECORDINGS: tuple[Recording, ...] = (
         " (rate(regsight_collector_request_duration_seconds_bucket[15m])))",
     ),
     Recording("task:regsight_analytics_job_last_success:age_seconds", SUCCESS_AGE),
+    *(Recording(promise.record(window), promise.expr(window)) for promise in slo.PROMISES for window in slo.WINDOWS),
 )
-
-
-def risen(series: str, by: str, window: str) -> str:
-    """Counters that grew in the window.
-
-    increase() does not see the step from nothing to the first value, which for rare things is often the only step there
-    is; hence also those that did not exist before the window.
-    """
-    return (
-        f"sum by ({by}) (increase({series}[{window}])) > 0"
-        f" or sum by ({by}) ({series} unless {series} offset {window}) > 0"
-    )
 
 
 def _runs(state: str) -> str:
@@ -101,6 +57,7 @@ ALERTS: tuple[Alert, ...] = (
             "Does the process run, and does `/readyz` answer?",
             "Does Prometheus reach it (Status, Targets)?",
         ),
+        panel=(HEALTH, "Batches"),
     ),
     Alert(
         name="RegsightCollectorLagging",
@@ -115,6 +72,7 @@ ALERTS: tuple[Alert, ...] = (
             "Are batches full? Then more is written than one collector reads: look for the loudest registry.",
             "`regsight status` shows each source with its position.",
         ),
+        panel=(HEALTH, "Lag in seconds"),
     ),
     Alert(
         name="RegsightDeadLettersRising",
@@ -128,6 +86,7 @@ ALERTS: tuple[Alert, ...] = (
             "Was the registry upgraded, its log format changed? `regsight parse --check FILE` shows the first rejects.",
             "The lines are kept; they can be read again after a fix.",
         ),
+        panel=(HEALTH, "Dead letters by reason"),
     ),
     Alert(
         name="RegsightStoreUnavailable",
@@ -142,6 +101,7 @@ ALERTS: tuple[Alert, ...] = (
             "Is the store up, is its disk full? `regsight status` names it.",
             "How long do the registries keep their logs? That is the time left.",
         ),
+        panel=(HEALTH, "Store errors"),
     ),
     Alert(
         name="RegsightStoreRejects",
@@ -154,6 +114,7 @@ ALERTS: tuple[Alert, ...] = (
             "The log of Regsight has the reason: credentials, address, or a table or mapping of another version.",
             "`regsight config check` reads the settings without starting.",
         ),
+        panel=(HEALTH, "Store errors"),
     ),
     Alert(
         name="RegsightJobNotSucceeded",
@@ -164,6 +125,7 @@ ALERTS: tuple[Alert, ...] = (
         summary="Job {{ $labels.task }} has not succeeded for a day",
         description="The last success of {{ $labels.task }} was {{ $value | humanizeDuration }} ago.",
         first=("`regsight status` shows the last runs with their notes.", "Is the process restarted again and again?"),
+        panel=(HEALTH, "Time since the last success"),
     ),
     Alert(
         name="RegsightJobFailing",
@@ -173,6 +135,7 @@ ALERTS: tuple[Alert, ...] = (
         summary="Job {{ $labels.task }} fails",
         description="{{ $labels.task }} failed in the last hour and did not succeed once.",
         first=("`regsight status` shows the last runs with their notes.", "The log has the error with its traceback."),
+        panel=(HEALTH, "Job runs"),
     ),
     Alert(
         name="RegsightDetectionStopped",
@@ -182,6 +145,7 @@ ALERTS: tuple[Alert, ...] = (
         summary="No detector runs",
         description="No detector of {{ $labels.instance }} has run for three hours: attacks go unseen.",
         first=("`regsight status` shows when the detection job last ran.", "Does another process hold its lease?"),
+        panel=(HEALTH, "Detection duration, p95"),
     ),
     Alert(
         name="RegsightOutboxStuck",
@@ -195,6 +159,7 @@ ALERTS: tuple[Alert, ...] = (
             "`regsight alerts test` sends a sample to every channel and says what each answers.",
             "Board security, deliveries: which channel retries?",
         ),
+        panel=(SECURITY, "Waiting to be told"),
     ),
     Alert(
         name="RegsightDeliveryGivenUp",
@@ -207,6 +172,7 @@ ALERTS: tuple[Alert, ...] = (
             "`regsight findings list` has the finding itself.",
             "`regsight alerts test` shows what the channel says.",
         ),
+        panel=(SECURITY, "Deliveries"),
     ),
     Alert(
         name="RegsightNotificationsSlow",
@@ -218,6 +184,7 @@ ALERTS: tuple[Alert, ...] = (
         description="5 % of the messages of {{ $labels.instance }} left more than"
         " {{ $value | humanizeDuration }} after detection.",
         first=("Board security, deliveries: which channel retries?",),
+        panel=(SECURITY, "From detection to message"),
     ),
     Alert(
         name="RegsightFindingHigh",
@@ -230,6 +197,7 @@ ALERTS: tuple[Alert, ...] = (
             "`regsight findings list`, then `regsight findings show ID`: each names the first thing to check.",
             "Board security shows the refused requests around it.",
         ),
+        panel=(SECURITY, "Findings by severity"),
     ),
     Alert(
         name="RegsightDeniedShareHigh",
@@ -243,7 +211,32 @@ ALERTS: tuple[Alert, ...] = (
             "Board security: one address or many, one account or many?",
             "One tool with an expired token is the usual cause; many accounts from one address are a probe.",
         ),
+        panel=(SECURITY, "Share denied"),
     ),
+    Alert(
+        name="RegsightGapNoticed",
+        expr=risen("regsight_collector_gaps_total", "source, kind", "15m"),
+        lasting="0m",
+        severity="warning",
+        summary="Lines of {{ $labels.source }} are missing",
+        description="The collector noticed a loss at {{ $labels.source }}: {{ $labels.kind }}.",
+        first=(
+            "`regsight gaps` names the file, the place and the time that is missing.",
+            "Does logrotate cut in place (copytruncate), or remove files before they are read?",
+        ),
+        panel=(HEALTH, "Gaps noticed"),
+    ),
+    Alert(
+        name="RegsightIncidentOpenLong",
+        expr='max by (severity) (regsight_incidents_open{severity=~"high|critical"}) > 0',
+        lasting="1d",
+        severity="warning",
+        summary="Incidents of severity {{ $labels.severity }} stay open",
+        description="For a day there has always been one open; now {{ $value }}.",
+        first=("`regsight incidents list` shows who has taken on which.", "Close what was expected, with a word why."),
+        panel=(SECURITY, "Open incidents by severity"),
+    ),
+    *SLO_ALERTS,
 )
 
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
+from urllib.parse import unquote
 
-from dashboards import elastic_targets, promql
+from dashboards import elastic_targets, prometheus_targets, promql, variable_checks
 from dashboards.leftovers import BOARD_KEYS
-from dashboards.metrics import series_labels
+from dashboards.references import There
 
 GRID_WIDTH = 24
 SCHEMA_VERSIONS = range(36, 40)  # from 36 on no reference is rewritten by the browser; 39 is what 11.0 knows
@@ -19,15 +20,16 @@ SCHEMA_VERSIONS = range(36, 40)  # from 36 on no reference is rewritten by the b
 PANEL_TYPES = frozenset(
     {"row", "timeseries", "stat", "table", "bargauge", "gauge", "logs", "text", "heatmap", "piechart", "barchart"}
 )
-DATA_SOURCE_TYPES = frozenset({"prometheus", "elasticsearch"})
-KNOWN_UIDS = {"regsight-prometheus": "prometheus", "regsight-elasticsearch": "elasticsearch"}
 _UID = re.compile(r"[A-Za-z0-9_-]{1,40}\Z")
 
 
-def validate(board: dict[str, Any], metrics: set[str], fields: set[str]) -> list[str]:
+def validate(
+    board: dict[str, Any], metrics: set[str], fields: set[str], boards: Collection[str] | None = None
+) -> list[str]:
     """What is wrong with a dashboard, in words; nothing when it is right.
 
-    `metrics` are the names of the series that exist, `fields` those of the Elasticsearch mapping.
+    `metrics` are the names of the series that exist, `fields` those of the Elasticsearch mapping, `boards` the uids that
+    links may lead to (None: any).
     """
     panels = board.get("panels")
     if "dashboard" in board:
@@ -35,14 +37,21 @@ def validate(board: dict[str, Any], metrics: set[str], fields: set[str]) -> list
     if not isinstance(panels, list):
         return [*_board(board), "panels is not a list"]
     every = list(_every_panel(panels))
-    defined = {variable.get("name", "") for variable in _variables(board)}
-    found = [*_board(board), *_layout(panels), *_panel_ids(every), *_annotations(board)]
-    for variable in _variables(board):
-        found += [f"variable {variable.get('name')!r}: {problem}" for problem in _variable(variable)]
+    listed = _variables(board)
+    there = There(metrics, fields, {variable.get("name", ""): variable for variable in listed}, boards)
+    found = [*_board(board), *_layout(panels), *_panel_ids(every), *_annotations(board, there)]
+    found += variable_checks.problems(listed, there)
     for panel in every:
         if panel.get("type") != "row":
-            found += [f"panel {panel.get('title')!r}: {p}" for p in _panel(panel, defined, metrics, fields)]
+            found += [f"panel {panel.get('title')!r}: {p}" for p in _panel(panel, there)]
     return found
+
+
+def validate_all(boards: Sequence[dict[str, Any]], metrics: set[str], fields: set[str]) -> list[str]:
+    """What is wrong with the boards of one folder, alone and together."""
+    uids = {str(board.get("uid")) for board in boards}
+    alone = [f"{board.get('uid')}: {p}" for board in boards for p in validate(board, metrics, fields, uids)]
+    return alone + duplicates(boards)
 
 
 def duplicates(boards: Sequence[dict[str, Any]]) -> list[str]:
@@ -110,18 +119,7 @@ def _span(place: dict[str, int], start: str, length: str) -> range:
     return range(place[start], place[start] + place[length])
 
 
-def _reference(ref: Any) -> str | None:
-    """Why a data source reference is wrong; None when it is right."""
-    if not isinstance(ref, dict) or set(ref) != {"type", "uid"}:
-        return f"data source {ref!r} is not {{type, uid}}"
-    if ref["uid"] not in KNOWN_UIDS:
-        return f"data source {ref['uid']!r} is unknown"
-    if ref["type"] != KNOWN_UIDS[ref["uid"]]:
-        return f"data source {ref['uid']!r} is not of type {ref['type']!r}"
-    return None
-
-
-def _panel(panel: dict[str, Any], defined: set[str], metrics: set[str], fields: set[str]) -> Iterator[str]:
+def _panel(panel: dict[str, Any], there: There) -> Iterator[str]:
     kind, ref, targets = panel.get("type", ""), panel.get("datasource"), panel.get("targets") or []
     if kind not in PANEL_TYPES:
         yield f"type {kind!r} is no panel of Grafana's own"
@@ -130,7 +128,7 @@ def _panel(panel: dict[str, Any], defined: set[str], metrics: set[str], fields: 
     if not panel.get("fieldConfig", {}).get("defaults", {}).get("unit"):
         yield "no unit"
     mixed = ref == {"type": "datasource", "uid": "-- Mixed --"}
-    if not mixed and (problem := _reference(ref)):
+    if not mixed and (problem := there.reference(ref)):
         yield problem
     if not targets:
         yield "no targets"
@@ -140,44 +138,42 @@ def _panel(panel: dict[str, Any], defined: set[str], metrics: set[str], fields: 
     for target in targets:
         if not mixed and target.get("datasource") != ref:
             yield f"target {target.get('refId')} has another data source than its panel, which would be asked instead"
-        yield from (f"target {target.get('refId')}: {p}" for p in _target(target, kind, defined, metrics, fields))
+        yield from (f"target {target.get('refId')}: {p}" for p in _target(target, kind, there))
+    for link in [*(panel.get("links") or ()), *_cell_links(panel)]:
+        yield from (f"link {link.get('title')!r}: {problem}" for problem in _link(link, there))
 
 
-def _target(
-    target: dict[str, Any], panel_type: str, defined: set[str], metrics: set[str], fields: set[str]
-) -> Iterator[str]:
+def _target(target: dict[str, Any], panel_type: str, there: There) -> Iterator[str]:
     ref = target.get("datasource")
-    if problem := _reference(ref):
+    if problem := there.reference(ref):
         yield problem
         return
     assert isinstance(ref, dict)
     text = "expr" if ref["type"] == "prometheus" else "query"
-    for name in sorted(promql.variables(str(target.get(text, ""))) - defined):
+    for name in sorted(promql.variables(str(target.get(text, ""))) - set(there.variables)):
         yield f"variable ${name} is not defined: the answer would be empty"
     if ref["type"] == "elasticsearch":
-        yield from elastic_targets.problems(target, panel_type, fields)
-        return
-    expr = target.get("expr")
-    if not isinstance(expr, str) or not expr.strip():
-        yield "no expr"
-        return
-    yield from promql.problems(expr)
-    yield from (f"nobody exports {name!r}" for name in sorted(promql.metrics(expr) - metrics))
-    yield from _labels(expr)
-    if target.get("intervalFactor", 1) != 1:
-        yield "intervalFactor makes every step longer"
-    if bool(target.get("instant")) == bool(target.get("range")):
-        yield "instant or range: exactly one"
+        yield from elastic_targets.problems(target, panel_type, there.fields)
+    else:
+        yield from prometheus_targets.problems(target, panel_type, there.metrics, there.several())
 
 
-def _labels(expr: str) -> Iterator[str]:
-    known = series_labels()
-    for metric, labels in promql.matched_labels(expr).items():
-        yield from (f"{metric} has no label {name!r}" for name in sorted(labels - known.get(metric, labels)))
-    asked = [known[name] for name in promql.metrics(expr) if name in known]
-    if asked:
-        for name in sorted(promql.grouping_labels(expr) - set[str]().union(*asked)):
-            yield f"grouped by label {name!r}, which none of its metrics has"
+def _cell_links(panel: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for override in panel.get("fieldConfig", {}).get("overrides") or ():
+        for part in override.get("properties") or ():
+            if part.get("id") == "links":
+                yield from part.get("value") or ()
+
+
+def _link(link: dict[str, Any], there: There) -> Iterator[str]:
+    url = str(link.get("url", ""))
+    if not re.match(r"/(?!/)|https?://[^/]", url):
+        yield f"{url!r} leads nowhere"
+    own = {name for name in promql.variables(unquote(url)) if not name.startswith("__")}
+    yield from (f"variable ${name} is not defined" for name in sorted(own - set(there.variables)))
+    board = re.match(r"/d/([\w-]+)", url)
+    if board and there.boards is not None and board[1] not in there.boards:
+        yield f"no board {board[1]!r}"
 
 
 def _variables(board: dict[str, Any]) -> list[dict[str, Any]]:
@@ -185,27 +181,12 @@ def _variables(board: dict[str, Any]) -> list[dict[str, Any]]:
     return listed
 
 
-def _variable(variable: dict[str, Any]) -> Iterator[str]:
-    if variable.get("type") == "query" and (problem := _reference(variable.get("datasource"))):
-        yield problem
-    if variable.get("type") == "datasource" and variable.get("query") not in DATA_SOURCE_TYPES:
-        yield f"data sources of type {variable.get('query')!r}"
-    current = variable.get("current")
-    if current == {}:
-        return
-    value = current.get("value") if isinstance(current, dict) else None
-    if value is None:
-        yield "current has no value: the newer renderer fails on the whole board"
-    elif bool(variable.get("multi")) != isinstance(value, list):
-        yield "current is a list exactly when several values may be chosen"
-
-
-def _annotations(board: dict[str, Any]) -> Iterator[str]:
+def _annotations(board: dict[str, Any], there: There) -> Iterator[str]:
     for annotation in (board.get("annotations") or {}).get("list") or []:
         ref, name = annotation.get("datasource"), annotation.get("name")
         if annotation.get("builtIn"):
             continue
-        if problem := _reference(ref):
+        if problem := there.reference(ref):
             yield f"annotation {name!r}: {problem}"
         elif ref["type"] == "elasticsearch":
             yield f"annotation {name!r}: Grafana 11 asks Elasticsearch 9 in a way that it refuses"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from dashboards.board import Source, Variable
-from dashboards.queries import ALL_STORED
+from dashboards.board import Entry, Source, Variable
+from dashboards.stored_queries import ALL_ACTORS
+from dashboards.words import ALL_STORED
 
 # "All" is spelled differently in the two languages and must let events without a registry's name through in both, hence
 # two lists where a board asks both data sources.
@@ -30,3 +31,18 @@ SOURCE = Variable(
     query="label_values(regsight_collector_lines_total, source)",
     all_value=".*",
 )
+REPOSITORY = Variable(
+    name="repository",
+    label="Repository",
+    source=Source.ELASTICSEARCH,
+    query=json.dumps({"find": "terms", "field": "oci.repository", "size": 1000}),
+    all_value=None,
+)
+ACTOR = Variable(
+    name="actor",
+    label="Account",
+    source=Source.ELASTICSEARCH,
+    query=json.dumps({"find": "terms", "field": "user.name", "size": 1000}),
+    all_value=ALL_ACTORS,
+)
+PRICE = Entry(name="price", label="Price of a gigabyte out", value="0")

@@ -12,8 +12,10 @@ from regsight.commands import (
     alerting,
     behaving,
     collecting,
+    dashboards,
     dead_letters,
     finding,
+    gaps,
     incidents,
     investigating,
     reporting,
@@ -58,6 +60,7 @@ for module in (
     running,
     collecting,
     dead_letters,
+    gaps,
     showing,
     behaving,
     watching,
@@ -66,6 +69,7 @@ for module in (
     rules,
     incidents,
     reporting,
+    dashboards,
     alerting,
     ):
     module.register(app)

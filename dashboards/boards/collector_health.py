@@ -98,6 +98,41 @@ _reading = (
         link=OVERVIEW,
         width=HALF,
     ),
+    bar_gauge(
+        "Gaps noticed",
+        q.GAPS,
+        unit=Unit.COUNT,
+        description="Losses noticed in the chosen time, by source and kind; `regsight gaps` says what is missing.",
+        link=OVERVIEW,
+        width=HALF,
+    ),
+)
+
+_shapes = (
+    time_series(
+        "Unread share",
+        q.UNREAD_RATIO,
+        unit=Unit.SHARE,
+        description="Of the lines of the last ten minutes of reading. A step up: a registry or proxy writes in another way.",
+        link=OVERVIEW,
+        width=THIRD,
+    ),
+    time_series(
+        "Events without user, address, repository",
+        q.NO_USER_OR_ADDRESS,
+        unit=Unit.SHARE,
+        description="A step up where nothing is unread: a field was renamed, or a proxy no longer hands it on.",
+        link=OVERVIEW,
+        width=THIRD,
+    ),
+    time_series(
+        "New JSON fields",
+        q.NEW_FIELDS,
+        unit=Unit.COUNT,
+        description="Names that this source never wrote before: the first sign of a new release.",
+        link=OVERVIEW,
+        width=THIRD,
+    ),
 )
 
 _storing = (
@@ -185,6 +220,7 @@ BOARD = Board(
     sections=(
         ("At a glance", _figures),
         ("Reading", _reading),
+        ("Shape of the lines", _shapes),
         ("Storing", _storing),
         ("Jobs", _jobs),
     ),

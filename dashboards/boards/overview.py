@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dashboards import queries as q
-from dashboards.board import Board, Unit
+from dashboards.board import Board, Events, Unit
 from dashboards.kit import FULL, HALF, THIRD, bar_gauge, stat, table, time_series
 from dashboards.variables import REGISTRY, STORED_REGISTRY
 
-SECURITY, HEALTH = "regsight-security", "regsight-collector-health"
+SECURITY, HEALTH, REGISTRIES = "regsight-security", "regsight-collector-health", "regsight-registry-health"
+REPOSITORIES, ACTORS, CAPACITY = "regsight-repositories", "regsight-actors", "regsight-capacity-and-cost"
+CHAIN = "regsight-supply-chain"
+PULLED, PUSHED = Events(actions=("pull",)), Events(actions=("push",))
 
 _figures = (
     stat(
@@ -22,21 +25,23 @@ _figures = (
         q.PULLS_IN_RANGE,
         unit=Unit.COUNT,
         description="Manifests fetched; layers are counted apart.",
-        link=HEALTH,
+        link=CAPACITY,
+        events=PULLED,
     ),
     stat(
         "Pushes",
         q.PUSHES_IN_RANGE,
         unit=Unit.COUNT,
         description="Manifests stored; layers are counted apart.",
-        link=SECURITY,
+        link=CHAIN,
+        events=PUSHED,
     ),
     stat(
         "Bytes moved",
         q.BYTES_IN_RANGE,
         unit=Unit.BYTES,
         description="Bytes of pulls and pushes, as far as the logs say.",
-        link=HEALTH,
+        link=CAPACITY,
     ),
 )
 
@@ -55,14 +60,15 @@ _traffic = (
         q.PUSHES,
         unit=Unit.PER_SECOND,
         description="Pulls follow deployments, pushes follow builds.",
-        link=SECURITY,
+        link=CHAIN,
+        events=Events(actions=("pull", "push")),
     ),
     bar_gauge(
         "Top registries",
         q.TOP_REGISTRIES,
         unit=Unit.COUNT,
         description="Events in the chosen time, the ten busiest registries.",
-        link=HEALTH,
+        link=REGISTRIES,
     ),
     time_series(
         "Events by outcome",
@@ -78,7 +84,7 @@ _traffic = (
         q.EVENTS_BY_CLIENT_CLASS,
         unit=Unit.PER_SECOND,
         description="The tools behind the user agents. Clients choose what they send: a hint, never an identity.",
-        link=SECURITY,
+        link=ACTORS,
         width=THIRD,
         stacked=True,
     ),
@@ -90,7 +96,7 @@ _weight = (
         q.BYTES_BY_ACTION,
         unit=Unit.BYTES_PER_SECOND,
         description="Bytes a second; layers weigh, manifests do not.",
-        link=HEALTH,
+        link=CAPACITY,
         width=THIRD,
         stacked=True,
     ),
@@ -99,7 +105,7 @@ _weight = (
         *q.REQUEST_DURATION,
         unit=Unit.SECONDS,
         description="Time the registry took to answer: half, 95 % and 99 % of requests were faster.",
-        link=HEALTH,
+        link=REGISTRIES,
         width=THIRD,
     ),
     time_series(
@@ -107,7 +113,7 @@ _weight = (
         q.SLOW_REQUESTS_BY_ACTION,
         unit=Unit.SECONDS,
         description="95 % of requests of each action were faster.",
-        link=HEALTH,
+        link=REGISTRIES,
         width=THIRD,
     ),
 )
@@ -119,7 +125,8 @@ _stored = (
         columns={"oci.repository": "Repository", "Count": "Events"},
         unit=Unit.COUNT,
         description="Repositories with most events in the chosen time.",
-        link=SECURITY,
+        link=REPOSITORIES,
+        row_board=(REPOSITORIES, "repository"),
     ),
     table(
         "Top actors",
@@ -127,7 +134,8 @@ _stored = (
         columns={"user.name": "Actor", "Count": "Events"},
         unit=Unit.COUNT,
         description="Accounts with most events, as the registries know them. Anonymous requests are not among them.",
-        link=SECURITY,
+        link=ACTORS,
+        row_board=(ACTORS, "actor"),
     ),
     table(
         "Actions",
@@ -151,9 +159,10 @@ _stored = (
         q.TOP_DOWNLOADS,
         unit=Unit.BYTES,
         description="Bytes answered to pulls and layer downloads, by repository.",
-        link=SECURITY,
+        link=CAPACITY,
         width=FULL - HALF,
         by_row=True,
+        events=Events(actions=("pull", "layer_download")),
     ),
 )
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dashboards import queries as q
-from dashboards.board import Board, Unit
-from dashboards.kit import HALF, QUARTER, THIRD, bar_gauge, logs, stat, table, time_series
+from dashboards.board import Board, Events, Unit
+from dashboards.kit import FULL, HALF, QUARTER, THIRD, bar_gauge, logs, stat, table, time_series
 from dashboards.variables import REGISTRY, STORED_REGISTRY
 
-OVERVIEW, HEALTH = "regsight-overview", "regsight-collector-health"
+OVERVIEW, HEALTH, ACTORS = "regsight-overview", "regsight-collector-health", "regsight-actors"
+REPOSITORIES = "regsight-repositories"
+DENIED = Events(outcome="denied")
 
 _figures = (
     stat(
@@ -16,6 +18,7 @@ _figures = (
         unit=Unit.COUNT,
         description="Requests refused for want of credentials or rights.",
         link=OVERVIEW,
+        events=DENIED,
     ),
     stat(
         "Findings",
@@ -33,7 +36,14 @@ _figures = (
         link=HEALTH,
         warn=1,
         bad=20,
-        width=2 * QUARTER,
+    ),
+    stat(
+        "Open incidents",
+        q.INCIDENTS_OPEN_NOW,
+        unit=Unit.COUNT,
+        description="Incidents that nobody has closed yet, acknowledged ones included.",
+        link=HEALTH,
+        warn=1,
     ),
 )
 
@@ -46,6 +56,7 @@ _denied = (
         link=OVERVIEW,
         width=THIRD,
         stacked=True,
+        events=DENIED,
     ),
     time_series(
         "Denied by client class",
@@ -55,6 +66,7 @@ _denied = (
         link=OVERVIEW,
         width=THIRD,
         stacked=True,
+        events=DENIED,
     ),
     time_series(
         "Share denied",
@@ -63,6 +75,7 @@ _denied = (
         description="Refused part of all requests, by registry.",
         link=OVERVIEW,
         width=THIRD,
+        events=DENIED,
     ),
 )
 
@@ -72,8 +85,9 @@ _refused = (
         q.BAD_CREDENTIALS_BY_CLIENT,
         unit=Unit.COUNT,
         description="Passwords and tokens refused, the five addresses with most of them.",
-        link=OVERVIEW,
+        link=ACTORS,
         stacked=True,
+        events=DENIED,
     ),
     time_series(
         "Denied by reason",
@@ -82,6 +96,7 @@ _refused = (
         description="bad_credentials: refused; no_credentials: none presented; forbidden: known user, no right.",
         link=OVERVIEW,
         stacked=True,
+        events=DENIED,
     ),
     table(
         "Accounts with refused credentials",
@@ -89,8 +104,10 @@ _refused = (
         columns={"user.name": "Account", "Count": "Refused"},
         unit=Unit.COUNT,
         description="Accounts tried with a wrong password or token. Many at once from one address is a probe.",
-        link=OVERVIEW,
+        link=ACTORS,
         width=HALF,
+        row_board=(ACTORS, "actor"),
+        events=DENIED,
     ),
     table(
         "Repositories refused",
@@ -98,14 +115,17 @@ _refused = (
         columns={"oci.repository": "Repository", "Count": "Refused"},
         unit=Unit.COUNT,
         description="Repositories that somebody asked for without being allowed to.",
-        link=OVERVIEW,
+        link=REPOSITORIES,
         width=HALF,
+        row_board=(REPOSITORIES, "repository"),
+        events=DENIED,
     ),
     logs(
         "Newest denied requests",
         q.DENIED_EVENTS,
         description="The requests themselves; open one for all its fields.",
         link=OVERVIEW,
+        events=DENIED,
     ),
 )
 
@@ -125,6 +145,50 @@ _findings = (
         description="How many findings of each detector in the chosen time.",
         link=HEALTH,
         width=HALF,
+    ),
+)
+
+_incidents = (
+    time_series(
+        "Open incidents by severity",
+        q.INCIDENTS_OPEN,
+        unit=Unit.COUNT,
+        description="What waits to be closed. A line that never comes down is one that nobody owns: `regsight incidents`.",
+        link=OVERVIEW,
+        width=FULL,
+        stacked=True,
+    ),
+    bar_gauge(
+        "Time to detect (MTTD)",
+        q.TIME_TO_DETECT,
+        unit=Unit.SECONDS,
+        description="Mean from an incident's first event to its detection, of those detected in the chosen time.",
+        link=HEALTH,
+        width=QUARTER,
+    ),
+    bar_gauge(
+        "Time to notify",
+        q.TIME_TO_NOTIFY,
+        unit=Unit.SECONDS,
+        description="Mean from an incident's detection to the first message that was sent.",
+        link=HEALTH,
+        width=QUARTER,
+    ),
+    bar_gauge(
+        "Time to acknowledge (MTTA)",
+        q.TIME_TO_ACKNOWLEDGE,
+        unit=Unit.SECONDS,
+        description="Mean from an incident's detection until somebody took it on.",
+        link=HEALTH,
+        width=QUARTER,
+    ),
+    bar_gauge(
+        "Time to resolve (MTTR)",
+        q.TIME_TO_RESOLVE,
+        unit=Unit.SECONDS,
+        description="Mean from an incident's detection until it was closed.",
+        link=HEALTH,
+        width=QUARTER,
     ),
 )
 
@@ -165,6 +229,7 @@ BOARD = Board(
         ("Denied", _denied),
         ("Who was refused", _refused),
         ("Findings", _findings),
+        ("Incidents", _incidents),
         ("Messages", _told),
     ),
 )

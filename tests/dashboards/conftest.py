@@ -10,6 +10,8 @@ from servers.prometheus import promtool
 
 from dashboards.board import Source
 from dashboards.build import board_texts
+from dashboards.metrics import series_names
+from dashboards.rules import RECORDINGS
 from store.event import BY_ECS
 
 __all__ = ["promtool"]
@@ -19,6 +21,12 @@ __all__ = ["promtool"]
 def fields() -> set[str]:
     """Fields of the Elasticsearch mapping: those of the event, and the alias of the seed's query."""
     return {*BY_ECS, "action"}
+
+
+@pytest.fixture(scope="session")
+def series() -> set[str]:
+    """Names that a panel may ask for: what is exported, and what our rules record."""
+    return series_names() | {rule.record for rule in RECORDINGS}
 
 
 @pytest.fixture(scope="session")

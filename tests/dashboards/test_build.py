@@ -8,7 +8,7 @@ import logging
 import yaml
 
 from dashboards.board import Source
-from dashboards.build import build, left_out
+from dashboards.build import boards, build, left_out
 
 
 def contents(folder):
@@ -20,15 +20,15 @@ def test_everything_is_written_and_returned(tmp_path):
     written = build(tmp_path)
     assert sorted(written) == sorted(path for path in tmp_path.rglob("*") if path.is_file())
     assert {str(path.relative_to(tmp_path)) for path in written} == {
-        "dashboards/regsight-collector-health.json",
-        "dashboards/regsight-overview.json",
-        "dashboards/regsight-security.json",
+        *(f"dashboards/{board.uid}.json" for board in boards()),
         "prometheus.yml",
         "provisioning/dashboards/regsight.yml",
         "provisioning/datasources/regsight.yml",
         "rules/regsight-alerts.yml",
         "rules/regsight-recording.yml",
         "rules/tests/regsight-alerts.yml",
+        "rules/tests/regsight-days.yml",
+        "rules/tests/regsight-hours.yml",
         "runbooks/alerts.md",
     }
 
@@ -87,18 +87,42 @@ def test_absent_elasticsearch_leaves_its_panels_out_and_says_so(tmp_path, caplog
 
 def test_absent_prometheus_leaves_a_whole_board_and_the_rules_out(tmp_path, caplog):
     """A board without a single panel left is not written, and what an earlier build wrote is removed."""
-    build(tmp_path)
+    build(tmp_path, grafana_alerts=True)
     with caplog.at_level(logging.WARNING):
         build(tmp_path, prometheus=False)
     assert set(contents(tmp_path)) == {
-        "dashboards/regsight-overview.json",
-        "dashboards/regsight-security.json",
+        *(f"dashboards/{board.uid}.json" for board in boards() if board.panels([Source.ELASTICSEARCH])),
         "provisioning/dashboards/regsight.yml",
         "provisioning/datasources/regsight.yml",
     }
     assert "board 'Regsight: collector health'" in [record.left_out for record in caplog.records]
     panels = json.loads((tmp_path / "dashboards/regsight-overview.json").read_text())["panels"]
     assert {panel["datasource"]["type"] for panel in panels if panel["type"] != "row"} == {"elasticsearch"}
+
+
+def test_grafana_alerts_only_if_asked_for(tmp_path):
+    """Grafana's own rules beside those of Prometheus would tell everybody twice: a build without them takes them away."""
+    build(tmp_path, grafana_alerts=True)
+    assert (tmp_path / "provisioning/alerting/regsight.yml").exists()
+    build(tmp_path)
+    assert not (tmp_path / "provisioning/alerting/regsight.yml").exists()
+
+
+def test_links_lead_to_the_page(tmp_path):
+    """With the page's address every panel's link to events goes there, with the time range and the page's own filters."""
+    build(tmp_path, page_url="https://regsight.example.org/")
+    for path in (tmp_path / "dashboards").glob("*.json"):
+        for panel in json.loads(path.read_text())["panels"]:
+            if panel["type"] != "row":
+                events = next(link["url"] for link in panel["links"] if link["title"] == "Events")
+                assert events.startswith(
+                    "https://regsight.example.org/events?since=${__from:date:iso}&until=${__to:date:iso}"
+                )
+    overview = json.loads((tmp_path / "dashboards/regsight-overview.json").read_text())["panels"]
+    (pulls,) = [panel for panel in overview if panel["title"] == "Pulls"]
+    assert pulls["links"][1]["url"].endswith("&action=pull")
+    repository = json.loads((tmp_path / "dashboards/regsight-repositories.json").read_text())["panels"][1]
+    assert repository["links"][1]["url"].endswith("&repository=${repository:percentencode}")
 
 
 def test_files_of_others_stay(tmp_path):

@@ -28,6 +28,35 @@ REQUESTS = [
     ("edge", "carl", "10.0.0.3", "pull", "denied", "forbidden", "team/secret", 90),
     (None, None, "10.0.0.4", "pull", "success", None, "team/web", 700),
 ]
+OLD, NEW, LAYER, OTHER = ("sha256:" + letter * 64 for letter in "abcd")
+# One image's life at another registry: pushed, pulled before it was scanned, its tag moved, signed, fetched again, removed.
+LIFE = [
+    {"action": "layer_upload", "digest": LAYER, "request_bytes": 9000},
+    {"action": "push", "digest": OLD, "tag": "1.0", "request_bytes": 500},
+    {"action": "pull", "digest": OLD, "tag": "1.0", "actor": "node-1", "actor_kind": "node", "response_bytes": 500},
+    {"action": "layer_download", "digest": LAYER, "actor": "node-1", "response_bytes": 9000},
+    {"action": "layer_download", "digest": LAYER, "actor": "node-2", "response_bytes": 9000},
+    {"action": "layer_download", "digest": OTHER, "actor": "node-2", "response_bytes": 100},
+    {"action": "scan", "digest": OLD, "actor": None, "actor_kind": "internal"},
+    {"action": "push", "digest": NEW, "tag": "1.0", "request_bytes": 500},
+    {"action": "pull", "digest": NEW, "tag": "1.0", "actor": "node-1", "actor_kind": "node", "response_bytes": 500},
+    {"action": "sign", "digest": NEW, "tag": "sha256-cc.sig"},
+    {"action": "referrers", "digest": NEW, "actor": "node-1"},
+    {"action": "pull", "actor": "mallory", "outcome": "denied", "reason": "forbidden"},
+    {"action": "untag", "tag": "1.0"},
+]
+ROBOT = {
+    "registry": "images",
+    "actor": "robot$ci",
+    "actor_kind": "robot",
+    "client_ip": "10.0.1.5",
+    "client_class": "docker",
+    "traffic_class": "ci",
+    "outcome": "success",
+    "repository": "shop/api",
+    "project": "shop",
+    "uri": "/v2/",
+}
 
 
 def event(number, channel="application"):
@@ -55,13 +84,32 @@ def event(number, channel="application"):
     return {field.name: known.get(field.name) for field in FIELDS}
 
 
+def life():
+    """The events of the image's life, ten minutes apart."""
+    for number, said in enumerate(LIFE):
+        known = {
+            **ROBOT,
+            **said,
+            "event_id": f"life-{number}",
+            "revision": 0,
+            "channel": "application",
+            "timestamp": START + timedelta(minutes=10 * number),
+            "read_at": START + timedelta(hours=3),
+            "dataset": "distribution",
+            "stream": "life",
+            "offset": number,
+            "parts": [f"life:{number}"],
+        }
+        yield {field.name: known.get(field.name) for field in FIELDS}
+
+
 @pytest.fixture(scope="module")
 def search(elasticsearch_url):
     """Asks the alias that the provisioned data source names; the first request was seen in two logs."""
     store = ElasticStore(elasticsearch_url, namespace=NAMESPACE)
-    rows = [*(event(number) for number in range(len(REQUESTS))), event(0, "access")]
+    rows = [*(event(number) for number in range(len(REQUESTS))), event(0, "access"), *life()]
     store.commit(pa.Table.from_pylist(rows, schema()), [])
-    assert store.total() == len(REQUESTS)
+    assert store.total() == len(REQUESTS) + len(LIFE)
     store.close()
 
     def post(path, body):
@@ -80,11 +128,13 @@ def search(elasticsearch_url):
     return post
 
 
-def as_search(target, registries="* OR (NOT _exists_:service.name)"):
+def as_search(target, registries="* OR (NOT _exists_:service.name)", actors="* OR (NOT _exists_:user.name)"):
     """The search that Grafana's backend makes of a target: a range, the Lucene text, nested aggregations."""
     until = START + timedelta(hours=4)
     span = {"gte": START.isoformat(), "lte": until.isoformat(), "format": "strict_date_optional_time"}
-    text = target["query"].replace("$stored_registry", registries)
+    # Grafana escapes what Lucene reads as its own, inside of quotation marks too.
+    text = target["query"].replace("$stored_registry", registries).replace("$actor", actors)
+    text = text.replace("$repository", "shop\\/api")
     body = {
         "size": 0,
         "query": {
@@ -96,14 +146,18 @@ def as_search(target, registries="* OR (NOT _exists_:service.name)"):
             }
         },
     }
-    metric = target["metrics"][0]
-    if metric["type"] == "logs":
-        return body | {"size": int(metric["settings"]["limit"]), "sort": [{"@timestamp": {"order": "desc"}}]}
-    inner = {} if metric["type"] == "count" else {metric["id"]: {metric["type"]: {"field": metric["field"]}}}
+    metrics = target["metrics"]
+    if metrics[0]["type"] == "logs":
+        return body | {"size": int(metrics[0]["settings"]["limit"]), "sort": [{"@timestamp": {"order": "desc"}}]}
+    figures = {one["id"]: {one["type"]: {"field": one["field"]}} for one in metrics if one["type"] != "count"}
+    inner = dict(figures)
     for bucket in reversed(target["bucketAggs"]):
         agg = {bucket["id"]: _bucket(bucket)}
-        if inner:
-            agg[bucket["id"]]["aggs"] = inner
+        # Terms in the order of a metric hold that metric themselves, besides the buckets inside.
+        order = bucket["settings"].get("orderBy")
+        inside = inner | ({order: figures[order]} if order in figures else {})
+        if inside:
+            agg[bucket["id"]]["aggs"] = inside
         inner = agg
     return body | {"aggs": inner}
 
@@ -123,13 +177,21 @@ def _bucket(bucket):
     }
 
 
-def targets(boards):
-    return {
-        panel["title"]: panel["targets"][0]
+def every_target(boards):
+    """(board, panel title, target) of all that is asked of Elasticsearch."""
+    return [
+        (board["uid"], panel["title"], target)
         for board in boards.values()
         for panel in board["panels"]
-        if panel.get("datasource", {}).get("type") == "elasticsearch"
-    }
+        for target in panel.get("targets", ())
+        if target["datasource"]["type"] == "elasticsearch"
+    ]
+
+
+def targets(boards, *uids):
+    """By panel title: the first question of a panel, on these boards or the first two."""
+    of = uids or ("regsight-overview", "regsight-security")
+    return {title: target for uid, title, target in reversed(every_target(boards)) if uid in of}
 
 
 def buckets(answer):
@@ -142,36 +204,44 @@ def ranking(answer):
 
 def test_every_query_returns_data(search, boards):
     """Each panel's search is accepted and finds something: no wrong field, no Lucene error."""
-    asked = targets(boards)
-    assert len(asked) >= 10
-    for title, target in asked.items():
+    asked = every_target(boards)
+    assert len(asked) >= 45
+    for uid, title, target in asked:
+        where = (uid, title, target["refId"])
         answer = search("_search", as_search(target))
         if target["metrics"][0]["type"] == "logs":
-            assert answer["hits"]["hits"], title
-        else:
-            assert buckets(answer), title
-            last = answer["aggregations"]["2"]["buckets"][0]
-            if len(target["bucketAggs"]) == 2:
-                assert any(bucket["doc_count"] for bucket in last["3"]["buckets"]), title
+            assert answer["hits"]["hits"], where
+            continue
+        found = buckets(answer)
+        assert found, where
+        if len(target["bucketAggs"]) == 2:
+            found = [inner for bucket in found for inner in bucket["3"]["buckets"]]
+        filled = [bucket for bucket in found if bucket["doc_count"]]
+        assert filled, where
+        for metric in target["metrics"]:
+            if metric["type"] != "count":
+                assert any(bucket[metric["id"]]["value"] for bucket in filled), where
 
 
 def test_rankings_have_the_right_figures(search, boards):
     """A request told of by two logs counts once, and an event without a registry is part of "All"."""
     asked = targets(boards)
     assert ranking(search("_search", as_search(asked["Top repositories"]))) == {
+        "shop/api": 13,
         "team/web": 3,
         "team/db": 1,
         "team/secret": 1,
     }
-    assert ranking(search("_search", as_search(asked["Top actors"]))) == {"anna": 2, "bert": 3, "carl": 1}
-    assert ranking(search("_search", as_search(asked["Actions"]))) == {
-        "pull": 3,
-        "login": 2,
-        "layer_download": 1,
-        "push": 1,
-    }
+    actors = ranking(search("_search", as_search(asked["Top actors"])))
+    assert actors == {"robot$ci": 5, "node-1": 4, "bert": 3, "anna": 2, "node-2": 2, "carl": 1, "mallory": 1}
+    actions = ranking(search("_search", as_search(asked["Actions"])))
+    assert (actions["pull"], actions["login"], actions["layer_download"], actions["push"]) == (6, 2, 4, 3)
     downloads = buckets(search("_search", as_search(asked["Most downloaded repositories"])))
-    assert [(bucket["key"], bucket["1"]["value"]) for bucket in downloads] == [("team/web", 6700), ("team/secret", 90)]
+    assert [(bucket["key"], bucket["1"]["value"]) for bucket in downloads] == [
+        ("shop/api", 19100),
+        ("team/web", 6700),
+        ("team/secret", 90),
+    ]
     refused = search("_search", as_search(asked["Bad credentials by client address"]))
     assert ranking(refused) == {"10.0.0.2": 1, "10.0.0.9": 1}
 
@@ -188,7 +258,7 @@ def test_chosen_registries_narrow_the_answer(search, boards, chosen, found):
 def test_newest_denied_events_show_the_log_field(search, boards, tmp_path):
     """The logs panel finds the denied events, newest first, with the fields that the data source shows of each."""
     hits = search("_search", as_search(targets(boards)["Newest denied requests"]))["hits"]["hits"]
-    assert [hit["_source"]["event.id"] for hit in hits] == ["e-5", "e-4", "e-3"]
+    assert [hit["_source"]["event.id"] for hit in hits] == ["life-11", "e-5", "e-4", "e-3"]
     build(tmp_path, namespace=NAMESPACE)
     provisioned = (tmp_path / "provisioning/datasources/regsight.yml").read_text()
     assert f'index: "regsight-events-{NAMESPACE}"' in provisioned
@@ -218,4 +288,65 @@ def test_list_of_registries_is_filled(search, boards):
     question = json.loads(listed["query"])
     body = {"size": 0, "aggs": {"1": {question["find"]: {"field": question["field"]}}}}
     answer = search("_search", body)
-    assert {bucket["key"] for bucket in answer["aggregations"]["1"]["buckets"]} == {"hub", "edge"}
+    assert {bucket["key"] for bucket in answer["aggregations"]["1"]["buckets"]} == {"hub", "edge", "images"}
+
+
+def values(answer, *ids):
+    """Key → metric values of a ranking."""
+    return {bucket["key"]: tuple(bucket[id]["value"] for id in ids) for bucket in buckets(answer)}
+
+
+def test_one_repository(search, boards):
+    """The chosen repository alone: its pulls, who pulls it, and the tag that moved."""
+    asked = targets(boards, "regsight-repositories")
+    assert ranking(search("_search", as_search(asked["Who pulls"]))) == {"node-1": 2}
+    assert ranking(search("_search", as_search(asked["Who pushes"]))) == {"robot$ci": 2}
+    moved = search("_search", as_search(asked["Tags that moved"]))
+    latest = (START + timedelta(minutes=70)).timestamp() * 1000
+    assert values(moved, "1", "3") == {"1.0": (2, latest)}
+    hits = search("_search", as_search(asked["What changed it"]))["hits"]["hits"]
+    assert [hit["_source"]["event.action"] for hit in hits] == ["untag", "push", "push"]
+    other = as_search(asked["Who pulls"])
+    text = other["query"]["bool"]["filter"][1]["query_string"]
+    text["query"] = text["query"].replace("shop\\/api", "team/web")  # as it stands, within quotation marks
+    assert ranking(search("_search", other)) == {"anna": 1}
+
+
+def test_chosen_accounts(search, boards):
+    """Several accounts as Grafana writes them; all of them include requests without one."""
+    asked = targets(boards, "regsight-actors")["Addresses"]
+    two = search("_search", as_search(asked, actors='("robot$ci" OR "node-1")'))
+    assert values(two, "3") == {"10.0.1.5": (2,)}
+    assert "10.0.0.4" in ranking(search("_search", as_search(asked)))
+
+
+def test_pulled_before_it_was_scanned(search, boards):
+    """The two questions that the panel joins: the first image was scanned after its first pull, the second never."""
+    pulls, scans = (target for _, title, target in every_target(boards) if title == "Pulled, and scanned?")
+    first_pull = values(search("_search", as_search(pulls)), "3")
+    first_scan = values(search("_search", as_search(scans)), "1")
+    assert set(first_pull) == {OLD, NEW}
+    assert set(first_scan) == {OLD}
+    assert first_pull[OLD] < first_scan[OLD]
+
+
+def test_what_was_fetched_again(search, boards):
+    """Three downloads of two layers: one of them a cache would have answered."""
+    asked = targets(boards, "regsight-capacity-and-cost")
+    again = search("_search", as_search(asked["Downloaded again"]))
+    assert ranking(again) == {"shop/api": 3}
+    assert values(again, "3", "4") == {"shop/api": (2, 18100)}
+    assert values(search("_search", as_search(asked["Heaviest accounts"])), "1") == {
+        "anna": (5000,),
+        "node-1": (9000,),
+        "node-2": (9100,),
+    }
+
+
+def test_every_list_of_stored_values_is_filled(search, boards):
+    """The terms question behind each list finds what was stored."""
+    lists = {v["name"]: v for b in boards.values() for v in b["templating"]["list"] if v["type"] == "query"}
+    for name, some in (("repository", "shop/api"), ("actor", "robot$ci")):
+        question = json.loads(lists[name]["query"])
+        body = {"size": 0, "aggs": {"1": {"terms": {"field": question["field"], "size": question["size"]}}}}
+        assert some in {bucket["key"] for bucket in search("_search", body)["aggregations"]["1"]["buckets"]}

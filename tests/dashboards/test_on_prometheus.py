@@ -25,17 +25,18 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def event_table():
-    """Four events: pulled, pushed, denied, failed."""
+    """Four events: pulled, pushed, denied, failed in the server; and one of an audit log, which has no status."""
     rows = [
         {"registry": "hub", "action": action, "outcome": outcome, "client_class": client, "duration_ns": 7_000_000}
-        | {"response_bytes": 4096, "request_bytes": 10}
-        for action, outcome, client in (
-            ("pull", "success", "docker"),
-            ("push", "success", "skopeo"),
-            ("pull", "denied", "curl"),
-            ("check", "failure", "containerd"),
+        | {"response_bytes": 4096, "request_bytes": 10, "status": status}
+        for action, outcome, client, status in (
+            ("pull", "success", "docker", 200),
+            ("push", "success", "skopeo", 201),
+            ("pull", "denied", "curl", 401),
+            ("check", "failure", "containerd", 503),
         )
     ]
+    rows.append({"registry": "hub", "action": "tag", "outcome": "success", "client_class": "other", "status": None})
     return pa.Table.from_pylist([{field.name: row.get(field.name) for field in FIELDS} for row in rows], schema())
 
 
@@ -55,7 +56,9 @@ class Traffic:
         self.collector.commit_failed("unavailable")
         self.collector.source_failed("file")
         self.collector.dropped("syslog", "kernel")
+        self.collector.gap("files", "truncated")
         self.collector.lag("file", 500, 12.0)
+        self.collector.looks("file", "distribution", 0.1, 2, {"actor": 0.5, "client_ip": 0.1, "repository": 0.3})
         self.collector.request("/notifications", 200)
         self.analytics.found("credential_probe", Severity.HIGH)
         self.analytics.detection("credential_probe", 0.3)
@@ -65,6 +68,9 @@ class Traffic:
         self.alerts.retry("chat")
         self.alerts.failed("mail")
         self.alerts.pending(2)
+        for step in ("detect", "notify", "acknowledge", "resolve"):
+            self.alerts.incident(step, Severity.HIGH, 90.0)
+        self.alerts.open_incidents({Severity.HIGH: 1})
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +100,7 @@ def prometheus(tmp_path_factory):
 
 def resolved(expr):
     """As Grafana sends it: its own variables worked out, all values of a list chosen."""
-    expr = expr.replace("$__rate_interval", "30s").replace("$__range", "30s")
+    expr = expr.replace("$__rate_interval", "30s").replace("$__range", "30s").replace("$price", "0.05")
     return re.sub(r"\$(?:registry|source)\b", ".*", expr)
 
 
@@ -111,7 +117,7 @@ def expressions(boards):
 def test_every_expression_returns_series(prometheus, boards):
     """Each query of each panel is answered without an error, and with data, since everything has happened."""
     asked = expressions(boards)
-    assert len(asked) > 40
+    assert len(asked) > 80
     empty = []
     for board, panel, target in asked:
         expr = resolved(target["expr"])
@@ -136,7 +142,19 @@ def test_figures_are_right(prometheus, boards):
     assert float(prometheus.query(events.replace("$registry", "hub|other"))[0]["value"][1]) > 0
     assert prometheus.query(events.replace("$registry", "other")) == []
     (share,) = prometheus.query(resolved(by_title["Share denied"]))
-    assert float(share["value"][1]) == pytest.approx(0.25, abs=0.02)
+    assert float(share["value"][1]) == pytest.approx(0.2, abs=0.02)
+    (answered,) = prometheus.query(resolved(by_title["Answered"]))  # of those with a status
+    assert float(answered["value"][1]) == pytest.approx(0.75, abs=0.02)
+    (left,) = prometheus.query(resolved(by_title["Error budget left"]))
+    assert float(left["value"][1]) == pytest.approx(1 - 0.25 / 0.001, rel=0.1)
+    (quick,) = prometheus.query(resolved(by_title["Manifests under a second"]))
+    assert float(quick["value"][1]) == pytest.approx(1)
+    (acknowledged,) = prometheus.query(resolved(by_title["Time to acknowledge (MTTA)"]))
+    assert float(acknowledged["value"][1]) == pytest.approx(90)
+    out, cost = (
+        prometheus.query(resolved(by_title[title]))[0]["value"][1] for title in ("Out", "Cost of what went out")
+    )
+    assert float(cost) == pytest.approx(float(out) / 1e9 * 0.05, rel=0.2)
     quantile = prometheus.query(resolved(by_title["Request duration"]))
     assert 0.005 <= float(quantile[0]["value"][1]) <= 0.01
     ages = prometheus.query(resolved(by_title["Time since the last success"]))
@@ -147,7 +165,7 @@ def test_lists_of_values_are_filled(prometheus, boards):
     """label_values (…) of every Prometheus list finds what was exported."""
     for board in boards.values():
         for variable in board["templating"]["list"]:
-            if variable["datasource"]["type"] == "prometheus":
+            if variable.get("datasource", {}).get("type") == "prometheus":
                 metric, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["query"]).groups()
                 values = prometheus.get(f"label/{label}/values", **{"match[]": metric})
                 assert values == [{"registry": "hub", "source": "file"}[variable["name"]]]

@@ -6,7 +6,6 @@ import copy
 
 import pytest
 
-from dashboards.metrics import series_names
 from dashboards.validate import duplicates, validate
 
 
@@ -105,6 +104,28 @@ def _nest(board):
     board["panels"][0]["panels"] = [copy.deepcopy(board["panels"][1]) | {"id": 99}]
 
 
+def _row_link(board):
+    properties = panel(board, "table", "elasticsearch")["fieldConfig"]["overrides"][0]["properties"]
+    properties.append({"id": "links", "value": [{"title": "x", "url": "/d/gone?var-x=${__value.raw}"}]})
+
+
+def _heatmap(board):
+    panel(board, "timeseries")["type"] = "heatmap"
+    _target(board)["format"] = "heatmap"
+
+
+def _at_one_moment(board):
+    _target(board).update(instant=True, range=False)
+
+
+def _ranking_of_a_range(board):
+    panel(board, "bargauge")["targets"][0].update(instant=False, range=True)
+
+
+def _as_logs(board):
+    panel(board, "timeseries")["type"] = "logs"
+
+
 def _wrap(board):
     inner = copy.deepcopy(board)
     board.clear()
@@ -170,34 +191,104 @@ BROKEN = [
     (_set(("templating", "list", 0, "current"), {"text": None, "value": None}), "current has no value"),
     (_set(("templating", "list", 0, "current"), {"text": "All", "value": "$__all"}), "current is a list exactly"),
     (_set(("templating", "list", 0, "type"), "datasource"), "data sources of type"),
+    (_set(("templating", "list", 0, "name"), "my list"), "a name is letters"),
+    (_set(("templating", "list", 0, "type"), "made-up"), "type 'made-up' is none of Grafana's"),
+    (_set(("templating", "list", 0, "query"), "query_result(up)"), "is not label_values"),
+    (_set(("templating", "list", 0, "query"), "label_values(upp, registry)"), "nobody exports 'upp'"),
+    (
+        _set(("templating", "list", 0, "query"), "label_values(regsight_collector_events_total, actor)"),
+        "no label 'actor'",
+    ),
+    (_set(("templating", "list", 1, "query"), "service.name"), 'is not {"find": "terms"'),
+    (_set(("templating", "list", 1, "query"), '{"find": "terms", "field": "servce"}'), "no field 'servce'"),
+    (_set(("templating", "list", 1, "name"), "registry"), "variable 'registry' is defined 2 times"),
+    (_set(("panels", 1, "datasource"), {"type": "prometheus", "uid": "${ds}"}), "is no variable of data sources"),
+    (_set(("panels", 1, "links"), [{"title": "x", "url": "/d/nowhere?x=1"}]), "no board 'nowhere'"),
+    (_set(("panels", 1, "links"), [{"title": "x", "url": "/events?actor=$who"}]), "variable $who is not defined"),
+    (_set(("panels", 1, "links"), [{"title": "x", "url": "/explore?panes=%24%7Bwho%7D"}]), "variable $who is not"),
+    (_set(("panels", 1, "links"), [{"title": "x", "url": "javascript:alert(1)"}]), "leads nowhere"),
+    (_set(("panels", 1, "links"), [{"title": "x", "url": "//evil.example"}]), "leads nowhere"),
+    (_row_link, "no board 'gone'"),
+    (_in(_target, "expr", 'sum(rate(regsight_collector_events_total{registry="$registry"}[5m]))'), "compare with =~"),
+    (_in(_target, "format", "heatmap"), "a heatmap and the format"),
+    (_heatmap, "a heatmap needs its buckets"),
+    (_at_one_moment, "a panel over time asks for a range"),
+    (_ranking_of_a_range, "a ranking asks for an instant"),
+    (_as_logs, "Prometheus has no logs"),
+    (_in(elastic, "timeField", "event.ingested"), "timeField 'event.ingested'"),
+    (_in(_terms, "type", "termz"), "bucket of type 'termz' is unknown"),
+    (_in(elastic, "metrics", [{"id": "1", "type": "top_metrics"}]), "metric of type 'top_metrics' is unknown"),
+    (_in(elastic, "metrics", [{"id": "1", "type": "max", "field": "user.name"}]), "max does not fit"),
+    (_in(elastic, "query", "oci.repositry:x"), "no field 'oci.repositry' in the mapping: nothing"),
+    (_in(elastic, "query", "NOT _exists_:user.nme"), "no field 'user.nme' in the mapping: nothing"),
+    (_in(elastic, "query", 'user.name:"anna'), "a quotation mark of the query"),
+    (_in(elastic, "query", "(user.name:anna"), "the brackets of the query"),
+    (_time_first, "that is not the last bucket"),
     (_annotate(ELASTIC), "annotation 'deploys': Grafana 11 asks Elasticsearch 9"),
     (_annotate("Prometheus"), "annotation 'deploys': data source 'Prometheus'"),
 ]
 
 
 @pytest.mark.parametrize(("break_it", "said"), BROKEN, ids=[f"{n}-{said}" for n, (_, said) in enumerate(BROKEN)])
-def test_broken_rule_is_reported(board, fields, break_it, said):
+def test_broken_rule_is_reported(board, series, fields, break_it, said):
     """A board that breaks a rule is told so, in words."""
     break_it(board)
-    assert any(said in problem for problem in validate(board, series_names(), fields))
+    assert any(said in problem for problem in validate(board, series, fields, {"regsight-overview"}))
 
 
-def test_right_board_with_odd_but_allowed_parts(board, fields):
+def test_right_board_with_odd_but_allowed_parts(board, series, fields):
     """A variable without a choice yet, Grafana's own annotation and a Prometheus one are no problems."""
     board["templating"]["list"][0]["current"] = {}
     board["annotations"]["list"] = [
         {"builtIn": 1, "datasource": {"type": "grafana", "uid": "-- Grafana --"}},
         {"name": "starts", "datasource": {"type": "prometheus", "uid": "regsight-prometheus"}},
     ]
-    assert validate(board, series_names(), fields) == []
+    assert validate(board, series, fields) == []
 
 
-def test_mixed_panel_may_ask_both_sources(board, fields):
+def test_mixed_panel_may_ask_both_sources(board, series, fields):
     """A panel that says Mixed may hold targets of both data sources."""
     mixed = panel(board, "timeseries")
     mixed["datasource"] = {"type": "datasource", "uid": "-- Mixed --"}
     mixed["targets"].append({**copy.deepcopy(elastic(board, "timeseries")), "refId": "B"})
-    assert validate(board, series_names(), fields) == []
+    assert validate(board, series, fields) == []
+
+
+def test_data_source_may_be_chosen_by_a_variable(board, series, fields):
+    """`${ds}` stands for a data source where the board has such a list, and its type must fit."""
+    board["templating"]["list"].append({"name": "ds", "type": "datasource", "query": "prometheus", "current": {}})
+    chosen = panel(board, "timeseries")
+    ref = {"type": "prometheus", "uid": "${ds}"}
+    chosen["datasource"] = chosen["targets"][0]["datasource"] = ref
+    assert validate(board, series, fields) == []
+    ref["type"] = "elasticsearch"
+    assert any("'${ds}' is not of type" in problem for problem in validate(board, series, fields))
+
+
+def test_every_board_is_told_when_broken(boards, series, fields):
+    """The checks do not hold for one board alone: a wrong field, series or place is found on each panel of each."""
+    for right in boards.values():
+        for place, original in enumerate(right["panels"]):
+            if original["type"] == "row":
+                continue
+            for harm in (_lose_place, _ask_nonsense, _lose_reference):
+                hurt = copy.deepcopy(right)
+                harm(hurt["panels"][place])
+                told = validate(hurt, series, fields)
+                assert any(original["title"] in problem for problem in told), (right["uid"], original["title"], harm)
+
+
+def _lose_place(part):
+    part["gridPos"] = None
+
+
+def _ask_nonsense(part):
+    target = part["targets"][-1]
+    target["expr" if "expr" in target else "query"] = "nonsense_total" if "expr" in target else "nonsense:1"
+
+
+def _lose_reference(part):
+    part["targets"][0]["datasource"] = "Prometheus"
 
 
 def test_duplicates_are_named(board):
