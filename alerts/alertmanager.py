@@ -2,7 +2,10 @@
 
 An alert is firing until its `endsAt`. A finding tells of something past, and an alert that begins ended is never
 shown to anybody; so it fires from its own start until `resolve_after` behind the delivery, and Alertmanager resolves
-it then by itself. Alertmanager keeps alerts in memory only and expects its clients to say them again: `keep_firing`.
+it then by itself; when the incident is closed, `resolve` ends it at once.
+
+Alertmanager keeps alerts in memory only and expects its clients to say them again: `keep_firing`. That amends them, too:
+what late data added to a finding is in the annotations from then on, and nobody is notified a second time.
 
 The severity is a label, as routing wants it, so a finding that became more severe is a second alert; the first one is
 not said again and ends by itself.
@@ -13,6 +16,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +25,7 @@ from alerts.inert import inert
 from alerts.message import Message, subjects
 from alerts.post import post
 from store.event import iso
-from store.finding import Finding
+from store.finding import Finding, Severity
 
 
 def send(channel: Channel, finding: Finding, message: Message, now: datetime) -> None:
@@ -31,6 +35,21 @@ def send(channel: Channel, finding: Finding, message: Message, now: datetime) ->
         AlertsError: see `alerts.post.post`; ChannelUnusable also where a secret cannot be read.
     """
     _post(channel, [alert(channel, finding, message, now)], now)
+
+
+def resolve(channel: Channel, finding: Finding, message: Message, now: datetime) -> None:
+    """End the finding's alerts, whatever severity they were told with. Harmless where there is none.
+
+    Raises:
+        AlertsError: as `send`.
+    """
+    ended = []
+    for severity in Severity:
+        if min(channel.min_severity.rank, finding.severity.rank) <= severity.rank <= finding.severity.rank:
+            one = alert(channel, replace(finding, severity=severity), message, now)
+            ended.append(one | {"endsAt": iso(now)})
+    if ended:
+        _post(channel, ended, now)
 
 
 def keep_firing(channel: Channel, told: Sequence[tuple[Finding, Message, datetime]], now: datetime) -> int:
@@ -68,6 +87,10 @@ def alert(channel: Channel, finding: Finding, message: Message, sent_at: datetim
         "startsAt": iso(min(finding.start, sent_at)),
         "endsAt": iso(sent_at + channel.resolve_after),
     }
+    if message.thread != finding.id:
+        content["annotations"]["incident"] = message.thread
+    if message.acknowledge:
+        content["annotations"]["acknowledge_url"] = message.acknowledge
     if message.link:
         content["generatorURL"] = message.link
     return content

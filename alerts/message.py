@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from urllib.parse import quote
 
+from alerts.chart import Chart
 from alerts.config import AlertsConfig
 from alerts.inert import for_html, for_markdown, inert
+from alerts.target import Purpose, Target
 from store.finding import Finding
+from store.incident import Incident
 
 _SHOWN_NAMES = 5
+_SHOWN_OTHERS = 3
 _TITLE_LENGTH = 160  # what a mail client or a phone shows in one line at most
 
 
@@ -30,6 +34,24 @@ class Message:
     markdown: str
     link: str | None
     runbook: str
+    purpose: Purpose = Purpose.FIRST
+    thread: str = ""  # the incident: messages of one belong together
+    acknowledge: str | None = None  # address of the signed link
+    chart: Chart | None = None  # `html` has it already
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """The incident of a finding, as far as a message tells of it.
+
+    `others` are the titles of its other findings; `told_at` is when the channel (or, in an escalation, the one before)
+    first heard of the incident, None if it did not.
+    """
+
+    incident: Incident
+    others: Sequence[str] = ()
+    told_at: datetime | None = None
+    acknowledge: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +61,66 @@ class _Row:
     ours: bool = False  # written by us, not by a client: an address or a command, shown as it is
 
 
-def compose(finding: Finding, target: str, config: AlertsConfig, repeats: int = 0) -> Message:
+def compose(
+    finding: Finding,
+    target: str,
+    config: AlertsConfig,
+    repeats: int = 0,
+    story: Story | None = None,
+    chart: Chart | None = None,
+) -> Message:
     """The message for `Delivery.channel`; `repeats`: how many findings like it the channel was spared before."""
-    key = delivery_key(finding.id, target)
-    rows = [*_rows(finding, config, repeats), _Row("Key", key, ours=True)]
-    if target != channel_of(target):
-        rows.insert(0, _Row("Update", "told before with a lower severity", ours=True))
-    title = f"[{finding.severity.upper()}] {inert(finding.title, _TITLE_LENGTH)}"
+    key, what = delivery_key(finding.id, target), Target.read(target)
+    rows = [
+        *_opening(what, story),
+        *_rows(finding, config, repeats),
+        *_about_incident(story, config),
+        _Row("Key", key, ours=True),
+    ]
+    word = {Purpose.REMINDER: "Reminder: ", Purpose.ESCALATION: "Nobody answered: "}.get(what.purpose, "")
+    title = f"[{finding.severity.upper()}] {word}{inert(finding.title, _TITLE_LENGTH)}"
     return Message(
         key=key,
         title=title,
         text=title + "\n\n" + "\n".join(f"{row.label}: {_value(row, inert)}" for row in rows) + "\n",
-        html=_html(title, rows),
-        markdown=_markdown(finding, rows),
+        html=_html(title, rows) + (chart.html() if chart else ""),
+        markdown=_markdown(finding, word, rows),
         link=page_link(finding, config),
         runbook=runbook_link(finding, config),
+        purpose=what.purpose,
+        thread=story.incident.id if story else finding.id,
+        acknowledge=story.acknowledge if story else None,
+        chart=chart,
     )
+
+
+def _opening(what: Target, story: Story | None) -> list[_Row]:
+    """Why this comes again, or now, in the first line."""
+    told = f" of it at {_minute(story.told_at)} UTC" if story and story.told_at else " of it before"
+    if what.purpose is Purpose.WORSE:
+        return [_Row("Update", "told before with a lower severity", ours=True)]
+    if what.purpose is Purpose.REMINDER:
+        return [_Row("Reminder", f"nobody has acknowledged it; you were told{told}", ours=True)]
+    if what.purpose is Purpose.ESCALATION:
+        return [_Row("Escalated", f"nobody has acknowledged it; {what.teller} was told{told}", ours=True)]
+    if story and story.told_at:
+        return [_Row("Update", f"of an incident that you were told of at {_minute(story.told_at)} UTC", ours=True)]
+    return []
+
+
+def _about_incident(story: Story | None, config: AlertsConfig) -> list[_Row]:
+    if story is None:
+        return []
+    incident = story.incident
+    rows = [_Row("Incident", f"{incident.id} ({incident.state})", ours=True)]
+    if story.others:
+        more = len(story.others) - _SHOWN_OTHERS
+        shown = "; ".join(inert(title, 120) for title in story.others[:_SHOWN_OTHERS])
+        rows.append(_Row("Also in it", shown + (f"; and {more} more" if more > 0 else "")))
+    if story.acknowledge:
+        rows.append(_Row("Acknowledge", story.acknowledge, ours=True))
+    rows.append(_Row("Or by command", f"regsight incidents ack {quote(incident.id, safe='')}", ours=True))
+    return rows
 
 
 def channel_of(target: str) -> str:
@@ -73,7 +139,9 @@ def page_link(finding: Finding, config: AlertsConfig) -> str | None:
 
 
 def runbook_link(finding: Finding, config: AlertsConfig) -> str:
-    """The page of the detector, at the heading of the kind."""
+    """The page of the detector, at the heading of the kind; a rule's findings have a page each."""
+    if finding.detector == "rules":
+        return f"{config.runbook_base.rstrip('/')}/rules/{quote(finding.kind, safe='')}.md"
     page = f"{config.runbook_base.rstrip('/')}/{quote(finding.detector, safe='')}.md"
     return f"{page}#{quote(finding.kind, safe='')}"
 
@@ -120,17 +188,17 @@ def _html(title: str, rows: list[_Row]) -> str:
         value = escape(row.value) if row.ours else for_html(row.value)
         if row.ours and row.value.startswith(("http://", "https://")):
             value = f'<a href="{value}">{value}</a>'
-        elif row.label == "Command":
+        elif row.label in ("Command", "Or by command"):
             value = f"<code>{value}</code>"
         cells.append(f"<tr><th align=left valign=top>{row.label}</th><td>{value}</td></tr>")
     return f"<p><b>{escape(title)}</b></p>\n<table>\n" + "\n".join(cells) + "\n</table>\n"
 
 
-def _markdown(finding: Finding, rows: list[_Row]) -> str:
-    lines = [f"**{finding.severity.upper()}: {for_markdown(finding.title, _TITLE_LENGTH)}**", ""]
+def _markdown(finding: Finding, word: str, rows: list[_Row]) -> str:
+    lines = [f"**{finding.severity.upper()}: {word}{for_markdown(finding.title, _TITLE_LENGTH)}**", ""]
     for row in rows:
         value = _value(row, for_markdown)
-        if row.label in ("Command", "Key", "Runbook") and not value.startswith("http"):
+        if row.label in ("Command", "Or by command", "Key", "Runbook") and not value.startswith("http"):
             value = f"`{value}`"
         elif row.ours and value.startswith("http"):
             value = f"<{value}>"

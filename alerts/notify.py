@@ -1,4 +1,4 @@
-"""What waits in the outbox → the channels → marked as sent. The only file that knows Apprise.
+"""What waits in the outbox → the channels → marked as sent.
 
 A delivery is marked after it was sent. A crash between the two repeats that one delivery after the restart, with the
 same key, and loses nothing. A channel that fails is left alone for the rest of the pass, so that the others
@@ -8,20 +8,26 @@ need not wait.
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from alerts import alertmanager, policy, webhook
+from alerts import alertmanager, mail, pacing, policy, webhook
+from alerts.chart import Chart
 from alerts.config import AlertsConfig, Channel
-from alerts.errors import AlertsError, ChannelUnusable, NotSent, Refused
+from alerts.errors import AlertsError, NotSent, Refused
+from alerts.homes import Homes, not_needed
 from alerts.inert import inert
 from alerts.message import Message, channel_of, compose, delivery_key
-from alerts.scrub import scrub
+from alerts.quiet import quiet_until
+from alerts.silence import silences, silencing
+from alerts.target import Purpose, Target
+from alerts.through_apprise import open_apprise
 from store.contract import Delivery, Records
+from store.errors import StoreError
 from store.finding import Finding, Severity, finding_id
+from store.incident import CLOSED
 
 if TYPE_CHECKING:
     from alerts.telemetry import AlertsTelemetry
@@ -29,7 +35,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Send = Callable[[Finding, Message, datetime], None]
+Charts = Callable[[Finding], Chart | None]
 _Waiting = tuple[Delivery, Finding]
+NOT_NEEDED = "not needed: "  # how the error of a delivery begins that was taken back
 
 # All that is due is looked at, so that a heap of a broken channel's deliveries cannot hide another channel's only one.
 _LOOKED_AT = 100_000
@@ -38,32 +46,56 @@ _SENT_IN_A_PASS = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """What one pass did: deliveries sent, put off to be tried again, and given up."""
+    """What one pass did: deliveries sent, put off to be tried again, given up, and taken back as not needed any more."""
 
     sent: int = 0
     retried: int = 0
     failed: int = 0
+    withdrawn: int = 0
 
 
-def deliver(store: Records, config: AlertsConfig, now: datetime, telemetry: AlertsTelemetry | None = None) -> Delivered:
+def deliver(
+    store: Records,
+    config: AlertsConfig,
+    now: datetime,
+    telemetry: AlertsTelemetry | None = None,
+    charts: Charts | None = None,
+) -> Delivered:
     """Send what is due. Called on a timetable by one process at a time (two would both send the same).
+
+    `charts` draws what a finding's names did, for mails.
 
     Raises:
         StoreError: the outbox could not be read or marked. What was sent and not marked is sent once more next time.
     """
-    one_pass = _Pass(store, config, now, telemetry)
+    one_pass = _Pass(store, config, now, telemetry, charts)
     one_pass.run()
     results = one_pass.results
-    return Delivered(sent=results.count("sent"), retried=results.count("retry"), failed=results.count("failed"))
+    return Delivered(
+        sent=results.count("sent"),
+        retried=results.count("retry"),
+        failed=results.count("failed"),
+        withdrawn=results.count("withdrawn"),
+    )
 
 
 class _Pass:
     """One look through the outbox."""
 
-    def __init__(self, store: Records, config: AlertsConfig, now: datetime, telemetry: AlertsTelemetry | None) -> None:
+    def __init__(
+        self,
+        store: Records,
+        config: AlertsConfig,
+        now: datetime,
+        telemetry: AlertsTelemetry | None,
+        charts: Charts | None,
+    ) -> None:
         self._store, self._config, self._now, self._telemetry = store, config, now, telemetry
+        self._charts = charts
         self._before = store.deliveries()
         self._spared = policy.folded(store)
+        self._silences = silences(store)
+        self._homes = Homes(store)
         self.results: list[str] = []
 
     def run(self) -> None:
@@ -92,17 +124,17 @@ class _Pass:
         return waiting
 
     def _serve(self, channel: Channel, waiting: list[_Waiting]) -> None:
+        waiting = [pair for pair in waiting if not self._held(channel, *pair) and not self._withdrawn(*pair)]
         # The worst first, where the limit per hour does not let everything through.
         waiting = sorted(waiting, key=lambda pair: (-pair[1].severity.rank, pair[0].created_at, pair[1].id))
-        allowed = min(policy.within_rate(len(waiting), self._before, channel, self._now), _SENT_IN_A_PASS)
+        allowed = min(pacing.within_rate(len(waiting), self._before, channel, self._now), _SENT_IN_A_PASS)
         if allowed < len(waiting):
             logger.info("more findings than the channel may take now; the rest waits", extra={"channel": channel.name})
         send: Send | None = None
         for delivery, finding in waiting[:allowed]:
-            repeats = policy.folded_before(finding, channel.name, self._spared)
             try:
                 send = send or open_channel(channel)
-                send(finding, compose(finding, delivery.channel, self._config, repeats), self._now)
+                send(finding, self._compose(channel, delivery, finding), self._now)
             except Refused as error:
                 self._give_up(delivery, str(error))
             except AlertsError as error:
@@ -111,11 +143,45 @@ class _Pass:
             else:
                 self._sent(delivery, finding)
 
+    def _held(self, channel: Channel, delivery: Delivery, finding: Finding) -> bool:
+        """Whether it waits for the end of the channel's quiet hours. Nothing critical does, and no end of an alert."""
+        if finding.severity is Severity.CRITICAL or Target.read(delivery.channel).purpose is Purpose.RESOLVED:
+            return False
+        return quiet_until(channel.quiet_hours, channel.zone, self._now) is not None
+
+    def _withdrawn(self, delivery: Delivery, finding: Finding) -> bool:
+        """Take back what is not needed any more: it was looked after, closed or silenced while it waited."""
+        reason = not_needed(Target.read(delivery.channel), self._homes.of(finding))
+        silence = None if reason else silencing(finding, self._silences, self._now)
+        if silence is not None and Target.read(delivery.channel).purpose is not Purpose.RESOLVED:
+            reason = f"silenced until {silence.until:%Y-%m-%d %H:%M} UTC by {inert(silence.by, 80)} ({silence.id})"
+        if not reason:
+            return False
+        self._store.mark_failed(delivery, self._now, NOT_NEEDED + reason, None)
+        self.results.append("withdrawn")
+        return True
+
+    def _compose(self, channel: Channel, delivery: Delivery, finding: Finding) -> Message:
+        repeats = policy.folded_before(finding, channel.name, self._spared)
+        chart = None
+        if self._charts is not None and channel.is_mail():
+            try:
+                chart = self._charts(finding)
+            except StoreError:
+                logger.warning("a mail goes out without its chart", extra={"finding": finding.id}, exc_info=True)
+        story = self._homes.story(finding, Target.read(delivery.channel), self._config, self._now)
+        return compose(finding, delivery.channel, self._config, repeats, story, chart)
+
     def _sent(self, delivery: Delivery, finding: Finding) -> None:
         self._store.mark_sent(delivery, self._now)
         self.results.append("sent")
-        if self._telemetry is not None:
-            self._telemetry.sent(channel_of(delivery.channel), self._now - finding.detected_at, self._now - finding.end)
+        if self._telemetry is None:
+            return
+        channel = channel_of(delivery.channel)
+        if Target.read(delivery.channel).purpose in (Purpose.FIRST, Purpose.WORSE):
+            self._telemetry.sent(channel, self._now - finding.detected_at, self._now - finding.end)
+        else:
+            self._telemetry.sent(channel)
 
     def _put_off(self, delivery: Delivery, error: AlertsError) -> None:
         attempts, key = delivery.attempts + 1, delivery_key(delivery.finding_id, delivery.channel)
@@ -123,9 +189,9 @@ class _Pass:
             self._give_up(delivery, f"given up after {attempts} attempts: {error}")
             return
         if isinstance(error, NotSent):
-            pause = policy.retry_pause(attempts, key, error.retry_after_seconds)
+            pause = pacing.retry_pause(attempts, key, error.retry_after_seconds)
         else:
-            pause = policy.repair_pause(key)
+            pause = pacing.repair_pause(key)
         self._store.mark_failed(delivery, self._now, str(error), self._now + pause)
         self.results.append("retry")
         logger.warning(
@@ -148,12 +214,17 @@ class _Pass:
     def _keep_firing(self, channel: Channel) -> None:
         latest: dict[str, tuple[datetime, str]] = {}
         for one in self._before:  # what was sent just now needs no second word
-            if channel_of(one.channel) == channel.name and one.sent_at is not None:
+            resolved = Target.read(one.channel).purpose is Purpose.RESOLVED
+            if channel_of(one.channel) == channel.name and one.sent_at is not None and not resolved:
                 latest[one.finding_id] = max(latest.get(one.finding_id, (one.sent_at, "")), (one.sent_at, one.channel))
         told = []
         for id, (sent_at, target) in latest.items():
-            if sent_at + channel.resolve_after > self._now and (finding := self._store.finding(id)) is not None:
-                told.append((finding, compose(finding, target, self._config), sent_at))
+            if sent_at + channel.resolve_after <= self._now or (finding := self._store.finding(id)) is None:
+                continue
+            home = self._homes.of(finding)
+            if home is None or home.state not in CLOSED:
+                story = self._homes.story(finding, Target.read(target), self._config, self._now, again=True)
+                told.append((finding, compose(finding, target, self._config, story=story), sent_at))
         try:
             alertmanager.keep_firing(channel, told, self._now)
         except AlertsError as error:
@@ -171,86 +242,14 @@ def open_channel(channel: Channel) -> Send:
         ChannelUnusable: a secret is missing, or Apprise does not know the address.
     """
     if channel.kind == "alertmanager":
-        return lambda finding, message, now: alertmanager.send(channel, finding, message, now)
+        return lambda finding, message, now: (
+            alertmanager.resolve if message.purpose is Purpose.RESOLVED else alertmanager.send
+        )(channel, finding, message, now)
+    if channel.kind == "smtp":
+        return lambda finding, message, now: mail.send(channel, message, now)
     if channel.kind == "webhook":
         return lambda finding, message, now: webhook.send(channel, finding, message, now)
-    return _open_apprise(channel)
-
-
-def _load_apprise() -> Any:
-    # Its plugins are loaded at first use, and some import modules that Python has deprecated: no concern of our users.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        import apprise
-
-        manager: Any = apprise.NotificationManager
-        manager().load_modules()
-    # Apprise's log quotes addresses with the tokens in them. What it has to say is taken from `_listen`, scrubbed.
-    log = logging.getLogger("apprise")
-    log.propagate = False
-    if not log.handlers:
-        log.addHandler(logging.NullHandler())
-    return apprise
-
-
-def _open_apprise(channel: Channel) -> Send:
-    apprise = _load_apprise()
-    address = channel.secret("apprise")
-    assert address is not None
-    # Retries are ours, with a memory in the outbox; nothing is kept on disk; our text is no template and no emoji code.
-    asset = apprise.AppriseAsset(
-        app_id="Regsight",
-        app_desc="Regsight",
-        app_url="",
-        async_mode=False,
-        interpret_escapes=False,
-        interpret_emojis=False,
-        storage_mode=apprise.PersistentStoreMode.MEMORY,
-    )
-    with _listen(apprise) as said:
-        service = apprise.Apprise.instantiate(address, asset=asset, suppress_exceptions=True)
-    if service is None:
-        scheme = address.partition("://")[0].lower() if "://" in address else ""
-        known = scheme in set(apprise.NotificationManager().schemas())
-        raise ChannelUnusable(
-            f"the Apprise address is not complete for {scheme}://: {_reasons(said, address) or 'see its Apprise page'}"
-            if known
-            else "the Apprise address begins with no service that Apprise knows (mailto://, slack://, json:// …)"
-        )
-    one = apprise.Apprise(asset=asset)
-    one.add(service)
-
-    def send(finding: Finding, message: Message, now: datetime) -> None:
-        _send_apprise(one, service, address, finding, message)
-
-    return send
-
-
-def _send_apprise(one: Any, service: Any, address: str, finding: Finding, message: Message) -> None:
-    apprise = _load_apprise()
-    formats = service.notify_format if isinstance(service.notify_format, tuple) else (service.notify_format,)
-    body, body_format = {
-        "html": (message.html, apprise.NotifyFormat.HTML),
-        "markdown": (message.markdown, apprise.NotifyFormat.MARKDOWN),
-    }.get(str(getattr(formats[0], "value", formats[0])), (message.text, apprise.NotifyFormat.TEXT))
-    severe = finding.severity.rank >= Severity.HIGH.rank
-    kind = apprise.NotifyType.FAILURE if severe else apprise.NotifyType.WARNING
-    with _listen(apprise) as said:
-        try:
-            taken = bool(one.notify(title=message.title, body=body, body_format=body_format, notify_type=kind))
-        except Exception as error:  # a plugin of a foreign service: whatever it raises, the other channels go on
-            raise NotSent(f"Apprise failed with {type(error).__name__}") from None
-    if not taken:
-        raise NotSent(_reasons(said, address) or "the service did not take the message and gave no reason")
-
-
-def _listen(apprise: Any) -> Any:
-    return apprise.LogCapture(level=logging.WARNING, fmt="%(message)s")
-
-
-def _reasons(said: Any, address: str) -> str:
-    lines = [line for line in said.getvalue().splitlines() if "://" not in line]  # those quote the address
-    return inert(scrub(" ".join(lines), address), 300)
+    return open_apprise(channel)
 
 
 def send_test(config: AlertsConfig, now: datetime) -> dict[str, str | None]:

@@ -1,116 +1,42 @@
-"""Which finding goes to which channel, and how long a failed delivery rests.
+"""Which findings go into the outbox, for which channel.
 
-Three reasons keep a stored finding from being told: it is below the channel's severity, it is history (it had ended
-more than `max_age` ago when alerting first could have seen it), or it repeats one that was told within the cool-down.
-None of them touches the finding, which stays in the store; it is simply not put into the outbox. Repeats are noted
-beside it (`STATE`), so that the next message about the same thing can say how many there were. A finding that becomes
-more severe after it was told is told once more: its delivery is then to `channel/severity`.
+What keeps a stored finding from being told is in `alerts.verdict.Reason`. None of it touches the finding, which stays in
+the store; it is simply not put into the outbox. Repeats are noted beside it (`STATE`), so that the next message about the
+same thing can say how many there were; why a channel was not told is kept for good (`WHY`). A finding that becomes more
+severe after it was told is told once more: its delivery is then to `channel/severity`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import blake2b
+from typing import Any
 
-from alerts.config import AlertsConfig, Channel
+from alerts.config import AlertsConfig
+from alerts.follow_up import follow_up
 from alerts.message import channel_of
+from alerts.silence import Silence, silences, silencing
+from alerts.target import Purpose, Target
+from alerts.verdict import Known, Reason, Verdict, decide, escalated, names, news_since
 from store.contract import Delivery, Records
 from store.event import iso
 from store.finding import Finding, Severity
+from store.incident import Incident
 
 STATE = "alerts/state"
-_FIRST_PAUSE = timedelta(seconds=30)
-_LONGEST_PAUSE = timedelta(hours=1)
+WHY = "alerts/why/"  # and the finding's id: channel → reason, what it is folded into, since when
+FOLLOWED = timedelta(days=14)  # so long after its last event an incident is still reminded of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What becomes of one finding on one channel. `reason` is empty if it is told; `into` is what a repeat repeats."""
-
-    finding: Finding
-    channel: str
-    reason: str = ""
-    into: str = ""
-
-
-def news_since(now: datetime, last_pass: datetime | None, max_age: timedelta) -> datetime:
-    """A finding that ended before this is history.
-
-    Counted from the last pass, not from now: what happened while alerting was down for a week is still told, while a
-    month of old logs that is read in afterwards wakes nobody up.
-    """
-    return min(now, last_pass or now) - max_age
-
-
-def names(finding: Finding) -> frozenset[tuple[str, str]]:
-    """Everybody and everything a finding is about, as (subject, name)."""
-    return frozenset((subject, name) for subject, of_it in finding.subjects.items() for name in of_it)
-
-
-def repeats(finding: Finding, told: Finding, cool_down: timedelta) -> bool:
-    """Whether somebody who read `told` learns nothing new from `finding`.
-
-    The same detector and kind, detected within the cool-down of one another, not more severe, and no new name. A second
-    client that attacks the same account is news; the first one carrying on is not.
-    """
-    return (
-        (finding.detector, finding.kind) == (told.detector, told.kind)
-        and abs(finding.detected_at - told.detected_at) < cool_down
-        and finding.severity.rank <= told.severity.rank
-        and names(finding) <= names(told)
-    )
-
-
-def decide(
-    findings: Sequence[Finding],
-    told: Mapping[str, Sequence[Finding]],
-    channels: Sequence[Channel],
-    cool_down: timedelta,
-    given_up: Set[tuple[str, str]] = frozenset(),
-) -> list[Verdict]:
-    """A verdict for each finding on each channel, the earliest detected first.
-
-    `told`: channel → what it has heard or is about to hear; `given_up`: (finding, channel) that could not be told.
-    Neither gets a verdict again.
-    """
-    verdicts = []
-    for channel in channels:
-        heard = list(told.get(channel.name, ()))
-        done = {finding.id for finding in heard} | {id for id, name in given_up if name == channel.name}
-        for finding in sorted(findings, key=lambda one: (one.detected_at, one.id)):
-            if finding.id in done:
-                continue
-            reason, into = "", ""
-            if finding.severity.rank < channel.min_severity.rank:
-                reason = "low_severity"
-            elif (first := next((other for other in heard if repeats(finding, other, cool_down)), None)) is not None:
-                reason, into = "repeat", first.id
-            else:
-                heard.append(finding)
-            verdicts.append(Verdict(finding=finding, channel=channel.name, reason=reason, into=into))
-    return verdicts
-
-
-def escalated(finding: Finding, channel: Channel, told_as: str | None) -> bool:
-    """Whether a finding that was told as `told_as` is worse by now, so that the channel must hear of it again.
-
-    Detectors keep one finding for one cause and day: refused logins that were told as high become critical under the
-    same id when one of them succeeds. That is the message nobody may miss.
-    """
-    if told_as is None or finding.severity.rank < channel.min_severity.rank:
-        return False
-    return finding.severity.rank > Severity(told_as).rank
-
-
-def enqueue_new(store: Records, config: AlertsConfig, now: datetime) -> int:
-    """Put every stored finding that nobody was told of into the outbox, once per channel that wants it, and once more
-    for each time that it became more severe behind the telling.
+def enqueue_new(store: Records, config: AlertsConfig, now: datetime, gather: Callable[[], object] | None = None) -> int:
+    """Put every stored finding that nobody was told of into the outbox, once per channel that wants it, once more for
+    each time that it became more severe behind the telling, and what follows for incidents: reminders, escalation, and
+    the end of alerts.
 
     Called on a timetable; running it again finds nothing new. After a crash the pass is simply made again: what is in
     the outbox already stays as it is. A repeat is judged anew each time, so that one that has become more severe is
-    told after all.
+    told after all. `gather` puts findings into incidents; it is called when one is in none yet.
 
     Returns:
         How many deliveries are new.
@@ -121,26 +47,104 @@ def enqueue_new(store: Records, config: AlertsConfig, now: datetime) -> int:
     last = datetime.fromisoformat(state["last_pass"]) if "last_pass" in state else None
     since = news_since(now, last, config.max_age)
     findings = {finding.id: finding for finding in store.findings(since=since) if finding.end >= since}
-    outbox = store.deliveries()
+    homes = _homes(store, min(since, now - FOLLOWED), findings.values(), gather)
+    outbox, silent = store.deliveries(), silences(store)
     told = _told(store, outbox, findings, since - config.cool_down)
-    given_up = {(one.finding_id, channel_of(one.channel)) for one in outbox if one.state == "failed"}
-    verdicts = decide(list(findings.values()), told, config.channels, config.cool_down, given_up)
-
     told_as = {id: channels for id, channels in state.get("told_as", {}).items() if id in findings}
+    hushed, remembered = _hushed(findings.values(), silent, state.get("silenced", {}), now)
+    for put in outbox:  # what was escalated to a channel is told there again, too, when it becomes more severe
+        if put.state != "failed" and put.finding_id in findings:
+            as_now = str(findings[put.finding_id].severity)
+            told_as.setdefault(put.finding_id, {}).setdefault(channel_of(put.channel), as_now)
+    known = Known(homes=homes if config.group_by == "incident" else {}, hushed=hushed)
+    _what_was_heard(store, known, outbox, findings, told_as)
+    given_up = {(one.finding_id, channel_of(one.channel)) for one in outbox if one.state == "failed"}
+    verdicts = decide(list(findings.values()), told, config.channels, config.cool_down, given_up, known)
+
     first = [one for one in verdicts if not one.reason]
     for one in first:
         told_as.setdefault(one.finding.id, {})[one.channel] = str(one.finding.severity)
     if first:  # before the outbox: after a crash in between an escalation is still seen as one
         store.put_note(STATE, {**state, "told_as": told_as})
     new = sum(store.enqueue(one.finding.id, [one.channel], now) for one in first)
-    new += _tell_again(store, findings.values(), config, outbox, told_as, now)
+    new += _tell_again(store, findings.values(), config, outbox, told_as, now, known)
+    new += follow_up(store, config, now, homes.values(), outbox, silent)
     spared: dict[str, dict[str, str]] = {}
     for one in verdicts:
-        if one.into:
+        if one.reason in (Reason.REPEAT, Reason.INCIDENT):
             spared.setdefault(one.finding.id, {})[one.channel] = one.into
+    whys = _keep_why(store, verdicts, state.get("why", {}), now)
     last_pass = max(now, last) if last else now
-    store.put_note(STATE, {"last_pass": iso(last_pass), "folded": spared, "told_as": told_as})
+    kept = {"folded": spared, "told_as": told_as, "silenced": remembered, "why": whys}
+    store.put_note(STATE, {"last_pass": iso(last_pass), **kept})
     return new
+
+
+def _homes(
+    store: Records, since: datetime, findings: Iterable[Finding], gather: Callable[[], object] | None
+) -> dict[str, Incident]:
+    """Finding → incident, of all incidents that may still need somebody."""
+
+    def read() -> dict[str, Incident]:
+        return {id: one for one in store.incidents(since=since) for id in one.findings}
+
+    homes = read()
+    if gather and any(one.severity.rank >= Severity.MEDIUM.rank and one.id not in homes for one in findings):
+        gather()
+        homes = read()
+    return homes
+
+
+def _hushed(
+    findings: Iterable[Finding], silent: Sequence[Silence], before: Mapping[str, Any], now: datetime
+) -> tuple[dict[str, str], dict[str, Any]]:
+    """Finding → silence, and the same with the severity, to be remembered: what was silenced stays so when the silence is
+    over, unless it becomes more severe."""
+    hushed, remembered = {}, {}
+    for finding in findings:
+        silence, old = silencing(finding, silent, now), before.get(finding.id)
+        if silence is not None:
+            remembered[finding.id] = {"by": silence.id, "as": str(finding.severity)}
+        elif old is not None and finding.severity.rank <= Severity(old["as"]).rank:
+            remembered[finding.id] = old
+        else:
+            continue
+        hushed[finding.id] = remembered[finding.id]["by"]
+    return hushed, remembered
+
+
+def _what_was_heard(
+    store: Records,
+    known: Known,
+    outbox: Sequence[Delivery],
+    findings: Mapping[str, Finding],
+    told_as: Mapping[str, Mapping[str, str]],
+) -> None:
+    for delivery in outbox:
+        if delivery.state == "failed" or delivery.finding_id not in known.homes:
+            continue
+        target = Target.read(delivery.channel)
+        finding = findings.get(delivery.finding_id) or store.finding(delivery.finding_id)
+        if finding is not None and target.purpose is not Purpose.RESOLVED:
+            severity = told_as.get(finding.id, {}).get(target.channel, str(finding.severity))
+            known.heard(target.channel, finding, Severity(severity))
+
+
+def _keep_why(
+    store: Records, verdicts: Iterable[Verdict], before: Mapping[str, Mapping[str, str]], now: datetime
+) -> dict[str, dict[str, str]]:
+    """Write down why a channel is not told, where that is new; returns what is known of it for the next pass."""
+    whys: dict[str, dict[str, str]] = {}
+    for one in verdicts:
+        if one.reason:
+            whys.setdefault(one.finding.id, {})[one.channel] = f"{one.reason} {one.into}".strip()
+    for id, channels in whys.items():
+        if channels != before.get(id):
+            kept = store.note(WHY + id) or {}
+            changed = {name: why for name, why in channels.items() if kept.get(name, {}).get("why") != why}
+            if changed:
+                store.put_note(WHY + id, {**kept, **{n: {"why": w, "at": iso(now)} for n, w in changed.items()}})
+    return whys
 
 
 def _tell_again(
@@ -150,16 +154,20 @@ def _tell_again(
     outbox: Sequence[Delivery],
     told_as: dict[str, dict[str, str]],
     now: datetime,
+    known: Known,
 ) -> int:
     waiting = {(one.finding_id, channel_of(one.channel)) for one in outbox if one.state == "pending"}
     new = 0
     for finding in findings:
         for channel in config.channels:
+            if finding.id in known.hushed or known.knows(channel.name, finding):
+                continue
             if escalated(finding, channel, told_as.get(finding.id, {}).get(channel.name)):
                 # What still waits is composed when it is sent, and says the new severity by itself.
                 if (finding.id, channel.name) not in waiting:
                     new += store.enqueue(finding.id, [f"{channel.name}/{finding.severity}"], now)
                 told_as[finding.id][channel.name] = str(finding.severity)
+                known.heard(channel.name, finding, finding.severity)
     return new
 
 
@@ -210,32 +218,3 @@ def folded_before(finding: Finding, channel: str, spared: Sequence[Folded]) -> i
         and (one.finding.detector, one.finding.kind) == (finding.detector, finding.kind)
         and (not mine or names(one.finding) & mine)
     )
-
-
-def retry_pause(attempts: int, key: str, asked_seconds: float | None = None) -> timedelta:
-    """How long a delivery rests after its `attempts`-th failure: 30 s, doubled each time up to an hour, ± 20 %.
-
-    The jitter comes from the delivery's own key, so that a hundred messages that failed together do not come back
-    together, and the pause is still the same when it is worked out again. Never shorter than what the channel
-    asked for.
-    """
-    pause = min(_FIRST_PAUSE * 2.0 ** min(attempts - 1, 20), _LONGEST_PAUSE)
-    byte = blake2b(f"{key}\x1f{attempts}".encode(), digest_size=2).digest()
-    pause *= 0.8 + 0.4 * int.from_bytes(byte) / 65535
-    return max(pause, timedelta(seconds=min(asked_seconds or 0.0, 86400.0)))
-
-
-def repair_pause(key: str) -> timedelta:
-    """How long a delivery rests when the channel's settings are wrong: a person has to act first."""
-    return retry_pause(20, key)
-
-
-def within_rate(waiting: int, outbox: Sequence[Delivery], channel: Channel, now: datetime) -> int:
-    """How many of `waiting` deliveries may go out now under the channel's limit per hour."""
-    hour_ago = now - timedelta(hours=1)
-    lately = sum(
-        1
-        for one in outbox
-        if channel_of(one.channel) == channel.name and one.sent_at is not None and one.sent_at > hour_ago
-    )
-    return max(0, min(waiting, channel.max_per_hour - lately))

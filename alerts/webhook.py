@@ -13,8 +13,11 @@ from alerts.config import Channel
 from alerts.errors import ChannelUnusable
 from alerts.message import Message
 from alerts.post import post
+from alerts.target import Purpose
 from store.event import iso
 from store.finding import Finding
+
+_TYPES = {Purpose.REMINDER: "incident.reminder", Purpose.ESCALATION: "incident.escalation"}
 
 
 def send(channel: Channel, finding: Finding, message: Message, now: datetime) -> None:
@@ -39,13 +42,15 @@ def send(channel: Channel, finding: Finding, message: Message, now: datetime) ->
 def body_of(finding: Finding, message: Message) -> bytes:
     """The finding as on the command line, untouched: a program reads it, and escaping is up to whoever shows it."""
     content = {
-        "type": "finding.detected",
+        "type": _TYPES.get(message.purpose, "finding.detected"),
         "timestamp": iso(finding.detected_at),
         "data": {
             "key": message.key,
             "title": message.title,
             "link": message.link,
             "runbook": message.runbook,
+            "incident": message.thread if message.thread != finding.id else None,
+            "acknowledge": message.acknowledge,
             "finding": finding.as_json(),
         },
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from analytics.expectation import Expectation
 from store.durations import Span
 
 
@@ -19,6 +20,9 @@ class AnalyticsConfig(BaseModel):
     detect_every: Span = Field(timedelta(minutes=1), gt=timedelta(0), description="how often detection runs")
     alerts_per_week: float = Field(
         3.0, gt=0, le=1000, description="how many false alarms a week each statistical detector may cost, registry-wide"
+    )
+    expect: tuple[Expectation, ...] = Field(
+        (), description="what should happen regularly, and is missed if it does not"
     )
     overlap: Span = Field(
         timedelta(minutes=10),

@@ -22,6 +22,7 @@ from regsight.commands import (
     rules,
     running,
     showing,
+    silences,
     watching,
 )
 
@@ -71,6 +72,7 @@ for module in (
     reporting,
     dashboards,
     alerting,
+    silences,
     ):
     module.register(app)
 

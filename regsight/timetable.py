@@ -7,17 +7,22 @@ downtime and a missing one is seen.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from alerts.chart import chart_of
+from alerts.measure import measure_incidents
 from alerts.notify import deliver
 from alerts.policy import enqueue_new
 from alerts.telemetry import AlertsTelemetry
+from analytics.absence import Watched, watch_absence
 from analytics.drift import watch_formats
-from analytics.incidents import LOOK_BACK, gather
+from analytics.incidents import LOOK_BACK, gather, times
+from analytics.integrity import watch_integrity
 from analytics.jobs import detect_now, run_job
 from analytics.telemetry import AnalyticsTelemetry
 from store.errors import StoreError
@@ -29,11 +34,15 @@ if TYPE_CHECKING:
     from regsight.config import Settings
     from regsight.web.state import JobRow
     from store.contract import Store
+    from store.incident import Incident
 
 log = logging.getLogger(__name__)
 
 NOTIFY_EVERY = timedelta(seconds=5)
+ABSENCE_EVERY = timedelta(minutes=5)
 MAINTAIN_EVERY = timedelta(hours=1)
+VERIFY_EVERY = timedelta(hours=6)
+VERIFY_BYTES = 1 << 30  # of the logs, at most, each time
 CAUGHT_UP_AT_MOST = 30  # missed runs of a report that are made good; older ones are named in the log
 LEASE_NAME = "timetable"
 LEASE_SPAN = timedelta(seconds=60)
@@ -72,6 +81,8 @@ class Timetable:
             # The defaults drop a run that is a second late; here a late run is better than none, and covers several.
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
+        self._gathering = threading.Lock()
+        self._up_since = datetime.now(UTC)
         self.jobs = self._jobs()
 
     def start(self) -> None:
@@ -121,6 +132,8 @@ class Timetable:
             Job("detect", self._settings.analytics.detect_every, self._detect),
             Job("notify", NOTIFY_EVERY, self._notify, in_ledger=False),
             Job("maintain", MAINTAIN_EVERY, self._maintain),
+            Job("absence", ABSENCE_EVERY, self._absence),
+            Job("verify", VERIFY_EVERY, self._verify),
         ]
         if self._settings.reports.folder is not None:
             day = timedelta(days=1)
@@ -180,26 +193,61 @@ class Timetable:
     def _detect(self, now: datetime) -> str:
         found = detect_now(self._store, self._detectors, now, self._analytics, self._settings.analytics.overlap)
         found += watch_formats(self._store, now, self._analytics)
-        changed = gather(self._store, now - LOOK_BACK)
+        found += watch_integrity(self._store, now, self._analytics)
+        changed = self._gather(now)
+        measure_incidents(self._store, self._alerts, now, times)
         return f"{len(found)} findings new or updated, {len(changed)} incidents"
 
+    def _gather(self, now: datetime) -> list[Incident]:
+        with self._gathering:  # two at once could make two incidents of one
+            return gather(self._store, now - LOOK_BACK)
+
+    def _absence(self, now: datetime) -> str:
+        jobs = [
+            Watched(job.name, timedelta(days=1) if job.daily_at else job.every, job.name == "report")
+            for job in self.jobs
+            if job.in_ledger
+        ]
+        expected = self._settings.analytics.expect
+        found = watch_absence(self._store, now, jobs, expected, self._up_since, self._analytics)
+        return f"{len(found)} findings new or updated"
+
     def _notify(self, now: datetime) -> str:
-        queued = enqueue_new(self._store, self._settings.alerts, now)
-        done = deliver(self._store, self._settings.alerts, now, self._alerts)
+        alerts = self._settings.alerts
+        queued = enqueue_new(self._store, alerts, now, partial(self._gather, now))
+        done = deliver(self._store, alerts, now, self._alerts, partial(chart_of, self._store))
         return f"{queued} queued, {done.sent} sent, {done.retried} to try again, {done.failed} given up"
 
     def _maintain(self, now: datetime) -> str:
-        done = self._store.maintain(now, self._settings.store.keep)
+        done = self._store.maintain(now, self._settings.store.keep, self._settings.store.keep_rollups)
         return ", ".join(f"{name} {count}" for name, count in done.items()) or "nothing to do"
 
-    def _report(self, due: datetime) -> str:
-        from analytics.reports.write import write_report
+    def _verify(self, now: datetime) -> str:
+        """What was read lately against the logs; the rows are looked at by `regsight verify`."""
+        from collector.verify import tell, verify
 
-        folder = self._settings.reports.folder
-        assert folder is not None
-        folder.mkdir(parents=True, exist_ok=True)
-        out = folder / f"regsight-{due:%Y-%m-%d}.html"
-        return str(write_report(self._store, due - self._settings.reports.span, due, out, due))
+        found = verify(self._store, now - 2 * VERIFY_EVERY, rows=False, most_bytes=VERIFY_BYTES)
+        wrong = tell(self._store, found, now)
+        return f"{sum(checked.same for checked in found):,} bytes as they were read, {wrong} places that are not"
+
+    def _report(self, due: datetime) -> str:
+        """The report of the day; on its weekday that of the week, on the first the auditor's of the month before."""
+        from analytics.reports.write import write_audit, write_report
+        from regsight.config import Weekday
+        from regsight.periods import last_period
+
+        reports = self._settings.reports
+        assert reports.folder is not None
+        day = reports.folder / f"regsight-{due:%Y-%m-%d}.html"
+        written = [write_report(self._store, due - reports.span, due, day, due, reports.formats)]
+        if reports.weekly_on == get_args(Weekday)[due.weekday()]:
+            week = day.with_stem(f"regsight-week-{due:%Y-%m-%d}")
+            written.append(write_report(self._store, due - timedelta(days=7), due, week, due, reports.formats))
+        if reports.monthly_audit and due.day == 1:
+            since, until = last_period("month", due)
+            month = day.with_stem(f"regsight-audit-{since:%Y-%m}")
+            written.append(write_audit(self._store, since, until, month, due, reports.formats))
+        return ", ".join(map(str, written))
 
 
 def _clock() -> datetime:

@@ -26,6 +26,7 @@ class Receiver:
     def __init__(self, port: int = 0) -> None:
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.answers: list[tuple[int, dict[str, str]]] = []
+        self.given: list[int] = []  # the status of each answer, in the order of `requests`
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -33,6 +34,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 outer.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
                 status, headers = outer.answers.pop(0) if outer.answers else (200, {})
+                outer.given.append(status)
                 self.send_response(status)
                 for name, value in {"Content-Length": "0", **headers}.items():
                     self.send_header(name, value)
@@ -48,9 +50,10 @@ class Receiver:
         self._thread.start()
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
 
 
 @pytest.fixture

@@ -13,13 +13,22 @@ from prometheus_client import CollectorRegistry
 
 from alerts.config import AlertsConfig
 from alerts.message import runbook_link
+from analytics.explain import CAUSES
+from analytics.rules.load import pack
+from analytics.rules.model import Rule
 from collector.telemetry import CollectorTelemetry
+from regsight.detector_page import page as detector_page
+from regsight.rule_pages import pages
 from store.event import BY_ECS
 
 from .conftest import make_finding
 
 ROOT = Path(__file__).parents[2]
-DETECTORS = sorted(file for file in (ROOT / "analytics" / "detectors").glob("*.py") if file.stem != "__init__")
+# Rules have a page each: see below.
+DETECTORS = sorted(
+    file for file in (ROOT / "analytics" / "detectors").glob("*.py") if file.stem not in ("__init__", "rules")
+)
+DETECTORS.append(ROOT / "analytics" / "absence.py")
 
 
 def page(detector: Path) -> str:
@@ -67,9 +76,43 @@ def test_every_detector_has_a_page_with_a_heading_for_each_kind(detector: Path) 
 @pytest.mark.parametrize("detector", DETECTORS, ids=lambda file: file.stem)
 def test_every_query_uses_names_that_exist(detector: Path) -> None:
     """Options of `regsight events`, fields of the event, and metrics of the collector."""
+    check_queries(page(detector))
+
+
+@pytest.mark.parametrize("rule", pack(), ids=lambda rule: rule.id)
+def test_every_rule_has_a_page(rule: Rule) -> None:
+    """The link of its findings leads there; the page has queries that can be asked, and says what to do."""
+    link = runbook_link(make_finding(detector="rules", kind=rule.id), AlertsConfig())
+    text = (ROOT / link.partition("#")[0]).read_text()
+    assert len(text.splitlines()) <= 90
+    for heading in ("## Check", "## Contain", "## When it is harmless"):
+        assert heading in text
+    assert rule.description in text and rule.next_step in text
+    check_queries(text)
+
+
+def test_the_pages_of_the_rules_are_up_to_date() -> None:
+    """`python -m regsight.rule_pages` was run after the last change of a rule, and no page is left of one that is gone."""
+    folder = ROOT / "docs" / "runbooks"
+    written = pages()
+    for name, text in written.items():
+        assert (folder / name).read_text() == text, name
+    assert {f"rules/{path.name}" for path in (folder / "rules").iterdir()} == written.keys() - {"rules.md"}
+
+
+def test_the_page_of_the_detectors_is_up_to_date() -> None:
+    """`python -m regsight.detector_page` was run after the last change of a detector or rule."""
+    assert (ROOT / "docs" / "detectors.md").read_text() == detector_page()
+
+
+def test_every_kind_has_causes() -> None:
+    """What a finding says it may be; rules bring their own."""
+    assert set().union(*map(kinds, DETECTORS)) <= set(CAUSES)
+
+
+def check_queries(text: str) -> None:
     from regsight.commands.showing import events
 
-    text = page(detector)
     options = {f"--{name}" for name in inspect.signature(events).parameters}
     commands = [line for block in blocks(text, "sh") for line in block.splitlines()]
     assert commands and all(line.startswith("regsight events ") for line in commands)
@@ -80,9 +123,17 @@ def test_every_query_uses_names_that_exist(detector: Path) -> None:
     assert queries
     for query in queries:
         used = set(re.findall(r'"field": "([^"]+)"', json.dumps(query)))
-        for clause in query["query"]["bool"]["filter"]:
-            used |= set(next(iter(clause.values())))
+        clauses = [one for of_it in query["query"]["bool"].values() for one in of_it]
+        while clauses:
+            ((how, what),) = clauses.pop().items()
+            if how == "bool":
+                clauses += what["should"]
+            elif how != "exists":
+                used |= set(what)
         assert used and used <= set(BY_ECS), used - set(BY_ECS)
+    for block in blocks(text, "lucene"):
+        named = set(re.findall(r"([@\w.]+):", block)) - {"_exists_"}
+        assert named <= set(BY_ECS), named - set(BY_ECS)
 
     registry = CollectorRegistry()
     CollectorTelemetry(registry)

@@ -12,11 +12,13 @@ import pytest
 import urllib3
 from servers.presence import program
 
-# group_wait 0 and a receiver that goes nowhere: the tests read the API, nobody is notified.
+# group_wait 0 and a receiver that goes nowhere: most tests read the API, and nobody is notified.
 _SETTINGS = """\
 route:
   receiver: nobody
+  group_by: ["..."]
   group_wait: 0s
+  group_interval: 1s
 receivers:
   - name: nobody
 """
@@ -29,10 +31,17 @@ class Alertmanager:
         self.url = f"http://127.0.0.1:{port}"
         self._folder, self._port, self._binary = folder, port, binary
         self._process: subprocess.Popen[bytes] | None = None
+        self._receiver = ""
+
+    def notify(self, url: str) -> None:
+        """Start anew, with a receiver that Alertmanager tells of what fires and what is over."""
+        self._receiver = f"    webhook_configs:\n      - url: {url}\n        send_resolved: true\n"
+        self.stop()
+        self.start()
 
     def start(self) -> None:
         settings = self._folder / "alertmanager.yml"
-        settings.write_text(_SETTINGS)
+        settings.write_text(_SETTINGS + self._receiver)
         with (self._folder / "alertmanager.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
