@@ -16,6 +16,7 @@ from analytics.config import AnalyticsConfig
 from analytics.detector import Detector
 from analytics.errors import UnknownDetector
 from analytics.judge import judge
+from analytics.marks import marks
 from analytics.replay import EPOCH, Replay, floor
 from analytics.rules.load import in_force
 from analytics.telemetry import AnalyticsTelemetry
@@ -25,6 +26,7 @@ from store.finding import Finding
 
 log = logging.getLogger(__name__)
 
+SIMILAR_WITHIN = timedelta(days=90)  # how far back similar findings are looked for
 JUDGED_NOTE = "analytics.judged_until"
 MOST_MISSED = 500  # due moments that `missed` names at most: after a month off, the last ones matter
 
@@ -76,13 +78,21 @@ def detect_span(
     def known(id: str) -> Finding | None:
         return stored.get(id) or store.finding(id)
 
+    said = marks(store)
+    before: list[Finding] = []
+
+    def past() -> list[Finding]:
+        if not before:  # asked for only where something is found
+            before.extend(store.findings(since=since - SIMILAR_WITHIN))
+        return [*before, *stored.values()]
+
     steps = _steps(detectors, since, until)
     for number, (step, due) in enumerate(steps, start=1):
         for detector, start in due:
             began = time.perf_counter()
             suspicions = detector.detect(reader, start, step)
             spent[detector.name] += time.perf_counter() - began
-            for finding in judge(detector, suspicions, step, known):
+            for finding in judge(detector, suspicions, step, known, said, past):
                 if store.put_finding(finding):
                     new.add(finding.id)
                 stored[finding.id] = finding

@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from analytics.detector import Detector, Suspicion
+from analytics.explain import causes_of, query_of, similar_to
+from analytics.marks import Mark, marked
 from store.finding import Finding, finding_id
 
 MOST_EVIDENCE = 50
 
 
 def judge(
-    detector: Detector, suspicions: Iterable[Suspicion], now: datetime, known: Callable[[str], Finding | None]
+    detector: Detector,
+    suspicions: Iterable[Suspicion],
+    now: datetime,
+    known: Callable[[str], Finding | None],
+    marks: Sequence[Mark] = (),
+    past: Callable[[], Iterable[Finding]] = tuple,
 ) -> list[Finding]:
     """The findings that are new or have changed by these suspicions, in the order of their first suspicion.
 
     `known` gives the finding stored under an id. A finding that goes on keeps its id and its first `detected_at`, grows
-    in span, subjects and evidence, and takes severity, score and sentences from the stronger of the two.
+    in span, subjects and evidence, and takes severity, score and sentences from the stronger of the two. What people said
+    of others like it (`marks`) is applied first; `past` gives the findings among which similar ones are looked for.
     """
     changed: dict[str, Finding] = {}
     for suspicion in suspicions:
-        fresh = _finding(detector, suspicion, now)
+        fresh = marked(_finding(detector, suspicion, now), marks, now)
         before = changed.get(fresh.id) or known(fresh.id)
         merged = fresh if before is None else merge(before, fresh)
+        similar = similar_to(merged, past(), marks) if before is None else before.similar
+        merged = replace(merged, query=query_of(merged), causes=causes_of(merged, similar), similar=similar)
         if merged != before:
             changed[merged.id] = merged
     return list(changed.values())

@@ -39,6 +39,7 @@ class Replay:
     _frames: dict[Hashable, pd.DataFrame] = field(default_factory=dict)
     _events: dict[Hashable, tuple[list[datetime], list[dict[str, Any]]]] = field(default_factory=dict)
     _memory: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
+    _span: tuple[datetime, datetime] | None = None
 
     def memo(self, kind: str, key: Hashable, compute: Callable[[], T]) -> T:
         """What `compute` gave for `key`; only the newest key of each kind is kept, since time only goes forward."""
@@ -62,8 +63,8 @@ class Replay:
         cut = found[bisect_left(times, query.since) : bisect_left(times, query.until)]
         yield from reversed(cut) if query.newest_first else cut
 
-    def parts(self, query: EventQuery) -> Iterator[dict[str, Any]]:
-        return self.store.parts(query)
+    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+        return self.store.parts(query, numbered_by=numbered_by)
 
     def counts(
         self, since: datetime, until: datetime, by: Sequence[str], width: timedelta | None = None
@@ -88,7 +89,9 @@ class Replay:
         return frame[(starts >= since) & (starts < until)]
 
     def span(self) -> tuple[datetime, datetime] | None:
-        return self.store.span()
+        if self._span is None:
+            self._span = self.store.span()
+        return self._span
 
     def total(self) -> int:
         return self.store.total()

@@ -15,7 +15,12 @@ from urllib.parse import unquote
 
 from collector.errors import Ambiguous, LineError, Unreadable
 from collector.harbor_logger import LoggerLine
-from collector.harbor_operations import action_of_operation, result_of_operation, subject_of_operation
+from collector.harbor_operations import (
+    action_of_operation,
+    result_of_operation,
+    subject_of_operation,
+    target_of_operation,
+)
 from collector.image_reference import read_image
 from collector.lines import moment, word
 from collector.sheet import numbered_event_id
@@ -77,6 +82,7 @@ def audit_event(text: str, line: LoggerLine) -> Event:
             raise Unreadable("an audit line without its end")
         described = description if description and _NAMED_WHOLLY.fullmatch(description) else None
         event |= subject_of_operation(kind, word(resource), described)
+        event |= target_of_operation(kind, operation, word(resource))
     return event
 
 

@@ -30,6 +30,7 @@ _BY_RESOURCE: dict[str, Action] = {
     "member": Action.PERMISSION,
     "robot": Action.PERMISSION,
 }
+_CHANGES = {"create": "created", "update": "changed", "delete": "deleted"}
 _ROBOT_OF_PROJECT = re.compile(r"[^$]{0,100}\$([^+]{1,255})\+")
 
 
@@ -44,6 +45,14 @@ def result_of_operation(succeeded: bool, action: Action) -> Event:
     if action is Action.LOGIN:
         return {"outcome": Outcome.DENIED.value, "reason": BAD_CREDENTIALS}
     return {"outcome": Outcome.FAILURE.value}
+
+
+def target_of_operation(resource_type: str, operation: str, resource: str | None) -> Event:
+    """Which account, robot, project or setting was changed, and how; nothing for images, and for what people only use."""
+    end = _CHANGES.get(operation)
+    if (resource_type, operation) in _ACTIONS or resource_type not in _BY_RESOURCE or not resource or end is None:
+        return {}
+    return {"target": resource, "change": f"{resource_type}_{end}"}
 
 
 def subject_of_operation(resource_type: str, resource: str | None, description: str | None) -> Event:

@@ -43,6 +43,25 @@ _SETTINGS = re.compile(
 )
 _ENDS = re.compile(r"(.+)_(failed|failure|success|started|requested|cancelled)")
 _OUTCOMES = {"success": Outcome.SUCCESS, "started": Outcome.UNKNOWN, "requested": Outcome.UNKNOWN}
+_CHANGES = {
+    "create_robot": "robot_created",
+    "delete_robot": "robot_deleted",
+    "regenerate_robot_token": "robot_changed",
+    "user_create": "user_created",
+    "user_delete": "user_deleted",
+    "user_disable": "user_disabled",
+    "user_enable": "user_enabled",
+    "user_change_password": "user_changed",
+    "user_change_email": "user_changed",
+    "user_change_name": "user_changed",
+    "org_create": "organization_created",
+    "org_delete": "organization_deleted",
+    "org_add_team_member": "member_created",
+    "org_remove_team_member": "member_deleted",
+    "add_repo_permission": "permission_created",
+    "change_repo_permission": "permission_changed",
+    "delete_repo_permission": "permission_deleted",
+}
 # Only a missing right makes a row of these; other failures of a push make none.
 _REFUSED = frozenset((Action.PULL, Action.PUSH, Action.UNTAG, Action.LOGIN))
 
@@ -55,6 +74,11 @@ def meaning(kind: str) -> tuple[Action, Outcome]:
     if end in ("failed", "failure") and action in _REFUSED:
         return action, Outcome.DENIED
     return action, _OUTCOMES.get(end, Outcome.FAILURE)
+
+
+def change_of(kind: str) -> str | None:
+    """`robot_deleted`, `user_created` … of a kind about an account; None for all others."""
+    return _CHANGES.get(kind)
 
 
 def _family(kind: str) -> Action:

@@ -203,7 +203,8 @@ class App:
         from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
         from regsight.sources import lag_of
-        from regsight.web.state import WebState
+        from regsight.web.access import web_access
+        from regsight.web.state import HOSTS, WebState
 
         return WebState(
             store=self.store,
@@ -212,6 +213,10 @@ class App:
             metrics=lambda: (generate_latest(self.registry), CONTENT_TYPE_LATEST),
             ready=self._ready,
             token=secret(self.settings.web.token_file),
+            access=web_access(self.settings.web),
+            hosts=(*HOSTS, *(host.lower() for host in self.settings.web.hosts)),
+            ack_secret=self.settings.alerts.ack_secret,
+            settings=lambda: self.settings.model_dump(mode="json"),
         )
 
     def _ready(self) -> tuple[bool, str]:

@@ -154,6 +154,8 @@ FIELDS: tuple[Field, ...] = (
     Field("media_type", "oci.media_type", "string", "media type of the manifest or blob"),
     Field("size_bytes", "oci.size", "int", "size of the manifest or blob itself", "bytes"),
     Field("from_repository", "oci.mount.from", "string", "repository a blob was mounted from"),
+    Field("target", "oci.target", "string", "account, robot, project or policy that was changed"),
+    Field("change", "oci.change", "string", "what became of it: user_created, robot_deleted, project_changed …"),
     Field("error_code", "error.code", "string", "the registry's error code"),
     Field("error_message", "error.message", "string", "its message", index=False),
     Field("stream", "oci.stream", "string", "id of the stream the line is from"),
@@ -218,6 +220,8 @@ class Event(TypedDict, total=False):
     media_type: str | None
     size_bytes: int | None
     from_repository: str | None
+    target: str | None
+    change: str | None
     error_code: str | None
     error_message: str | None
     stream: str

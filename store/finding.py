@@ -52,6 +52,9 @@ class Finding:
     evidence: list[str] = field(default_factory=list)
     explanation: str = ""
     next_step: str = ""
+    query: str = ""  # the command that shows its events
+    causes: list[str] = field(default_factory=list)  # likely ones, with what speaks for and against
+    similar: list[str] = field(default_factory=list)  # ids of earlier ones, and what they were marked as
 
     def as_json(self) -> dict[str, Any]:
         """The finding with the field names of the command line's JSON; times as ISO 8601 UTC."""
@@ -71,6 +74,9 @@ class Finding:
             "evidence": list(self.evidence),
             "explanation": self.explanation,
             "next_step": self.next_step,
+            "query": self.query,
+            "causes": list(self.causes),
+            "similar": list(self.similar),
         }
 
     @staticmethod
@@ -92,6 +98,9 @@ class Finding:
             evidence=list(data["evidence"]),
             explanation=data["explanation"],
             next_step=data["next_step"],
+            query=data.get("query", ""),  # findings of older releases have none of these
+            causes=list(data.get("causes", [])),
+            similar=list(data.get("similar", [])),
         )
 
 

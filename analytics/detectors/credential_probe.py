@@ -6,7 +6,7 @@ repositories forbidden to one client. A success behind it makes it critical. Doe
 requests without credentials. Needs no history, but tells people from attackers better with a week of it: an account
 that is at home at an address (it succeeded from there before) and fails now has an expired token or tired fingers, not
 an attacker. Method: exact bookkeeping with counts that no person reaches by mistyping (2 to 4 times). First check: was
-it the account's owner?
+it the account's owner? Never sees: a stolen password that fits at once, and tries against a login that another system keeps.
 """
 
 from __future__ import annotations

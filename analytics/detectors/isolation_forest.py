@@ -111,12 +111,10 @@ class ActorHours:
         known_days = (day - past.index.get_level_values(1).min()) / DAY
         if known_days < _FEWEST_DAYS:
             return None
-        from sklearn.ensemble import IsolationForest
-
-        forest = IsolationForest(n_estimators=100, max_samples=256, random_state=0)
+        fitted = forest(len(past)).fit(past.to_numpy())
         # scikit-learn scores the other way round: lower is stranger
-        before = -forest.fit(past.to_numpy()).score_samples(past.to_numpy())
-        scores = -forest.score_samples(today.to_numpy())
+        before = -fitted.score_samples(past.to_numpy())
+        scores = -fitted.score_samples(today.to_numpy())
         proposed = _PROPOSALS * self.alerts_per_week * known_days / 7
         return _Day(
             features=today,
@@ -139,6 +137,13 @@ class ActorHours:
             else:
                 found += [_suspicion(store, day, row, odd[row], hour) for row in of_kind]
         return found
+
+
+def forest(rows: int) -> Any:
+    """An isolation forest to be fitted on so many rows, always the same one."""
+    from sklearn.ensemble import IsolationForest
+
+    return IsolationForest(n_estimators=100, max_samples=min(256, rows), random_state=0)
 
 
 def _robust_z(values: pd.Series[Any], past: pd.DataFrame) -> pd.Series[Any]:

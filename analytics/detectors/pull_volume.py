@@ -5,7 +5,8 @@ sources at once, which are mostly scale-outs, releases or retries and are told w
 logged with their actor or address. Speaks after two days of history; until a subject is known for a week it borrows
 from its cohort. Method: negative-binomial tail over a robust seasonal mean, judged in sliding hours every five minutes,
 with the threshold set on weeks that the mean was not learned from, one budget for the whole registry; a subject must
-also exceed all its earlier days but one.
+also exceed all its earlier days but one. Never sees: a few pulls a day more than usual, and pulls that the log does not
+have (a node that holds the image already).
 """
 
 from __future__ import annotations

@@ -69,7 +69,12 @@ def rules_of(text: str) -> list[dict[str, Any]]:
         return found + [_correlated(one) for one in correlations]
     except SigmaError as error:
         raise NotOurs(str(error)) from None
-    except (AttributeError, TypeError, ValueError, YAMLError) as error:  # what pySigma and YAML give for texts that are no rules
+    except (
+        AttributeError,
+        TypeError,
+        ValueError,
+        YAMLError,
+    ) as error:  # what pySigma and YAML give for texts that are no rules
         raise NotOurs(f"no Sigma rule: {error}") from None
 
 

@@ -75,7 +75,7 @@ class _Samples:
             ):
                 yield row
 
-    def parts(self, query: EventQuery) -> Iterator[dict[str, Any]]:
+    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         return self.events(query)
 
     def counts(

@@ -11,6 +11,8 @@ from regsight.commands.options import ConfigFile, Json, Since, StoreUrl, Until, 
 
 findings_app = typer.Typer(no_args_is_help=True, help="What was found.", rich_markup_mode=None)
 
+marks_app = typer.Typer(no_args_is_help=True, help="What was said of findings.", rich_markup_mode=None)
+
 
 def detect(
     since: Since = None,
@@ -142,7 +144,10 @@ def show_finding(
             "observed": finding.observed,
             "expected": finding.expected,
             "why": finding.explanation,
+            **{f"cause {place}": cause for place, cause in enumerate(finding.causes, start=1)},
             "check first": finding.next_step,
+            "like it": "; ".join(finding.similar) or "none before",
+            "its events": finding.query,
             "told": ", ".join(f"{d.channel} ({d.state})" for d in told) or "nobody yet",
         }
     )
@@ -166,7 +171,122 @@ def show_finding(
     )
 
 
+@findings_app.command("ack")
+def acknowledge(
+    id: Annotated[str, typer.Argument(metavar="ID", help="As `regsight findings list` shows it.")],
+    expected: Annotated[bool, typer.Option("--expected", help="That was us: the like of it informs only.")] = False,
+    attack: Annotated[bool, typer.Option("--attack", help="It was one: the like of it says so.")] = False,
+    not_now: Annotated[
+        bool, typer.Option("--not-now", help="Not for a while (a day): the like of it informs only.")
+    ] = False,
+    span: Annotated[str | None, typer.Option("--for", metavar="SPAN", help="How long: 30d, 12h …")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="What it is bound to: actor, client or repository; else the first that is named.")
+    ] = None,
+    by: Annotated[str, typer.Option(help="Who says so; your user name when left out.")] = "",
+    note: Annotated[str, typer.Option(help="What you know, for the others.")] = "",
+    store: StoreUrl = None,
+    config: ConfigFile = None,
+    json: Json = False,
+) -> None:
+    """Say what a finding was. It holds for findings of the same kind about the same actor (client, repository), for a time."""
+    from analytics import marks
+    from regsight.commands.incidents import _me
+    from regsight.terminal import say, write_json
+    from store.durations import duration
+
+    chosen = [one for one, wanted in zip(marks.Verdict, (expected, attack, not_now), strict=True) if wanted]
+    if len(chosen) != 1:
+        raise UsageError("say one of --expected, --attack, --not-now")
+    try:
+        lasting = duration(span) if span is not None else None
+    except ValueError as error:
+        raise UsageError(f"--for: {error}") from None
+    target = opened(config, store)
+    try:
+        finding = target.finding(id)
+        if finding is None:
+            raise UsageError(f"no finding {id!r}: `regsight findings list` shows those there are")
+        bound = subject or marks.subject_of(finding)
+        named = len(finding.subjects.get(bound or "", []))
+        if bound is None or not 0 < named <= marks.MOST_NAMES:
+            raise UsageError(
+                f"--subject: it names {named} of that sort; choose one of actor, client, repository that it names"
+            )
+        now = datetime.now(UTC)
+        mark = marks.make(finding, chosen[0], bound, by or _me(), now, lasting, note)
+        marks.put(target, mark)
+        recent = target.findings(since=now - timedelta(days=30))
+    finally:
+        target.close()
+    silenced = marks.silenced(mark, recent)
+    if json:
+        write_json(mark.as_json() | {"would_have_silenced": [one.id for one in silenced], "of": len(recent)})
+        return
+    say(
+        f"{mark.id}: {finding.kind} of {bound} {', '.join(mark.names)} is {mark.verdict} until {mark.until:%Y-%m-%d %H:%M} UTC"
+    )
+    say(f"would have silenced {len(silenced)} of the last 30 days' {len(recent)} findings" + (":" if silenced else ""))
+    for one in silenced[:10]:
+        say(f"  {one.id} {one.severity} {one.title}")
+    say(f"to take it back: regsight findings marks remove {mark.id}")
+
+
+@marks_app.command("list")
+def list_marks(store: StoreUrl = None, config: ConfigFile = None, json: Json = False) -> None:
+    """What people said of findings, newest first; a mark whose time is over does nothing."""
+    from analytics.marks import marks
+    from regsight.terminal import write_json, write_table
+    from store.event import iso
+
+    target = opened(config, store)
+    found = marks(target)
+    target.close()
+    now = datetime.now(UTC)
+    if json:
+        for mark in found:
+            write_json(mark.as_json() | {"holds": mark.holds(now)})
+        return
+    write_table(
+        "",
+        ("id", "verdict", "until (UTC)", "kind", "about", "by", "finding", "note"),
+        (
+            (
+                mark.id,
+                mark.verdict,
+                iso(mark.until)[:16].replace("T", " ") + ("" if mark.holds(now) else " (over)"),
+                mark.kind,
+                f"{mark.subject} {', '.join(mark.names)}",
+                mark.by,
+                mark.finding,
+                mark.note,
+            )
+            for mark in found
+        ),
+        empty="nothing was marked: regsight findings ack ID --expected",
+    )
+
+
+@marks_app.command("remove")
+def remove_mark(
+    id: Annotated[str, typer.Argument(metavar="ID", help="As `regsight findings marks list` shows it.")],
+    store: StoreUrl = None,
+    config: ConfigFile = None,
+) -> None:
+    """Take a mark back: from now on findings are told again."""
+    from analytics.marks import remove
+    from regsight.terminal import say
+
+    target = opened(config, store)
+    mark = remove(target, id, datetime.now(UTC))
+    target.close()
+    if mark is None:
+        raise UsageError(f"no mark {id!r}: `regsight findings marks list` shows those there are")
+    say(f"{mark.id} is gone")
+
+
 def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     app.command()(detect)
+    findings_app.add_typer(marks_app, name="marks")
     app.add_typer(findings_app, name="findings")

@@ -43,6 +43,8 @@ def test_a_real_row() -> None:
         "registry_kind": "artifactory",
         "actor": "jfrt@01m1hjrrqqyxh90anb2daw1avp",
         "request_id": "0a4bbab079aeef7e04ce3661f216f447",
+        "target": "default:audit-probe-repo-20260911",
+        "change": "resource_deleted",
         "repository": "audit-probe-repo-20260911",
         "project": "audit-probe-repo-20260911",
         "stream": "s",

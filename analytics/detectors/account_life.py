@@ -1,0 +1,245 @@
+"""Accounts at the edges of their life: dormant ones that wake, deleted ones that go on.
+
+Notices: an account that was silent for two months, or for much longer than ever before, and now does something; an account that was
+deleted or disabled and goes on, with success or without. Needs: logs that name accounts; for deletions an audit log. Wakes nobody
+for an account that comes back to its own place and its own work, nor for a job that always came that seldom, nor for a deleted
+robot that is still asked for where it always ran: somebody forgot its settings. Method: exact bookkeeping by days. Never sees: an
+account that slept before the stored history begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from analytics.detector import Suspicion
+from analytics.ledger import network
+from analytics.replay import Replay, floor, remember
+from analytics.windows import DAY
+from analytics.wording import duration, plain, several
+from store.contract import EventQuery, EventReader
+from store.event import Action, Outcome
+from store.finding import Severity
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CELL = timedelta(minutes=5)
+DORMANT = timedelta(days=60)
+QUIET = timedelta(days=21)  # enough for an account that was there nearly every day
+FEWEST_DAYS = 8  # on which an account must have been active before a pause can be unlike it
+TIMES_LONGER = 7
+MOST_EVENTS = 50
+_ENDED = ("user_deleted", "robot_deleted", "user_disabled")
+_BEGUN = ("user_created", "robot_created", "user_enabled")
+_STRONG = frozenset((Action.PUSH, Action.DELETE, Action.UNTAG, Action.PERMISSION, Action.CONFIG, Action.REPLICATE))
+_DOES = frozenset((*_STRONG, Action.PULL, Action.LOGIN, Action.TOKEN, Action.CATALOG, Action.LIST_TAGS, Action.TAG))
+
+
+@dataclass(slots=True)
+class _Past:
+    """One account on the days before: which, from which networks, what it did, which repositories."""
+
+    days: list[datetime] = field(default_factory=list)
+    networks: set[str] = field(default_factory=set)
+    actions: set[str] = field(default_factory=set)
+
+    def longest_gap(self) -> timedelta:
+        gaps = [later - earlier for earlier, later in zip(self.days, self.days[1:], strict=False)]
+        return max(gaps, default=timedelta(0))
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """An account that was taken away: when, by whom, told by which event."""
+
+    at: datetime
+    by: str | None
+    change: str
+    event_id: str
+
+
+_Before = tuple[dict[str, _Past], dict[str, _End]]
+
+
+@dataclass(slots=True)
+class AccountLife:
+    """See the top of the file."""
+
+    name: str = "account_life"
+    subject: str = "actor"
+    every: timedelta = CELL
+    history: timedelta = timedelta(days=120)
+    next_step: str = (
+        "Ask the account's owner, or who deleted it; until then revoke its tokens and passwords everywhere."
+    )
+    _learned: dict[datetime, _Before] = field(default_factory=dict)
+
+    def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
+        found: list[Suspicion] = []
+        day = floor(since, DAY)
+        while day < now:
+            start, end = max(since, day), min(day + DAY, now)
+            actors = _active(store, start, end)
+            if actors:
+                past, before = self._past(store, day)
+                ended = _ended(store, day, end, before)
+                for actor in sorted(actors):
+                    found += _judge(store, actor, past.get(actor), ended.get(actor), day, start, end)
+            day += DAY
+        return found
+
+    def _past(self, store: EventReader, day: datetime) -> _Before:
+        if isinstance(store, Replay):
+            return remember(store, self.name, day, lambda: self._learn(store, day))
+        if day not in self._learned:
+            self._learned = {day: self._learn(store, day)}
+        return self._learned[day]
+
+    def _learn(self, store: EventReader, day: datetime) -> _Before:
+        since = day - self.history
+        return _past(store, since, day), _ended(store, since, day, {})
+
+
+def _active(store: EventReader, since: datetime, until: datetime) -> set[str]:
+    frame = store.counts(since, until, ("actor", "actor_kind"), CELL).dropna(subset=["actor"])
+    named = frame[~frame["actor_kind"].isin(["anonymous", "internal"])]
+    return {str(actor) for actor in named["actor"].unique()}
+
+
+def _past(store: EventReader, since: datetime, until: datetime) -> dict[str, _Past]:
+    frame: pd.DataFrame = store.counts(since, until, ("actor", "client_ip", "action", "outcome"), DAY)
+    frame = frame[frame["actor"].notna() & (frame["outcome"] == Outcome.SUCCESS) & frame["action"].isin(list(_DOES))]
+    found: dict[str, _Past] = {}
+    for actor, group in frame.groupby("actor", sort=False):
+        clients = group["client_ip"].dropna().unique()
+        found[str(actor)] = _Past(
+            days=[moment.to_pydatetime() for moment in sorted(group["window_start"].unique())],
+            networks={network(str(client)) for client in clients},
+            actions=set(map(str, group["action"].unique())),
+        )
+    return found
+
+
+def _ended(store: EventReader, since: datetime, until: datetime, before: Mapping[str, _End]) -> dict[str, _End]:
+    """Accounts that are gone at `until`, of which `before` were so at `since`: what was made again is not."""
+    ended = dict(before)
+    for event in store.events(EventQuery(since=since, until=until, action=(Action.PERMISSION,))):
+        target, change = event.get("target"), event.get("change")
+        if not target or event["outcome"] in (Outcome.DENIED, Outcome.FAILURE):
+            continue
+        if change in _BEGUN:
+            ended.pop(target, None)
+        elif change in _ENDED:
+            ended[target] = _End(event["timestamp"], event["actor"], change, event["event_id"])
+    return ended
+
+
+def _judge(
+    store: EventReader, actor: str, past: _Past | None, end: _End | None, day: datetime, start: datetime, now: datetime
+) -> Iterator[Suspicion]:
+    if end is not None:
+        tried = _events(store, actor, max(end.at, now - DAY), now)
+        if any(event["timestamp"] >= start for event in tried):
+            yield from _goes_on(actor, tried, past, end)
+        return
+    if past is None or not past.days:
+        return
+    silent = day - past.days[-1] - DAY
+    unlike = silent >= QUIET and len(past.days) >= FEWEST_DAYS and silent >= TIMES_LONGER * past.longest_gap()
+    if silent >= DORMANT or unlike:
+        done = [
+            event
+            for event in _events(store, actor, day, now)
+            if event["outcome"] == Outcome.SUCCESS and event["action"] in _DOES
+        ]
+        if done and done[-1]["timestamp"] >= start:
+            yield _woke(actor, done, past, silent)
+
+
+def _events(store: EventReader, actor: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    query = EventQuery(since=since, until=until, actor=actor, limit=MOST_EVENTS)
+    return [event for event in store.events(query) if event["actor"] == actor and event["timestamp"] > since]
+
+
+def _goes_on(actor: str, tried: list[dict[str, Any]], past: _Past | None, end: _End) -> Iterator[Suspicion]:
+    done = [one for one in tried if one["outcome"] == Outcome.SUCCESS and one["action"] in _DOES]
+    refused = [one for one in tried if one["outcome"] == Outcome.DENIED]
+    shown = done or refused
+    if not shown:
+        return
+    how = end.change.partition("_")[2]
+    known = past.networks if past else set()
+    elsewhere = any(one["client_ip"] is None or network(one["client_ip"]) not in known for one in shown)
+    after = duration(shown[0]["timestamp"] - end.at)
+    if done:
+        severity = Severity.HIGH
+        why = "What it holds still opens the registry: a token that lives longer than its account, or a copy of the password file."
+    elif elsewhere:
+        severity = Severity.MEDIUM
+        why = "Somebody who has its credentials tries them, from where it was never at home."
+    else:
+        severity = Severity.LOW
+        why = "It is tried where it always ran: probably settings that nobody changed."
+    yield _suspicion(
+        "deleted_account_goes_on",
+        (actor, end.event_id, "done" if done else "refused"),
+        severity,
+        shown,
+        title=f"{plain(actor)} was {how}, and {'still gets in' if done else 'is still tried'}",
+        expected=f"nothing by it after it was {how} on {end.at:%Y-%m-%d %H:%M} by {plain(end.by or 'nobody named')}",
+        observed=f"{several(len(shown), 'success', 'successes') if done else several(len(shown), 'refusal')}, {after} after it",
+        explanation=why,
+        first=end.event_id,
+    )
+
+
+def _woke(actor: str, done: list[dict[str, Any]], past: _Past, silent: timedelta) -> Suspicion:
+    strong = sorted({one["action"] for one in done if one["action"] in _STRONG and one["action"] not in past.actions})
+    elsewhere = any(one["client_ip"] and network(one["client_ip"]) not in past.networks for one in done)
+    seldom = past.longest_gap() >= silent / 2
+    signs = [f"it never did this before: {', '.join(strong)}"] if strong else []
+    signs += ["it comes from a network that it never used"] if elsewhere else []
+    if seldom:
+        severity = Severity.LOW if signs else Severity.INFO
+    else:
+        severity = Severity.HIGH if len(signs) == 2 else Severity.MEDIUM if signs else Severity.LOW
+    why = f"Unusual: {' and '.join(signs)}." if signs else "It comes back to its own place and does what it did."
+    return _suspicion(
+        "dormant_account_wakes",
+        (actor, f"{past.days[-1]:%Y-%m-%d}"),
+        severity,
+        done,
+        title=f"{plain(actor)} was silent for {duration(silent)} and is back",
+        expected=f"silent since {past.days[-1]:%Y-%m-%d}; its longest pause before was {duration(past.longest_gap())}",
+        observed=f"{several(len(done), 'request')} with success, first {done[0]['action']}",
+        explanation=why,
+    )
+
+
+def _suspicion(
+    kind: str,
+    cause: tuple[str, ...],
+    severity: Severity,
+    events: list[dict[str, Any]],
+    *,
+    first: str = "",
+    **words: str,
+) -> Suspicion:
+    subjects: Mapping[str, str] = {"actor": "actor", "client": "client_ip", "repository": "repository"}
+    return Suspicion(
+        kind=kind,
+        cause=(kind, *cause),
+        severity=severity,
+        start=events[0]["timestamp"],
+        end=events[-1]["timestamp"],
+        subjects={name: sorted({one[column] for one in events if one[column]}) for name, column in subjects.items()},
+        score=10.0 * severity.rank + min(len(events), 9),
+        evidence=[*([first] if first else []), *(one["event_id"] for one in events)],
+        **words,
+    )
+
+
+DETECTOR = AccountLife

@@ -1,0 +1,148 @@
+"""Tags that point to another image than they should: a release that was overwritten, a tag set back to an old image.
+
+Notices: a whole version number (`v1.2.3`) that is pushed again with another image; a tag that goes back to an image which
+it had left. Needs: logs that name the digest of a push, or clients that ask for the tag and then fetch by digest. Assumes that
+whole version numbers stay what they are. A release that its own pusher builds again within the hour, a repository whose release
+tags move all the time, and one step back by a usual pusher are told, but wake nobody. Method: exact bookkeeping
+(`analytics/ledger.py`), weighed by whether the account and its address are usual there. Never sees: an image that was
+changed behind the registry's back, and a tag set before the history begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from analytics.detector import Suspicion
+from analytics.ledger import ACTIONS, MOST_EVIDENCE, Move, is_release, note
+from analytics.walk import Event, Memory, Walk
+from analytics.wording import duration, plain
+from store.contract import EventReader
+from store.event import Outcome
+from store.finding import Severity
+
+_REBUILT = timedelta(hours=1)  # after the first push of a release its builder may still be at it
+_HABIT = 3  # release tags of a repository that moved before: there they are no releases
+_LONG_GONE = timedelta(days=14)
+_SETTLED = timedelta(days=3)  # before so much is known, nobody is unusual
+
+
+@dataclass(slots=True)
+class TagLedger:
+    """See the top of the file."""
+
+    name: str = "tag_ledger"
+    subject: str = "repository"
+    every: timedelta = timedelta(minutes=1)
+    history: timedelta = timedelta(days=45)
+    next_step: str = (
+        "Compare both digests (`regsight blast --digest`), ask the account that pushed, and have clusters pull by digest "
+        "until it is clear."
+    )
+    walk: Walk = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.walk = Walk(self.name, ACTIONS, self.history, _see, outcomes=(Outcome.SUCCESS,))
+
+    def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
+        return self.walk.between(store, since, now)
+
+
+def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
+    for move in note(memory, event):
+        if move.before is None:
+            continue
+        settled = memory.began is not None and move.after.at - memory.began >= _SETTLED
+        if move.back:
+            yield _rolled_back(move, settled)
+        elif is_release(move.tag):
+            yield _overwritten(move, settled)
+
+
+def _overwritten(move: Move, settled: bool) -> Suspicion:
+    after = move.after
+    strange = _strange(move) if settled else []
+    assert move.before is not None
+    rebuilt = after.actor == move.before.actor and after.at - (move.first_push or after.at) <= _REBUILT
+    habit = move.release_moves >= _HABIT
+    if strange:
+        severity = Severity.HIGH
+    elif rebuilt or habit or not settled:
+        severity = Severity.LOW
+    else:
+        severity = Severity.MEDIUM
+    why = "Whoever pulls this version gets something else than was released. "
+    why += f"Unusual: {' and '.join(strange)}. " if strange else "The account and its address are usual here. "
+    why += f"{move.release_moves} release tags of this repository moved before. " if move.release_moves else ""
+    why += "It was first pushed less than an hour before, by the same account: built again. " if rebuilt else ""
+    return _suspicion(
+        "release_tag_overwritten",
+        move,
+        severity,
+        title=f"{plain(move.repository)}:{plain(move.tag)} was pushed again with another image, by {_who(move)}",
+        expected="a version number keeps its image",
+        explanation=why.strip(),
+    )
+
+
+def _rolled_back(move: Move, settled: bool) -> Suspicion:
+    assert move.gone is not None
+    strange = _strange(move) if settled else []
+    long_gone = move.gone >= _LONG_GONE
+    if strange:
+        severity = Severity.HIGH if long_gone or is_release(move.tag) else Severity.MEDIUM
+    elif long_gone and move.back >= 2 and settled:
+        severity = Severity.MEDIUM
+    else:
+        severity = Severity.LOW
+    steps = f"{move.back} versions back" if move.back > 1 else "one version back"
+    why = f"The tag points to an image again that it had left {duration(move.gone)} before, {steps}. "
+    why += f"Unusual: {' and '.join(strange)}." if strange else "The account and its address are usual here."
+    return _suspicion(
+        "tag_rolled_back",
+        move,
+        severity,
+        title=f"{plain(move.repository)}:{plain(move.tag)} was set back to an older image, {steps}, by {_who(move)}",
+        expected="a tag goes on to newer images; a step back is made by those who release here, to the version before",
+        explanation=why,
+    )
+
+
+def _strange(move: Move) -> list[str]:
+    if move.after.actor is None:
+        return []
+    if not move.after.usual_pusher:
+        return ["the account never pushed here before"]
+    return [] if move.after.usual_place else ["the network is new for this account here"]
+
+
+def _who(move: Move) -> str:
+    return plain(move.after.actor or "") or "nobody named"
+
+
+def _suspicion(kind: str, move: Move, severity: Severity, *, title: str, expected: str, explanation: str) -> Suspicion:
+    after = move.after
+    assert move.before is not None
+    old, new = move.before.digest[:19], after.digest[:19]
+    return Suspicion(
+        kind=kind,
+        cause=(kind, move.repository, move.tag, after.digest, f"{after.at:%Y-%m-%d}"),
+        severity=severity,
+        title=title,
+        start=after.at,
+        end=move.at,
+        subjects={
+            "actor": [after.actor] if after.actor else [],
+            "client": [after.client] if after.client else [],
+            "repository": [move.repository],
+        },
+        score=10.0 * severity.rank + min(move.back, 9),
+        expected=expected,
+        observed=f"{plain(move.tag)} pointed to {old}… since {move.before.at:%Y-%m-%d %H:%M}, and to {new}… now",
+        evidence=after.evidence[:MOST_EVIDENCE],
+        explanation=explanation,
+    )
+
+
+DETECTOR = TagLedger

@@ -1,0 +1,138 @@
+"""What a finding may mean: likely causes with what speaks for and against, what is like it in the past, and its events' query."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from analytics.marks import Mark, Verdict
+from analytics.rules.load import pack
+from analytics.rules.model import actions_of
+from store.event import iso
+from store.finding import Finding, Severity
+
+MOST_SIMILAR = 5
+_DENIED = frozenset(("credential_probe",))
+_PULLS = frozenset(("pull_volume", "new_reach"))
+
+# Kind → (what it is if it is an attack, what it is if it is none).
+CAUSES: dict[str, tuple[str, str]] = {
+    "password_guessing": ("somebody guesses a password (T1110.001)", "a script with an old password"),
+    "password_spraying": (
+        "somebody tries one password on many accounts (T1110.003)",
+        "a shared address on a bad morning",
+    ),
+    "distributed_guessing": (
+        "one account is guessed from many addresses (T1110.004)",
+        "settings with an old token on many nodes",
+    ),
+    "credential_stuffing": (
+        "stolen pairs of names and passwords are tried (T1110.004)",
+        "passwords that ran out for many at once",
+    ),
+    "forbidden_probe": ("somebody tries what his credentials open (T1613)", "a new job in the wrong project"),
+    "expired_credential": ("a stolen token that was revoked is tried (T1550.001)", "a token that ran out"),
+    "pull_surge": ("images are carried off (T1213, T1530)", "a migration, a mirror, a scan, a new cluster"),
+    "pull_surge_from_many": ("many stolen tokens at once (T1078)", "a scale-out, a release, retries after an outage"),
+    "new_repositories": ("images are carried off (T1213, T1530)", "a new task of this account"),
+    "new_reach": ("images are carried off slowly (T1213, T1567)", "a new task, a new team, an audit"),
+    "new_images": ("somebody who leaves takes the images along (T1213)", "a test of many versions"),
+    "release_tag_overwritten": ("a release was replaced (T1525, T1195.002)", "a release that was built again"),
+    "tag_rolled_back": ("a way back to a known hole (T1195.002)", "a release that was taken back"),
+    "used_unsafe": ("an image goes round the checks (T1525, T1610)", "a signer or scanner that is down or slow"),
+    "push_without_companions": (
+        "an image was put in from outside the build (T1525)",
+        "a repair by hand, a changed pipeline",
+    ),
+    "look_alike_repository": ("bait for typing errors (T1036.005, T1195)", "a fork or a successor with a similar name"),
+    "dormant_account_wakes": (
+        "somebody found an account that nobody watches (T1078.002)",
+        "a rare job, somebody who was away",
+    ),
+    "deleted_account_goes_on": ("a token outlived its account (T1550.001)", "settings that were not cleaned up"),
+    "job_missing": ("somebody stopped it (T1562.008)", "a job that failed, or was moved"),
+    "report_missing": ("somebody keeps the log from being read (T1562.008)", "a job that failed, or was moved"),
+    "expected_event_missing": ("somebody keeps it from happening, or from being logged (T1562.008)", "a job that failed"),
+    "odd_hour_of_many": ("many accounts are used by somebody else (T1078)", "an outage, a release, a change of the network"),
+    "odd_actor_hour": ("an account is used by somebody else (T1078)", "an unusual day"),
+}
+
+
+def query_of(finding: Finding) -> str:
+    """The `regsight events …` that shows the events behind it."""
+    since, until = iso(finding.start)[:19] + "Z", iso(finding.end + timedelta(seconds=1))[:19] + "Z"
+    words = ["regsight", "events", "--since", since, "--until", until]
+    for action in _actions(finding):
+        words += ["--action", action]
+    if finding.detector in _DENIED and finding.kind != "forbidden_probe":
+        words += ["--outcome", "denied", "--outcome", "success"]
+    for subject in ("actor", "client"):
+        named = finding.subjects.get(subject, [])
+        if len(named) == 1:
+            words += [f"--{subject}", named[0]]
+    repositories = finding.subjects.get("repository", [])
+    projects = {name.partition("/")[0] for name in repositories}
+    if len(repositories) == 1:
+        words += ["--repository", repositories[0]]
+    elif len(projects) == 1:
+        words += ["--repository", f"{projects.pop()}/*"]
+    return shlex.join(words)
+
+
+def _actions(finding: Finding) -> tuple[str, ...]:
+    if finding.detector in _PULLS:
+        return ("pull",)
+    if finding.detector == "tag_ledger":
+        return ("push", "tag", "check", "pull")
+    rule = next((rule for rule in pack() if finding.detector == "rules" and rule.id == finding.kind), None)
+    return actions_of(rule.match) if rule else ()
+
+
+def causes_of(finding: Finding, similar: Iterable[str] = ()) -> list[str]:
+    """The likely causes, the likelier one first, each with what speaks for and against it."""
+    rule = next((rule for rule in pack() if finding.detector == "rules" and rule.id == finding.kind), None)
+    if rule is not None:
+        attack, harmless = f"what the rule is for ({', '.join(rule.attack)})", "; ".join(rule.false_positives)
+    elif finding.kind in CAUSES:
+        attack, harmless = CAUSES[finding.kind]
+    else:
+        return []
+    told = list(similar)
+    expected = sum(f"marked {Verdict.EXPECTED}" in one for one in told)
+    attacks = sum(f"marked {Verdict.ATTACK}" in one for one in told)
+    unusual = finding.severity.rank >= Severity.MEDIUM.rank
+    against = [f"{expected} like it were marked as expected"] if expected else []
+    against += [] if unusual else ["what makes it grave is not there"]
+    speaks = [finding.observed] + ([f"{attacks} like it were marked as attacks"] if attacks else [])
+    for_harmless = [f"{expected} like it were marked as expected"] if expected else ["it happens now and then"]
+    against_harmless = [finding.explanation] if unusual and finding.explanation else []
+    said = [
+        _said(attack, speaks, against),
+        _said(harmless, for_harmless, against_harmless),
+    ]
+    return said if unusual and expected <= attacks else said[::-1]
+
+
+def _said(cause: str, speaks: Sequence[str], against: Sequence[str]) -> str:
+    return f"{cause}. For it: {'; '.join(speaks) or 'nothing seen'}. Against it: {'; '.join(against) or 'nothing seen'}"
+
+
+def similar_to(finding: Finding, past: Iterable[Finding], marks: Sequence[Mark]) -> list[str]:
+    """Earlier findings of the same kind about one of the same names, newest first, and what they were marked as."""
+    own = {(sort, name) for sort in ("actor", "client", "repository") for name in finding.subjects.get(sort, [])}
+    found = []
+    for one in past:
+        if one.id == finding.id or (one.detector, one.kind) != (finding.detector, finding.kind):
+            continue
+        if one.detected_at <= finding.detected_at and own & {
+            (sort, name) for sort, of_it in one.subjects.items() for name in of_it
+        }:
+            found.append(one)
+    found.sort(key=lambda one: (one.detected_at, one.id), reverse=True)
+    said = []
+    for one in found[:MOST_SIMILAR]:
+        verdicts = [mark.verdict for mark in marks if mark.finding == one.id]
+        verdict = f"marked {verdicts[0]}" if verdicts else "not marked"
+        said.append(f"{one.id} ({one.detected_at:%Y-%m-%d}, {one.severity}) {verdict}")
+    return said

@@ -1,0 +1,276 @@
+"""Which image a tag pointed to, since when, and who set it: worked out from pushes, tags and pulls.
+
+Four sorts of events say it: a push or tag that names the digest; a pull that names tag and digest; a push that names none,
+made good by the next client that asks for the tag (HEAD) and then fetches a digest (GET); and the removal of a tag. A client that
+holds the index already fetches one of its parts instead, so such a pair is believed only behind a push, and only if the digest
+was never seen in the repository before, or was held by the tag itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from analytics.replay import EPOCH
+from analytics.walk import Event, Memory
+from store.event import Action, Outcome
+
+ACTIONS = (Action.PUSH, Action.TAG, Action.UNTAG, Action.PULL, Action.CHECK)
+PAIR = timedelta(seconds=15)  # between asking for a tag and fetching what it points to
+MOST_SETTINGS = 60  # of one tag
+MOST_DIGESTS = 2_000  # of one repository
+MOST_EVIDENCE = 6
+MANY_NETWORKS = 6
+
+# A name that is taken for fixed: a whole version number. What says itself that it moves is none.
+_RELEASE = re.compile(r"v?\d{1,5}\.\d{1,5}\.\d{1,9}(?:[-+._][A-Za-z0-9][A-Za-z0-9._-]{0,60})?")
+_MOVING = re.compile(r"(?i)snapshot|nightly|latest|edge|canary|preview|\bdev|head|main|master|branch|\bpr\b|test")
+
+
+def network(client: str) -> str:
+    """The network of an address: /24, or /64 of IPv6; the text itself where it is no address."""
+    try:
+        address = ip_address(client)
+    except ValueError:
+        return client
+    return str(ip_network(f"{address}/{24 if address.version == 4 else 64}", strict=False))
+
+
+def is_release(tag: str) -> bool:
+    """Whether everybody takes the tag for fixed, as `v1.2.3` or `1.2.3-alpine`."""
+    return _RELEASE.fullmatch(tag) is not None and _MOVING.search(tag) is None
+
+
+@dataclass(slots=True)
+class Setting:
+    """A digest that a tag pointed to from `at` on. `actor` and `client` are of whoever set it, where that was seen."""
+
+    digest: str
+    at: datetime
+    actor: str | None = None
+    client: str | None = None
+    last: datetime | None = None  # when it was the tag's for the last time
+    evidence: list[str] = field(default_factory=list)
+    usual_pusher: bool = True
+    usual_place: bool = True
+
+
+@dataclass(slots=True)
+class Tag:
+    """The settings of one tag, oldest first, and the push whose digest is not known yet."""
+
+    settings: list[Setting] = field(default_factory=list)
+    pending: Setting | None = None
+    moves: int = 0  # how often it was set to another digest
+    removed: datetime | None = None
+    seen: datetime = EPOCH
+
+
+@dataclass(slots=True)
+class Repository:
+    """Digest → when it was seen first; accounts that pushed: on how many days, from where, when last."""
+
+    digests: dict[str, datetime] = field(default_factory=dict)
+    pushers: dict[str, Pusher] = field(default_factory=dict)
+    release_moves: int = 0
+    seen: datetime = EPOCH
+
+
+@dataclass(slots=True)
+class Pusher:
+    """An account in one repository."""
+
+    first: datetime
+    days: int = 0
+    last: datetime = EPOCH
+    networks: set[str] = field(default_factory=set)
+
+    def usual(self, at: datetime) -> bool:
+        """Whether it pushed here before, and not only since yesterday."""
+        return self.days >= 2 or at - self.first >= timedelta(days=2)
+
+    def place(self, client: str | None) -> bool:
+        """Whether it pushed from this network, or has so many that one more says nothing: builds run anywhere."""
+        return (
+            client is None
+            or not self.networks
+            or len(self.networks) >= MANY_NETWORKS
+            or network(client) in self.networks
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A tag that points to another image now. `back` counts the versions gone back: 0 for an image new to the tag.
+    `before` is None for a tag that was not known.
+    """
+
+    repository: str
+    tag: str
+    before: Setting | None
+    after: Setting
+    at: datetime
+    back: int
+    gone: timedelta | None  # how long the image had not been the tag's
+    moves: int  # of this tag before
+    release_moves: int  # of release tags of the repository before
+    first_push: datetime | None
+
+
+@dataclass(slots=True)
+class _Asked:
+    """The last tag that a client asked for in a repository."""
+
+    tag: str
+    at: datetime
+    event_id: str
+    seen: datetime
+
+
+def note(memory: Memory, event: Event) -> Iterator[Move]:
+    """Enter one event; what it shows to have moved comes out."""
+    repository, action = event["repository"], event["action"]
+    if not repository or event["outcome"] != Outcome.SUCCESS:
+        return
+    if action in (Action.PUSH, Action.TAG):
+        yield from _set(memory, event)
+    elif action == Action.UNTAG and event["tag"]:
+        tag = _tags(memory)[repository, event["tag"]]
+        tag.removed, tag.seen = event["timestamp"], event["timestamp"]
+    elif action == Action.CHECK:
+        _asked(memory, event)
+    elif action == Action.PULL:
+        yield from _pulled(memory, event)
+
+
+def _tags(memory: Memory) -> Any:
+    return memory.table("tags", Tag)
+
+
+def repositories(memory: Memory) -> Any:
+    """Name → `Repository`."""
+    return memory.table("repositories", Repository)
+
+
+def _set(memory: Memory, event: Event) -> Iterator[Move]:
+    repository, at, digest = event["repository"], event["timestamp"], event["digest"]
+    known = repositories(memory)[repository]
+    if event["tag"]:
+        tag = _tags(memory)[repository, event["tag"]]
+        tag.seen = at
+        pusher = known.pushers.get(event["actor"] or "")
+        setting = Setting(digest or "", at, event["actor"], event["client_ip"], at, [event["event_id"]])
+        setting.usual_pusher = pusher is not None and pusher.usual(at)
+        setting.usual_place = pusher is None or pusher.place(event["client_ip"])
+        if digest:
+            yield from _point(tag, known, event, setting, at)
+        elif not tag.settings:
+            # What a tag points to first is no move, whatever it turns out to be.
+            tag.pending = tag.pending or setting
+        else:
+            tag.pending = setting
+    if digest:
+        _digest(known, digest, at)
+    if event["actor"] and event["action"] == Action.PUSH:
+        pusher = known.pushers.setdefault(event["actor"], Pusher(at))
+        pusher.days += pusher.last.date() != at.date()
+        pusher.last = at
+        if event["client_ip"] and len(pusher.networks) < MANY_NETWORKS:
+            pusher.networks.add(network(event["client_ip"]))
+    known.seen = at
+
+
+def _digest(known: Repository, digest: str, at: datetime) -> None:
+    known.seen = at
+    if digest not in known.digests:
+        if len(known.digests) >= MOST_DIGESTS:
+            del known.digests[next(iter(known.digests))]
+        known.digests[digest] = at
+
+
+def _asked(memory: Memory, event: Event) -> None:
+    if not event["tag"]:
+        return
+    key = (event["repository"], event["tag"])
+    tags = _tags(memory)
+    tag = tags.look(key)
+    if event["digest"] and tag is not None and tag.settings:
+        _confirm(tags[key], event)
+    elif event["client_ip"] and tag is not None and tag.pending is not None:
+        asked = _Asked(event["tag"], event["timestamp"], event["event_id"], event["timestamp"])
+        memory.table("asked", lambda: asked)[event["repository"], event["client_ip"]] = asked
+
+
+def _confirm(tag: Tag, event: Event) -> None:
+    tag.seen = event["timestamp"]
+    if tag.settings and tag.settings[-1].digest == event["digest"]:
+        tag.settings[-1].last = event["timestamp"]
+
+
+def _pulled(memory: Memory, event: Event) -> Iterator[Move]:
+    repository, digest, at = event["repository"], event["digest"], event["timestamp"]
+    if not digest:
+        return
+    known = repositories(memory)[repository]
+    if event["tag"]:
+        tag = _tags(memory)[repository, event["tag"]]
+        tag.seen = at
+        yield from _resolve(tag, known, event, event["tag"], [event["event_id"]])
+    elif event["client_ip"]:
+        asked = memory.table("asked", lambda: _Asked("", at, "", at)).look((repository, event["client_ip"]))
+        if asked is not None and asked.tag and timedelta(0) <= at - asked.at <= PAIR:
+            memory.table("asked", lambda: asked)[repository, event["client_ip"]] = _Asked("", at, "", at)
+            tag = _tags(memory)[repository, asked.tag]
+            held = {setting.digest for setting in tag.settings}
+            if tag.pending and asked.at >= tag.pending.at and (digest in held or digest not in known.digests):
+                yield from _resolve(tag, known, event, asked.tag, [asked.event_id, event["event_id"]])
+    _digest(known, digest, at)
+
+
+def _resolve(tag: Tag, known: Repository, event: Event, name: str, evidence: list[str]) -> Iterator[Move]:
+    """A client was told what the tag points to."""
+    at = event["timestamp"]
+    pending, tag.pending = tag.pending, None
+    if pending is not None:
+        evidence = [*pending.evidence, *evidence]
+        setting = replace(pending, digest=event["digest"], last=at, evidence=evidence)
+        yield from _point(tag, known, event | {"tag": name}, setting, at)
+    elif not tag.settings:
+        tag.settings.append(Setting(event["digest"], at, None, None, at, evidence))
+    elif tag.settings[-1].digest == event["digest"]:
+        tag.settings[-1].last = at
+    # Another digest without a push that was seen: a mirror's copy, or a log that is not read. Nobody did anything here.
+
+
+def _point(tag: Tag, known: Repository, event: Event, setting: Setting, at: datetime) -> Iterator[Move]:
+    tag.pending = None
+    before = tag.settings[-1] if tag.settings else None
+    if before is not None and before.digest == setting.digest:
+        before.last = at
+        return
+    back = next((n for n, old in enumerate(reversed(tag.settings)) if old.digest == setting.digest), 0)
+    gone = None
+    if back:
+        held = tag.settings[len(tag.settings) - 1 - back]
+        gone = at - max(held.last or held.at, tag.settings[len(tag.settings) - back].at)
+    yield Move(
+        repository=event["repository"],
+        tag=event["tag"],
+        before=before,
+        after=setting,
+        at=at,
+        back=back,
+        gone=gone,
+        moves=tag.moves,
+        release_moves=known.release_moves,
+        first_push=tag.settings[0].at if tag.settings else None,
+    )
+    if before is not None:
+        tag.moves += 1
+        known.release_moves += is_release(event["tag"]) and not back
+    tag.settings.append(setting)
+    del tag.settings[:-MOST_SETTINGS]

@@ -1,0 +1,97 @@
+"""Images used before their signature, and pushes without what belongs to them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from made_traffic import START, Made
+
+from analytics.detector import Suspicion
+from analytics.detectors.supply_chain import SupplyChain
+
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+CI, AT = "robot$shop+ci", START + 16 * DAY + timedelta(hours=3)
+
+
+def digest(number: int) -> str:
+    return f"sha256:{number:064x}"
+
+
+def build(
+    made: Made,
+    at: datetime,
+    number: int,
+    *,
+    actor: str = CI,
+    client: str = "10.30.0.1",
+    base: bool = True,
+    beside: bool = True,
+    sign: bool = True,
+    use: bool = True,
+) -> None:
+    who = {"actor": actor, "client_ip": client}
+    if base:
+        made.add(at - 9 * MINUTE, "pull", repository="base/python", digest=digest(9_999), **who)
+    for tag in (f"1.{number}.0", "latest") if beside else ("latest",):
+        made.add(at, "push", repository="shop/api", tag=tag, digest=digest(number), **who)
+    if sign:
+        made.add(at + MINUTE, "push", repository="shop/api", tag=digest(number).replace(":", "-") + ".sig", **who)
+    if use:
+        made.add(
+            at + 9 * MINUTE,
+            "pull",
+            actor="robot$node",
+            client_ip="10.9.0.1",
+            repository="shop/api",
+            digest=digest(number),
+        )
+
+
+def usual() -> Made:
+    made = Made()
+    for day in range(16):
+        build(made, START + day * DAY + timedelta(hours=10), day)
+        made.add(START + day * DAY, "push", actor="ann", client_ip="192.0.2.1", repository="shop/docs", tag="v1")
+    return made
+
+
+def found(made: Made, folder: Path) -> list[tuple[str, str]]:
+    store = made.store(folder)
+    told: list[Suspicion] = list(SupplyChain().detect(store, AT - timedelta(hours=1), AT + timedelta(hours=4)))
+    store.close()
+    return [(one.kind, str(one.severity)) for one in told]
+
+
+@pytest.mark.parametrize(
+    ("made_as", "expected"),
+    [
+        ({}, []),
+        ({"sign": False}, [("used_unsafe", "medium"), ("push_without_companions", "low")]),
+        ({"base": False, "use": False}, [("push_without_companions", "low")]),
+        ({"base": False, "sign": False, "use": False}, [("push_without_companions", "medium")]),
+        (
+            {"actor": "mallory", "client": "203.0.113.9", "base": False, "beside": False, "sign": False, "use": False},
+            [("push_without_companions", "high")],
+        ),
+        (
+            # Somebody who pushes in this project by hand, in a night of trouble.
+            {"actor": "ann", "client": "192.0.2.1", "base": False, "beside": False, "sign": False, "use": False},
+            [("push_without_companions", "low")],
+        ),
+    ],
+)
+def test_what_is_missing(made_as: dict[str, object], expected: list[tuple[str, str]], tmp_path: Path) -> None:
+    made = usual()
+    build(made, AT, 100, **made_as)  # type: ignore[arg-type]
+    assert found(made, tmp_path) == expected
+
+
+def test_no_rule_no_breach(tmp_path: Path) -> None:
+    """Where one in ten images is not signed, a further one is nothing."""
+    made = Made()
+    for day in range(16):
+        build(made, START + day * DAY + timedelta(hours=10), day, sign=day % 8 != 0)
+    build(made, AT, 100, sign=False)
+    assert found(made, tmp_path) == []

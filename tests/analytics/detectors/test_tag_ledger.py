@@ -1,0 +1,144 @@
+"""Tags that move: which of it is told, how loudly, and what is only work."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from made_traffic import START, Made
+
+from analytics.detector import Suspicion
+from analytics.detectors.tag_ledger import TagLedger
+from analytics.ledger import is_release
+from analytics.replay import Replay
+
+CI, CI_AT = "robot$shop+ci", "10.30.0.1"
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+NOW = START + 20 * DAY
+
+
+def digest(number: int) -> str:
+    return f"sha256:{number:064x}"
+
+
+def push(made: Made, at: object, tag: str, number: int | None, actor: str = CI, client: str = CI_AT) -> str:
+    fields = {"digest": digest(number)} if number is not None else {}
+    return made.add(at, "push", actor=actor, client_ip=client, repository="shop/api", tag=tag, reference=tag, **fields)  # type: ignore[arg-type]
+
+
+def releases(named: bool = True) -> Made:
+    """Two weeks of releases by the robot, each with `stable` behind it; with `named` the pushes say their digest."""
+    made = Made()
+    for day in range(14):
+        at = START + day * DAY + 10 * HOUR
+        push(made, at, f"1.{day}.0", day if named else None)
+        push(made, at + timedelta(seconds=5), "stable", day if named else None)
+        if not named:
+            look(made, at + timedelta(minutes=1), f"1.{day}.0", day)
+            look(made, at + timedelta(minutes=2), "stable", day)
+    return made
+
+
+def look(made: Made, at: object, tag: str, number: int) -> None:
+    """A node asks for the tag, then fetches what it points to."""
+    made.add(at, "check", client_ip="10.9.0.1", repository="shop/api", tag=tag, reference=tag)  # type: ignore[arg-type]
+    made.add(at + timedelta(seconds=1), "pull", client_ip="10.9.0.1", repository="shop/api", digest=digest(number))  # type: ignore[operator]
+
+
+def found(made: Made, folder: Path) -> list[Suspicion]:
+    """What is found after the two weeks; the same live, minute by minute around it, and in a replay."""
+    store = made.store(folder)
+    since, now = START + 14 * DAY, NOW
+    at_once = list(TagLedger().detect(Replay(store, START - 60 * DAY, now), since, now))
+    live = TagLedger()
+    steps = [one for n in range(24) for one in live.detect(store, since + n * HOUR * 6, since + (n + 1) * HOUR * 6)]
+    store.close()
+    assert [(one.cause, one.severity) for one in steps] == [(one.cause, one.severity) for one in at_once]
+    return at_once
+
+
+AT = START + 15 * DAY + 11 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("actor", "client", "severity"),
+    [(CI, CI_AT, "medium"), (CI, "203.0.113.9", "high"), ("mallory", "203.0.113.9", "high")],
+)
+def test_a_release_pushed_again(actor: str, client: str, severity: str, tmp_path: Path) -> None:
+    """By a stranger, or from elsewhere, it weighs more; it is told with its push as evidence."""
+    made = releases()
+    id = push(made, AT, "1.3.0", 77, actor, client)
+    (one,) = found(made, tmp_path)
+    assert (one.kind, one.severity) == ("release_tag_overwritten", severity)
+    assert one.subjects == {"actor": [actor], "client": [client], "repository": ["shop/api"]}
+    assert one.evidence == [id]
+
+
+def test_work_as_usual_is_silent(tmp_path: Path) -> None:
+    """New releases, moving tags, a retry with the same image, a tag of another repository."""
+    made = releases()
+    push(made, AT, "1.15.0", 80)
+    push(made, AT + timedelta(seconds=9), "1.15.0", 80)
+    push(made, AT + timedelta(seconds=12), "stable", 80)
+    push(made, AT + HOUR, "nightly-1.3.0", 5)
+    assert found(made, tmp_path) == []
+
+
+def test_built_again_at_once_is_low(tmp_path: Path) -> None:
+    made = releases()
+    push(made, AT, "1.15.0", 80)
+    push(made, AT + timedelta(minutes=20), "1.15.0", 81)
+    assert [one.severity for one in found(made, tmp_path)] == ["low"]
+
+
+def test_back_from_the_dead(tmp_path: Path) -> None:
+    """One step back by the robot is a rollback; many, to an image two weeks gone, or by a stranger, are more."""
+    for name, number, actor, severity in (
+        ("one step", 12, CI, "low"),
+        ("long gone", 0, CI, "medium"),
+        ("a stranger", 12, "mallory", "medium"),
+    ):
+        made = releases()
+        push(made, AT, "stable", number, actor)
+        (one,) = found(made, tmp_path / name)
+        assert (one.kind, one.severity) == ("tag_rolled_back", severity), name
+
+
+def test_a_digest_that_only_the_next_client_shows(tmp_path: Path) -> None:
+    """The log names no digest at the push: the first node that asks for the tag and fetches says it; the push is blamed."""
+    made = releases(named=False)
+    made_by = push(made, AT, "1.3.0", None, "mallory", "203.0.113.9")
+    look(made, AT + HOUR, "1.3.0", 99)
+    (one,) = found(made, tmp_path)
+    assert (one.kind, one.severity) == ("release_tag_overwritten", "high")
+    assert one.subjects["actor"] == ["mallory"]
+    assert one.evidence[0] == made_by and len(one.evidence) == 3
+    assert one.start == AT and one.end == AT + HOUR + timedelta(seconds=1)
+
+
+def test_a_retry_and_a_part_of_an_index_move_nothing(tmp_path: Path) -> None:
+    """Pushed again with the same image: the next client may fetch the same, or a part of it that was fetched before."""
+    made = releases(named=False)
+    part = START + 3 * DAY + 12 * HOUR
+    made.add(part, "pull", client_ip="10.9.0.1", repository="shop/api", digest=digest(500))
+    push(made, AT, "1.3.0", None)
+    look(made, AT + HOUR, "1.3.0", 3)
+    push(made, AT + 2 * HOUR, "1.4.0", None)
+    look(made, AT + 3 * HOUR, "1.4.0", 500)
+    assert found(made, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("tag", "fixed"),
+    [
+        ("v1.2.3", True),
+        ("1.2.3-alpine", True),
+        ("1.2", False),
+        ("latest", False),
+        ("1.2.3-SNAPSHOT", False),
+        ("7", False),
+    ],
+)
+def test_what_is_a_release(tag: str, fixed: bool) -> None:
+    assert is_release(tag) is fixed
