@@ -14,6 +14,7 @@ from regsight.commands import (
     collecting,
     dashboards,
     dead_letters,
+    evaluating,
     finding,
     gaps,
     incidents,
@@ -23,6 +24,7 @@ from regsight.commands import (
     running,
     showing,
     silences,
+    simulating,
     watching,
 )
 
@@ -73,7 +75,9 @@ for module in (
     dashboards,
     alerting,
     silences,
-    ):
+    simulating,
+    evaluating,
+):
     module.register(app)
 
 

@@ -47,6 +47,8 @@ class Repository:
     base: Repository | None = None
     pushed: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+    key: str = ""  # the name that images follow from, where it was changed afterwards
+    removed: set[int] = field(default_factory=set)  # versions that were cleaned up
 
     @property
     def project(self) -> str:
@@ -57,7 +59,7 @@ class Repository:
         return self.numbers[max(bisect_right(self.pushed, at) - 1, 0)]
 
     def image(self, number: int) -> Image:
-        return _image(self.seed, self.name, self.layer_count, number, self.base)
+        return _image(self.seed, self.key or self.name, self.layer_count, number, self.base)
 
     def current(self, at: int) -> Image:
         return self.image(self.number(at))
@@ -73,7 +75,7 @@ class Repository:
         """The immutable tag of a version."""
         if self.semantic:
             return f"v{1 + number // 40}.{number // 8 % 5}.{number % 8}"
-        return sha256(f"{self.seed}/{self.name}/commit/{number}".encode()).hexdigest()[:10]
+        return sha256(f"{self.seed}/{self.key or self.name}/commit/{number}".encode()).hexdigest()[:10]
 
 
 def rolled_out(number: int) -> bool:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
+from itertools import accumulate
 from random import Random
 
 from regsight.traffic.calendar import Calendar
+from regsight.traffic.chores import administration, cleaning, health, strangers
 from regsight.traffic.images import Image, Repository, rolled_out
-from regsight.traffic.names import STRANGERS
-from regsight.traffic.population import DAY, HOUR, Actor, Node, Population, outside
+from regsight.traffic.population import DAY, HOUR, Actor, Node, Population
 from regsight.traffic.requests import Request, Session
 from regsight.traffic.seeds import derive, stream
 
 MINUTE = HOUR // 60
 SECOND = MINUTE // 60
-# Where strangers knock: path, status, bytes of the answer.
-DOORS = (
-    ("/", 200, 0),
-    ("/favicon.ico", 404, 19),
-    ("/api/v2.0/systeminfo", 404, 19),
-    ("/.env", 404, 19),
-    ("/login", 404, 19),
-)
+EVICTED = 0.68  # of a node's images, at most, each night
 
 
 def people(world: Population, calendar: Calendar, day: int) -> list[Request]:
@@ -65,10 +60,14 @@ def _hand_work(session: Session, person: Actor, world: Population) -> None:
     rng = session.rng
     draw = rng.random()
     pool = person.repositories if draw < 0.85 else world.named("base") if draw < 0.97 else world.repositories
-    repository = rng.choice(pool)
+    repository = rng.choices(pool, [one.weight**0.8 for one in pool])[0] if draw < 0.97 else rng.choice(pool)
     if person.pushes and rng.random() < 0.15:
         number = rng.randrange(500, 100_000)
-        session.push(repository, repository.image(number), [f"dev-{person.name.partition('.')[0]}"], 1)
+        image = repository.image(number)
+        session.push(repository, image, [f"dev-{person.name.partition('.')[0]}"], 1)
+        if rng.random() < 0.15:  # tried, and tidied up
+            session.wait(600)
+            session.delete(repository, image)
     elif rng.random() < 0.02:
         session.unknown(repository.name[:-1], "latest")
     else:
@@ -113,7 +112,9 @@ def build(session: Session, repository: Repository, *, remember: bool, release: 
             pull_all(session, base, image, "stable", share=0.8)
     session.wait(60, 0.7)
     number = (
-        repository.numbers[-1] if remember else derive(repository.seed, repository.name, session.at) % 10**6 + 10**6
+        repository.numbers[-1]
+        if remember
+        else derive(repository.seed, repository.key or repository.name, session.at) % 10**6 + 10**6
     ) + 1
     image = repository.image(number)
     if base is not None and rng.random() < 0.6:
@@ -133,17 +134,17 @@ def nodes(world: Population, calendar: Calendar, day: int) -> list[Request]:
     out: list[Request] = []
     rng = stream(world.seed, "nodes", day)
     for node in world.nodes:
-        node.evict(int(rng.random() * 0.36 * len(node.images)))
+        node.evict(int(rng.random() * EVICTED * len(node.images)))
     rates = [node.rate for node in world.nodes]
     zones = [(1, 1, -6)[node.cluster % 3] for node in world.nodes]
     starts = calendar.starts("nodes", rates, zones, day)
-    weights = {index: [r.weight for r in cluster.repositories] for index, cluster in enumerate(world.clusters)}
+    weights = [list(accumulate(r.weight**0.75 for r in cluster.repositories)) for cluster in world.clusters]
     jobs = []
     for who, at in starts:
         cluster = world.nodes[who].cluster
-        jobs.append((at, who, rng.choices(world.clusters[cluster].repositories, weights[cluster])[0]))
+        jobs.append((at, who, rng.choices(world.clusters[cluster].repositories, cum_weights=weights[cluster])[0]))
     for at, who, repository in sorted(
-        jobs + _deployments(world, rng, day), key=lambda job: (job[0], job[1], job[2].name)
+        jobs + _deployments(world, rng, day), key=lambda job: (job[0], job[1], job[2].key or job[2].name)
     ):
         start_pod(out, rng, world, world.nodes[who], repository, at)
     return out
@@ -153,11 +154,15 @@ def _deployments(world: Population, rng: Random, day: int) -> list[tuple[int, in
     """A push is soon pulled: by some nodes of a cluster that runs the repository, within minutes."""
     first = world.start + day * DAY
     jobs = []
+    by_cluster: dict[int, list[int]] = {}
+    for number, node in enumerate(world.nodes):
+        by_cluster.setdefault(node.cluster, []).append(number)
     for index, cluster in enumerate(world.clusters):
-        members = [number for number, node in enumerate(world.nodes) if node.cluster == index]
+        members = by_cluster.get(index, [])
         for repository in cluster.repositories:
-            for number, pushed in zip(repository.numbers, repository.pushed, strict=True):
-                if first <= pushed < first + DAY and rolled_out(number):
+            for place in range(bisect_left(repository.pushed, first), bisect_left(repository.pushed, first + DAY)):
+                number, pushed = repository.numbers[place], repository.pushed[place]
+                if rolled_out(number):
                     chosen = rng.sample(members, min(len(members), rng.randrange(2, 7)))
                     jobs += [(pushed + int(rng.uniform(1, 4) * MINUTE), who, repository) for who in chosen]
     return jobs
@@ -239,35 +244,6 @@ def updater(world: Population, calendar: Calendar, day: int) -> list[Request]:
     return out
 
 
-def health(world: Population, calendar: Calendar, day: int) -> list[Request]:
-    """The load balancer's own question, at a fixed pace."""
-    out: list[Request] = []
-    rng = stream(world.seed, "health", day)
-    step = world.preset.health_seconds
-    for second in range(0, 86_400, step):
-        at = world.start + day * DAY + second * SECOND + int(rng.random() * 0.02 * SECOND)
-        Session(out, rng, at, "", "10.0.0.2", "kube-probe/1.30").challenge()
-    return out
-
-
-def strangers(world: Population, calendar: Calendar, day: int) -> list[Request]:
-    """The noise of the internet."""
-    out: list[Request] = []
-    rng = stream(world.seed, "strangers", day)
-    for _, at in calendar.starts("machines", [world.preset.probes / 2.5], [0], day):
-        session = Session(out, rng, at, "", outside(rng), rng.choice(STRANGERS))
-        for _ in range(rng.choice((1, 1, 2, 3, 5))):
-            draw = rng.random()
-            if draw < 0.45:
-                session.challenge()
-            elif draw < 0.6:
-                session.unauthorised("/v2/_catalog")
-            else:
-                session.stranger("GET", *rng.choice(DOORS))
-            session.wait(1.5)
-    return out
-
-
 def mishaps(world: Population, calendar: Calendar, day: int) -> list[Request]:
     """What goes wrong on any day: a server error, a tag that is not there, a forgotten old token."""
     out: list[Request] = []
@@ -307,6 +283,8 @@ ORDINARY: dict[str, Callable[[Population, Calendar, int], list[Request]]] = {
     "scanner": scanner,
     "mirror": mirror,
     "updater": updater,
+    "administration": administration,
+    "cleaning": cleaning,
     "health": health,
     "strangers": strangers,
     "mishaps": mishaps,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 from random import Random
 
 from regsight.traffic.images import Blob, Image, Repository
@@ -25,13 +26,18 @@ class Preset:
     probes: float  # requests from strangers a day
     health_seconds: int  # between two health checks of the load balancer
     scan_nights: int  # until the scanner has seen everything
+    workloads: tuple[int, int] = (18, 32)  # repositories that a cluster runs, from … to
+    named: bool = True  # False: nobody has an account, as in a public installation's trace
 
 
 PRESETS = {
-    "small": Preset(60, 6, 12, 8, 20, 2, 15.5, 52.0, 80.0, 75, 1),
+    "small": Preset(60, 6, 12, 8, 20, 2, 17.5, 50.0, 80.0, 75, 1, (9, 15)),
     "medium": Preset(600, 40, 150, 90, 250, 8, 9.0, 36.0, 300.0, 11, 3),
+    "large": Preset(10_000, 600, 2_500, 1_500, 4_000, 60, 5.5, 18.0, 500.0, 4, 7),
+    "dal09": Preset(9_000, 3_000, 1_500, 900, 6_500, 2_400, 5.0, 5.0, 800.0, 1, 14, (1, 7), False),
 }
 
+CLUSTERS = ("prod", "stage", "east", "west", "edge", "lab", "data", "ml")
 HOUR = 3_600_000_000_000
 DAY = 24 * HOUR
 
@@ -91,6 +97,8 @@ class Population:
     mirror: Actor
     updater: Actor
     admin: Actor
+    admins: list[Actor]  # all that administer, the first of them `admin`
+    cleaner: Actor  # the job that deletes what is old, once a week
 
     def named(self, *names: str) -> list[Repository]:
         """The repositories of these projects."""
@@ -105,6 +113,11 @@ def populate(preset: Preset, seed: int, start: int) -> Population:
     keep = preset.people
     clusters = _clusters(preset, repositories, rng)
     robots, nodes = _robots(preset, repositories, rng), _nodes(preset, rng)
+    admins = [Actor("registry-admin", ["10.50.0.9"], "curl/8.5.0", repositories)]
+    admins += [
+        Actor(f"admin-{name}", [f"10.50.0.{20 + index}"], "Mozilla/5.0 (X11; Linux x86_64)", repositories)
+        for index, name in enumerate(FIRST[: min(preset.people // 40, 3)])
+    ]
     for node in nodes:
         _warm(node, clusters[node.cluster], start, rng)
     return Population(
@@ -120,7 +133,9 @@ def populate(preset: Preset, seed: int, start: int) -> Population:
         scanner=Actor("trivy-operator", ["10.20.250.7"], "trivy/0.56.2", repositories),
         mirror=Actor("dr-sync", ["10.60.0.4"], "harbor-registry-client", repositories[:20]),
         updater=Actor("argocd-image-updater", ["10.20.250.19"], "Go-http-client/1.1", repositories[5:17]),
-        admin=Actor("registry-admin", ["10.50.0.9"], "curl/8.5.0", repositories),
+        admin=admins[0],
+        admins=admins,
+        cleaner=Actor("cleanup-job", ["10.20.250.30"], "regclient/regctl (v0.7.2)", repositories),
     )
 
 
@@ -142,11 +157,12 @@ def _repositories(preset: Preset, seed: int, start: int, rng: Random) -> list[Re
     names = [f"base/{name}" for name in BASES]
     sizes = [rng.lognormvariate(2.08, 1.0) for _ in range(preset.projects)]
     rest = preset.repositories - len(names)
-    for project, size in zip(PROJECTS, sizes, strict=False):
+    projects = _projects(preset.projects)
+    for project, size in zip(projects, sizes, strict=True):
         count = min(max(round(size * rest / sum(sizes)), 1), len(PARTS))
         names += [f"{project}/{part}" for part in rng.sample(PARTS, count)]
-    spare = [f"{project}/{part}" for project in PROJECTS[: preset.projects] for part in PARTS]
-    rest_of_names = [name for name in spare if name not in names]
+    taken = set(names)
+    rest_of_names = [name for project in projects for part in PARTS if (name := f"{project}/{part}") not in taken]
     names += rng.sample(rest_of_names, len(rest_of_names))
     names = names[: preset.repositories]
     ranks = list(range(1, len(names) + 1))
@@ -164,14 +180,26 @@ def _repositories(preset: Preset, seed: int, start: int, rng: Random) -> list[Re
     return found
 
 
+def _projects(count: int) -> list[str]:
+    """Names of projects: one word each as long as there are words, then two, then a number."""
+    pairs = [f"{first}-{second}" for first in PROJECTS for second in PROJECTS if first != second]
+    names = [*PROJECTS, *pairs][:count]
+    return names + [f"{pairs[index % len(pairs)]}-{2 + index // len(pairs)}" for index in range(count - len(names))]
+
+
 def _people(preset: Preset, repositories: list[Repository], rng: Random) -> list[Actor]:
-    names: list[str] = []
-    while len(names) < preset.people + 3:
+    drawn: dict[str, None] = {}
+    while len(drawn) < preset.people + 3:
         name = person_name(rng)
-        if name not in names:
-            names.append(name)
+        while name in drawn and preset.people > 600:  # more people than names: a second initial tells them apart
+            name = f"{name}{rng.choice('abcdefghklmnprstvw')}"
+        drawn[name] = None
+    names = list(drawn)
     offices = {1: outside(rng), -6: outside(rng)}
     projects = sorted({repository.project for repository in repositories[len(BASES) :]})
+    teams: dict[str, list[Repository]] = {}
+    for repository in repositories:
+        teams.setdefault(repository.project, []).append(repository)
     found = []
     for name in names:
         zone = 1 if rng.random() < 0.6 else -6
@@ -181,7 +209,7 @@ def _people(preset: Preset, repositories: list[Repository], rng: Random) -> list
                 name,
                 [offices[zone], offices[zone], outside(rng)][: rng.choice((2, 3, 3))],
                 rng.choice(DESKTOPS),
-                [repository for repository in repositories if repository.project == own],
+                teams[own],
                 zone,
                 min(rng.lognormvariate(0.7, 0.7), 12.0),
                 rng.random() < 0.2,
@@ -191,7 +219,10 @@ def _people(preset: Preset, repositories: list[Repository], rng: Random) -> list
 
 
 def _robots(preset: Preset, repositories: list[Repository], rng: Random) -> list[Actor]:
-    projects = sorted({repository.project for repository in repositories})
+    teams: dict[str, list[Repository]] = {}
+    for repository in repositories:
+        teams.setdefault(repository.project, []).append(repository)
+    projects = sorted(teams)
     rates = [rng.lognormvariate(0, 0.9) for _ in range(preset.robots)]
     scale = preset.builds * preset.robots / sum(rates)
     found = []
@@ -202,26 +233,23 @@ def _robots(preset: Preset, repositories: list[Repository], rng: Random) -> list
             if index < len(projects)
             else f"{project}-{rng.choice(('deploy', 'release', 'build'))}-{index}"
         )
-        own = [repository for repository in repositories if repository.project == project]
-        own = rng.sample(own, min(len(own), rng.randrange(3, 7)))
+        own = rng.sample(teams[project], min(len(teams[project]), rng.randrange(3, 7)))
         pool = [inside(rng, 30) for _ in range(rng.randrange(4, 10))]
         found.append(Actor(name, pool, rng.choice(BUILDERS), own, rng.choice((1, 1, 1, -6)), rate * scale, True))
     return found
 
 
 def _clusters(preset: Preset, repositories: list[Repository], rng: Random) -> list[Actor]:
+    weights = list(accumulate(repository.weight for repository in repositories))
     found = []
     for index in range(preset.clusters):
-        count = min(len(repositories), rng.randrange(18, 32))
-        pool = list(repositories)
-        chosen = []
-        for _ in range(count):
-            pick = rng.choices(pool, [repository.weight for repository in pool])[0]
-            pool.remove(pick)
-            chosen.append(pick)
-        found.append(
-            Actor(f"k8s-{('prod', 'stage', 'east', 'west', 'edge', 'lab', 'data', 'ml')[index]}", [], "", chosen)
-        )
+        count = min(len(repositories), rng.randrange(*preset.workloads))
+        chosen: dict[str, Repository] = {}
+        while len(chosen) < count:  # the popular ones first, each once
+            pick = rng.choices(repositories, cum_weights=weights)[0]
+            chosen[pick.name] = pick
+        name = CLUSTERS[index % len(CLUSTERS)] + (f"-{index // len(CLUSTERS)}" if index >= len(CLUSTERS) else "")
+        found.append(Actor(f"k8s-{name}", [], "", list(chosen.values())))
     return found
 
 
@@ -236,6 +264,14 @@ def _nodes(preset: Preset, rng: Random) -> list[Node]:
     found = []
     for index in range(preset.nodes):
         cluster = index * preset.clusters // preset.nodes
+        place = index - -(-cluster * preset.nodes // preset.clusters)  # within the cluster
         rate = preset.starts * rng.uniform(0.4, 1.6)
-        found.append(Node(f"10.20.{cluster}.{10 + index}", RUNTIMES[cluster % len(RUNTIMES)], cluster, rate))
+        found.append(
+            Node(
+                f"10.{20 + cluster // 200}.{cluster % 200}.{10 + place}",
+                RUNTIMES[cluster % len(RUNTIMES)],
+                cluster,
+                rate,
+            )
+        )
     return found

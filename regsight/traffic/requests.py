@@ -39,6 +39,7 @@ class Request(NamedTuple):
     error: tuple[str, str, str] | None = None  # code, message, detail
     target: str = ""  # digest of the manifest that was read or written
     size: int = 0  # of the manifest or blob itself
+    admin: tuple[str, str, str] | None = None  # an act of administration: operation, type of resource, resource
 
     @property
     def start(self) -> int:
@@ -97,6 +98,17 @@ class Session:
     def stranger(self, method: str, uri: str, status: int, written: int) -> Request:
         """A request outside the registry's grammar."""
         return self._send(method, uri, status, written, actor="")
+
+    def forge(self, repository: str) -> Request:
+        """A bearer token that the registry did not sign."""
+        uri = f"/v2/{repository}/manifests/latest"
+        error = ("invalid token", "", "")
+        return self._send("GET", uri, 401, 159, actor="", name=repository, reference="latest", error=error)
+
+    def administer(self, operation: str, kind: str, resource: str) -> Request:
+        """An act of administration, at the management API of the registry. Registries without one tell nothing of it."""
+        uri = f"/api/v2.0/{kind}s"
+        return self._send("POST", uri, 201, 0, admin=(operation, kind, resource))
 
     def unauthorised(self, uri: str, name: str = "") -> Request:
         """Something inside the grammar, asked for without credentials."""
@@ -164,7 +176,7 @@ class Session:
             self._look(repository, blob, known=True)
         for blob in (*image.layers[len(image.layers) - new :], image.config):
             self.upload(repository, blob)
-        return [self._put(repository, image, tag) for tag in tags]
+        return [self.put(repository, image, tag) for tag in tags]
 
     def mount(self, repository: Repository, source: Repository, blob: Blob) -> Request:
         """A blob taken over from another repository."""
@@ -196,6 +208,15 @@ class Session:
             size=blob.size,
         )
 
+    def abandon(self, repository: Repository, size: int) -> Request:
+        """An upload that is begun, fed with `size` bytes, and never finished."""
+        begun = self._send("POST", f"/v2/{repository.name}/blobs/uploads/", 202, name=repository.name)
+        if size:
+            upload, took = identifier(self.at, self.rng), int(size / 40e6 * SECOND)
+            uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={self.rng.getrandbits(256):064x}"
+            self._send("PATCH", uri, 202, 0, took, name=repository.name, upload=upload, sent_type=BYTES)
+        return begun
+
     def delete(self, repository: Repository, image: Image) -> Request:
         """A manifest, by digest."""
         return self._manifest("DELETE", repository, image, image.digest, 202, 0)
@@ -225,8 +246,9 @@ class Session:
             "HEAD", uri, 404, 157, name=repository.name, digest=blob.digest, answer_type=JSON, error=error
         )
 
-    def _put(self, repository: Repository, image: Image, tag: str) -> Request:
-        return self._manifest("PUT", repository, image, tag, 201, 0, sent_type=MANIFEST)
+    def put(self, repository: Repository, image: Image, tag: str, media_type: str = MANIFEST) -> Request:
+        """The manifest alone, under a tag."""
+        return self._manifest("PUT", repository, image, tag, 201, 0, sent_type=media_type)
 
     def _manifest(
         self,
@@ -272,6 +294,7 @@ class Session:
         error: tuple[str, str, str] | None = None,
         target: str = "",
         size: int = 0,
+        admin: tuple[str, str, str] | None = None,
     ) -> Request:
         rng = self.rng
         duration = took or int(4_000_000 * rng.lognormvariate(0, 0.7))
@@ -298,6 +321,7 @@ class Session:
             error,
             target,
             size,
+            admin,
         )
         self.into.append(request)
         self.at = begun + duration + int((2 + 28 * rng.random()) * MILLISECOND)

@@ -85,6 +85,7 @@ class Recipe:
     technique: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
     severity: str = ""
+    evidence: str = ""  # S: by bookkeeping, N: by novelty or sequence, V: by volume
     hours: tuple[float, float] = (0, 24)
     days: tuple[float, float, float] = (0.1, 0.5, 5)
     alters: bool = False  # it cannot but change the lines of others

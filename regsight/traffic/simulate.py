@@ -12,15 +12,18 @@ from typing import TextIO
 
 from regsight.traffic.attacks import ATTACKS
 from regsight.traffic.calendar import Calendar, moment
+from regsight.traffic.disguise import disguise
 from regsight.traffic.operations import ORDINARY
 from regsight.traffic.population import DAY, HOUR, PRESETS, Population, populate
 from regsight.traffic.requests import Request, identifier
 from regsight.traffic.scenes import DIFFICULTIES, Recipe, Scene
 from regsight.traffic.seeds import stream
-from regsight.traffic.surprises import SURPRISES, quiet
+from regsight.traffic.surprises import SURPRISES
+from regsight.traffic.surprises.machines import quiet
 from regsight.traffic.truth import Entry, Planted, Truth, subjects, times
 from regsight.traffic.writers import Voice
 from regsight.traffic.writers.access import Access
+from regsight.traffic.writers.cloudtrail import CloudTrail, arn
 from regsight.traffic.writers.distribution_json import DistributionJson
 from regsight.traffic.writers.distribution_text import DistributionText
 from regsight.traffic.writers.harbor_audit import HarborAudit
@@ -34,6 +37,7 @@ SOURCES: dict[str, Callable[[str, int], Voice]] = {
     "access": lambda instance, start: Access(),
     "notifications": lambda instance, start: Notifications(instance),
     "harbor-audit": lambda instance, start: HarborAudit(start),
+    "ecr-cloudtrail": lambda instance, start: CloudTrail(),
 }
 
 
@@ -58,6 +62,7 @@ def simulate(
     attacks: Sequence[str] | None = None,
     surprises: Sequence[str] | None = None,
     source: str | Sequence[str] = "distribution-json",
+    renamed: bool = False,
     on_progress: Callable[[float], None] | None = None,
 ) -> Truth:
     """Write `days` of traffic from `start` on into the folder `out`, and what was planted into `out/truth.json`.
@@ -66,12 +71,13 @@ def simulate(
         preset: a key of `PRESETS`.
         attacks: codes from `ATTACKS`, each as `A06`, `A06/stealthy` or `A06/stealthy@9.5` (days after the start).
             What is left open is drawn; an empty list plants nothing; None plants each once, save those that change
-            the lines of others (A34, B07, B11), which must be named.
+            the lines of others (`Recipe.alters`), which must be named.
         surprises: the same from `SURPRISES`.
         source: a key of `SOURCES`, or several for several voices of the same registry.
+        renamed: accounts, projects and repositories get names of another world; nothing else changes.
         on_progress: told the share that is done, 0 … 1, after each day.
 
-    The same arguments give the same bytes. A scenario changes no other line, save A34, B07 and B11.
+    The same arguments give the same bytes. A scenario changes no other line, save those that must (`Recipe.alters`).
     """
     if start.tzinfo is None:
         raise ValueError("start must be an aware datetime")
@@ -79,6 +85,8 @@ def simulate(
     end = begin + int(days * DAY)
     plans = [*_plans(ATTACKS, attacks, begin, end, seed), *_plans(SURPRISES, surprises, begin, end, seed)]
     world = populate(PRESETS[preset], seed, begin)
+    if renamed:
+        disguise(world)
     holidays = (quiet(plan.at, plan.difficulty, begin, end) for plan in plans if plan.recipe.code == "B11")
     calendar = Calendar(seed, begin, tuple(holidays))
     instance = identifier(begin, stream(seed, "instance"))
@@ -88,8 +96,9 @@ def simulate(
     counts: Counter[str] = Counter()
     try:
         number = -(-(end - begin) // DAY)
+        later: list[Request] = []
         for day in range(number):
-            requests = _day(world, calendar, day, plans, end)
+            requests, later = _day(world, calendar, day, plans, later, end)
             for request in requests:
                 _count(counts, request)
             for book in books:
@@ -107,7 +116,11 @@ def simulate(
         files=[book.voice.file for book in books],
         lines={book.voice.file: book.lines for book in books},
         counts=dict(sorted(counts.items())),
-        scenarios=[_entry(plan, books[0].voice, wanted, end, plans) for plan in plans if plan.planted is not None],
+        scenarios=[
+            _entry(plan, [book.voice for book in books], wanted, end, plans)
+            for plan in plans
+            if plan.planted is not None
+        ],
     )
     truth.write(out / "truth.json")
     return truth
@@ -139,23 +152,34 @@ class _Book:
         self._file.close()
 
 
-def _day(world: Population, calendar: Calendar, day: int, plans: list[_Plan], end: int) -> list[Request]:
-    """Everything that begins on a day, ordinary work first, then the scenarios that begin on it."""
-    requests: list[Request] = []
+def _day(
+    world: Population, calendar: Calendar, day: int, plans: list[_Plan], before: list[Request], end: int
+) -> tuple[list[Request], list[Request]]:
+    """Everything that begins on a day: what earlier days began that goes on, ordinary work, scenarios; and what is left
+    for later days.
+    """
+    began = list(before)
     for work in ORDINARY.values():
-        requests += work(world, calendar, day)
+        began += work(world, calendar, day)
     first = world.start + day * DAY
     for plan in plans:
         if first <= plan.at < first + DAY:
             turn = [*ATTACKS, *SURPRISES].index(plan.recipe.code)
             scene = Scene(world, stream(world.seed, "play", plan.id), plan.at, end, plan.difficulty, turn)
             plan.planted = plan.recipe.play(scene)
-            requests += scene.out
-    requests = [request for request in requests if request.at < end]
+            began += scene.out
+    midnight = first + DAY
+    today: list[Request] = []
+    later: list[Request] = []
+    for request in began:
+        (today if request.at - request.duration < midnight else later).append(request)
+    today = [request for request in today if request.at < end]
     for plan in plans:
         if plan.planted is not None and plan.planted.alter is not None:
-            requests = [kept for kept in map(plan.planted.alter, requests) if kept is not None]
-    return requests
+            today = [kept for kept in map(plan.planted.alter, today) if kept is not None]
+    if not world.preset.named:
+        today = [one._replace(actor="") for one in today if not one.refused]
+    return today, later
 
 
 def _plans(recipes: dict[str, Recipe], wanted: Sequence[str] | None, begin: int, end: int, seed: int) -> list[_Plan]:
@@ -207,9 +231,14 @@ def _when(
 
 
 def _count(counts: Counter[str], request: Request) -> None:
+    if request.admin is not None:  # no request to the registry itself
+        counts["administration"] += 1
+        return
     counts["requests"] += 1
     if request.status == 401:
-        counts["refused" if request.refused else "challenges" if request.uri == "/v2/" else "unauthorised"] += 1
+        counts[
+            "refused" if request.refused or request.error else "challenges" if request.uri == "/v2/" else "unauthorised"
+        ] += 1
     elif request.status >= 400:
         counts["failures"] += 1
     elif "/manifests/" in request.uri:
@@ -222,41 +251,57 @@ def _count(counts: Counter[str], request: Request) -> None:
         counts[request.method.lower() + ("_upload" if "/uploads/" in request.uri else "_other")] += 1
 
 
-def _entry(plan: _Plan, voice: Voice, sources: list[str], end: int, plans: list[_Plan]) -> Entry:
+def _entry(plan: _Plan, voices: list[Voice], sources: list[str], end: int, plans: list[_Plan]) -> Entry:
     assert plan.planted is not None
     recipe, planted = plan.recipe, plan.planted
     alters = [other.planted.alter for other in plans if other.planted is not None and other.planted.alter is not None]
-    shown = [
-        request
-        for request in planted.evidence
-        if request.at < end and voice.tell(request) and all(alter(request) is not None for alter in alters)
-    ]
+    shown = []
+    for request in planted.evidence:
+        after = _altered(request, alters)
+        if after is not None and after.at < end and any(voice.tell(after) for voice in voices):
+            shown.append(after)
     told = times(planted, shown)
-    severity = recipe.severity or None
     return Entry(
         id=plan.id,
         kind=recipe.code,
         name=recipe.name,
         benign=recipe.benign,
         difficulty=plan.difficulty,
+        evidence=recipe.evidence,
         start=told["start"] or iso(moment(plan.at)),
         first_evidence=told["first_evidence"],
         decidable=told["decidable"],
         end=told["end"] or iso(moment(plan.at)),
-        event_ids=_ids(voice, shown),
+        event_ids=_ids(voices, shown),
         sources=sources,
         invisible=not shown and planted.span is None,
         attack_technique=list(recipe.technique),
-        expected_finding={"rule_classes": list(recipe.classes), "severity_min": severity},
+        expected_finding={"rule_classes": list(recipe.classes), "severity_min": recipe.severity or None},
         note=planted.note,
-        **subjects(shown),
+        **subjects(
+            planted,
+            shown,
+            arn if all(isinstance(voice, CloudTrail) for voice in voices) else str,
+            with_addresses=not all(isinstance(voice, HarborAudit) for voice in voices),
+        ),
     )
 
 
-def _ids(voice: Voice, shown: list[Request]) -> list[str]:
-    """What names a request in this source: its own id, or in an audit log the row's. Access lines name nothing."""
-    if isinstance(voice, Access):
+def _altered(request: Request, alters: list[Callable[[Request], Request | None]]) -> Request | None:
+    """What other scenarios made of a request."""
+    kept: Request | None = request
+    for alter in alters:
+        if kept is None:
+            return None
+        kept = alter(kept)
+    return kept
+
+
+def _ids(voices: list[Voice], shown: list[Request]) -> list[str]:
+    """What names a request in these sources: its own id, or in an audit log the row's. Access lines name nothing."""
+    if all(isinstance(voice, Access) for voice in voices):
         return []
-    if isinstance(voice, HarborAudit):
-        return [str(voice.row_id(request)) for request in shown]
-    return [request.id for request in shown]
+    if isinstance(voices[0], HarborAudit) and len(voices) == 1:
+        return [str(voices[0].row_id(request)) for request in shown]
+    # An application log does not number what lies outside of the registry's grammar.
+    return [request.id for request in shown if request.routed or request.admin is not None]

@@ -18,7 +18,7 @@ class Planted:
     """What a scenario did. `evidence` holds the requests that tell of it, in order of time.
 
     `decidable` is the number of pieces of evidence after which it can be known. `span` (ns) stands in for evidence
-    where the evidence is that something is missing. `alter` changes or drops requests of others.
+    where the evidence is that something is missing, or changed. `alter` changes or drops requests of others.
     """
 
     evidence: list[Request] = field(default_factory=list)
@@ -26,6 +26,9 @@ class Planted:
     span: tuple[int, int] | None = None
     alter: Callable[[Request], Request | None] | None = None
     note: str = ""
+    culprit: str = ""  # the account behind it, where the evidence also has others who only came upon its results
+    actors: tuple[str, ...] = ()  # whom it touches, where the evidence does not name them
+    addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,7 @@ class Entry:
     name: str
     benign: bool
     difficulty: str
+    evidence: str  # S: decidable by bookkeeping, N: by novelty or sequence, V: by volume; empty for surprises
     start: str
     first_evidence: str | None
     decidable: str | None
@@ -88,13 +92,19 @@ def times(planted: Planted, shown: list[Request]) -> dict[str, str | None]:
     }
 
 
-def subjects(shown: list[Request]) -> dict[str, list[str]]:
-    """Who, from where, what: each sorted, without repeats. The users whose passwords were refused are actors too."""
+def subjects(
+    planted: Planted, shown: list[Request], told_as: Callable[[str], str], with_addresses: bool = True
+) -> dict[str, list[str]]:
+    """Who, from where, what: each sorted, without repeats. The users whose passwords were refused are actors too.
+
+    `told_as` gives the name that the log has for a user.
+    """
+    own = [one for one in shown if not planted.culprit or planted.culprit in (one.actor, one.refused)]
     digests = {digest for request in shown for digest in (request.target, request.digest) if digest}
     tags = {request.reference for request in shown if request.reference and ":" not in request.reference}
     return {
-        "actors": sorted({request.actor or request.refused for request in shown} - {""}),
-        "addresses": sorted({request.address for request in shown}),
+        "actors": sorted(map(told_as, {*planted.actors, *(one.actor or one.refused for one in own)} - {""})),
+        "addresses": sorted({*planted.addresses, *(one.address for one in own)}) if with_addresses else [],
         "repositories": sorted({request.name for request in shown} - {""}),
         "digests": sorted(digests),
         "tags": sorted(tags),

@@ -28,7 +28,7 @@ class Access:
     file = "access.log"
 
     def tell(self, request: Request) -> list[tuple[int, str]]:
-        return [(request.at, access_line(request))]
+        return [(request.at, access_line(request))] if request.admin is None else []
 
     def pack(self, lines: Iterable[str]) -> Iterable[str]:
         return lines

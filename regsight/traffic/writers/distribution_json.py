@@ -42,6 +42,8 @@ class DistributionJson:
         self._charset = "; charset=utf-8" if old else ""
 
     def tell(self, request: Request) -> list[tuple[int, str]]:
+        if request.admin is not None:
+            return []
         access = (request.at + 2_000, access_line(request))
         if not request.routed:
             return [access]
@@ -86,6 +88,9 @@ class DistributionJson:
         head = f"{self._go}{asked}{self._instance}"
         at = request.at - 60_000
         if not request.refused:
+            if request.error is not None:  # a bearer token that does not hold
+                message = f"error authorizing context: {request.error[0]}"
+                return [(request.at, self._warning(head, message, rfc3339(request.at), variables))]
             return [(request.at, self._warning(head, NOTHING_PRESENTED, rfc3339(request.at), variables))]
         warning = self._warning(head, WRONG, rfc3339(request.at), variables)
         if self._old:

@@ -11,12 +11,13 @@ from regsight.traffic.writers.access import access_line
 from regsight.traffic.writers.distribution_json import BCRYPT, HOST, NOTHING_PRESENTED, WRONG
 from regsight.traffic.writers.timestamps import duration, rfc3339
 
+AGENT = "http.request.useragent"  # written also where the client sent none
 BARE = re.compile(r"[A-Za-z0-9\-._/@^+]+")  # logrus puts everything else in quotes
 
 
 @lru_cache(maxsize=16_384)
 def _value(text: str) -> str:
-    if BARE.fullmatch(text):
+    if not text or BARE.fullmatch(text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -36,6 +37,8 @@ class DistributionText:
         }
 
     def tell(self, request: Request) -> list[tuple[int, str]]:
+        if request.admin is not None:
+            return []
         access = (request.at + 2_000, access_line(request))
         if not request.routed:
             return [access]
@@ -83,6 +86,8 @@ def _asked(request: Request) -> dict[str, str]:
 
 def _refusal(request: Request, asked: dict[str, str]) -> list[tuple[int, str]]:
     if not request.refused:
+        if request.error is not None:  # a bearer token that does not hold
+            return [(request.at, _line(request.at, "warning", f"error authorizing context: {request.error[0]}", asked))]
         return [(request.at, _line(request.at, "warning", NOTHING_PRESENTED.replace("\\", ""), asked))]
     at = request.at - 60_000
     failed = _line(at, "info", "user failed to authenticate", asked | {"error": BCRYPT, "username": request.refused})
@@ -90,5 +95,5 @@ def _refusal(request: Request, asked: dict[str, str]) -> list[tuple[int, str]]:
 
 
 def _line(at: int, level: str, message: str, fields: dict[str, str]) -> str:
-    told = " ".join(f"{key}={_value(value)}" for key, value in sorted(fields.items()) if value)
+    told = " ".join(f"{key}={_value(value)}" for key, value in sorted(fields.items()) if value or key == AGENT)
     return f'time="{rfc3339(at)}" level={level} msg={_value(message)} {told}'

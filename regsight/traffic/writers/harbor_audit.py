@@ -51,6 +51,9 @@ class HarborAudit:
 
 def _told(request: Request) -> tuple[str, str, str, str, bool, str] | None:
     """operation, description, resource, kind of resource, whether it went well, user."""
+    if request.admin is not None:
+        operation, kind, resource = request.admin
+        return operation, f"{operation} {kind} {resource}", resource, kind, True, request.actor
     if request.uri == "/v2/" and (request.refused or request.status == 200):
         user = quote(request.refused or request.actor, safe="$.+-")
         return ("login", "login", user, "user", not request.refused, user)

@@ -1,0 +1,1 @@
+"""How well the whole pipeline finds what is planted: simulated files in, findings out, judged against what was planted."""

@@ -1,0 +1,45 @@
+"""The page that a report becomes: Markdown with every figure, every miss, and how to get the same again."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from regsight.evaluation.tables import Judged, Table, all_tables
+from regsight.evaluation.targets import targets
+
+_HEAD = """# Detection, measured
+
+How well Regsight finds what is planted in simulated traffic ([simulator](simulator.md)): log files go in, through the
+collector, the store and all detectors in the steps of the timetable, and findings of severity medium or above come out.
+This page is written by `{command}`; it holds what came out, also where that is less than was aimed at.
+
+- A finding belongs to an incident if it overlaps its time (or the 24 hours after) and names one of its accounts or
+  addresses; where either of them names nobody, one of its repositories. Every other finding at medium or above is false,
+  and counted once a day and cause.
+- An incident counts only where the logs of its scenario suffice to know of it.
+- Simulated traffic is not real traffic: figures say what is possible, and what changes when a rule changes. Nobody has
+  published figures for registries that these could be held against.
+- Seeds below 1000 were looked at while detectors were written, seeds from 1001 on only for reports.
+
+Written {day}. Preset `{preset}`, {learn} days learned, {judge} days judged, seeds {seeds}.{caution}
+"""
+
+
+def page(judged: Judged, *, day: date, command: str, setup: str, seeds: str, caution: str = "") -> str:
+    """The whole page."""
+    preset, learn, judge = setup.split("/")
+    head = _HEAD.format(
+        command=command, day=day.isoformat(), preset=preset, learn=learn, judge=judge, seeds=seeds, caution=caution
+    )
+    return head + "\n" + "\n".join(map(markdown, [targets(judged), *all_tables(judged)]))
+
+
+def markdown(table: Table) -> str:
+    """A table in Markdown, with its title and note."""
+    lines = [f"## {table.title}", ""]
+    if not table.rows:
+        return "\n".join([*lines, "None.", ""])
+    lines.append("| " + " | ".join(column or " " for column in table.columns) + " |")
+    lines.append("|" + "---|" * len(table.columns))
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table.rows]
+    return "\n".join([*lines, "", *([table.note, ""] if table.note else [])])

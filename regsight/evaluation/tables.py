@@ -1,0 +1,280 @@
+"""The figures as tables of words: what the command prints and the page holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import inf, isinf
+from statistics import mean, median
+
+from regsight.evaluation.match import Matched, Score
+from regsight.evaluation.measures import (
+    Share,
+    delay,
+    done_before,
+    explained,
+    false_rate,
+    found,
+    merging,
+    precision_at,
+    quantile,
+    scored,
+)
+from regsight.evaluation.outcome import Incident, Outcome
+from regsight.evaluation.yardsticks import WORDS, cut, cut_for
+from regsight.traffic.scenes import DIFFICULTIES
+
+BUDGETS = (1.0, 3.0, 10.0, 30.0, 100.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A title, column names, rows of cells, a sentence below."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Judged:
+    """All runs of an evaluation, scored."""
+
+    outcomes: list[Outcome]
+    scores: list[Score]
+    attacks: list[Matched] = field(init=False)
+    surprises: list[Matched] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.attacks = scored(self.scores)
+        self.surprises = [one for score in self.scores for one in score.surprises if one.incident.scored]
+
+    @property
+    def quiet(self) -> list[Score]:
+        return [score for score in self.scores if score.outcome.quiet]
+
+    @property
+    def busy(self) -> list[Score]:
+        return [score for score in self.scores if not score.outcome.quiet]
+
+
+def percent(share: Share) -> str:
+    """`83 % (61–94), 10 of 12`"""
+    if not share.total:
+        return "none to judge"
+    low, high = share.interval
+    return f"{share.value:.0%} ({low:.0%}–{high:.0%}), {share.hits} of {share.total}".replace("%", " %")
+
+
+def span(seconds: float) -> str:
+    """`never`, `42 s`, `3 min`, `2.5 h`, `4.1 d`"""
+    if isinf(seconds):
+        return "never"
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def recall(judged: Judged) -> Table:
+    """By difficulty and by class of evidence."""
+    classes = {"S": "bookkeeping (S)", "N": "novelty, sequence (N)", "V": "volume (V)"}
+    choices: list[tuple[str, Callable[[Incident], bool]]] = [("all", lambda incident: True)]
+    choices += [(one, lambda incident, one=one: incident.difficulty == one) for one in DIFFICULTIES]  # type: ignore[misc]
+    choices += [
+        (
+            f"{word}{', ' + hard if hard else ''}",
+            lambda incident, code=code, hard=hard: (  # type: ignore[misc]
+                incident.evidence_class == code and hard in ("", incident.difficulty)
+            ),
+        )
+        for code, word in classes.items()
+        for hard in ("", "stealthy")
+    ]
+    rows = []
+    for name, of in choices:
+        mine = [one for one in judged.attacks if of(one.incident)]
+        delays = [delay(one) for one in mine]
+        rows.append((name, percent(found(mine)), span(quantile(delays, 0.5)), span(quantile(delays, 0.9))))
+    note = "Share with Wilson's 95 % interval. Delay from the moment at which the logs suffice; what is missed counts as never."
+    return Table("Incidents found", ("incidents", "found", "median delay", "90 % within"), rows, note)
+
+
+def by_kind(judged: Judged) -> Table:
+    """Each attack at each difficulty, and what found it."""
+    rows = []
+    for kind in sorted({one.incident.kind for one in judged.attacks}):
+        mine = [one for one in judged.attacks if one.incident.kind == kind]
+        cells = []
+        for difficulty in DIFFICULTIES:
+            share = found(mine, lambda incident, difficulty=difficulty: incident.difficulty == difficulty)  # type: ignore[misc]
+            cells.append(f"{share.hits}/{share.total}" if share.total else "–")
+        finders = Counter(kind for one in mine for kind in {said.kind for said in one.said})
+        told = ", ".join(f"{name} {count}" for name, count in finders.most_common(4)) or "nothing"
+        rows.append((kind, f"{mine[0].incident.name} ({mine[0].incident.evidence_class})", *cells, told))
+    return Table("By kind of attack", ("kind", "attack", *DIFFICULTIES, "found by"), rows)
+
+
+def missed(judged: Judged) -> Table:
+    """Every miss."""
+    rows = [
+        (
+            str(score.outcome.seed),
+            score.outcome.scenario,
+            one.incident.kind,
+            one.incident.name,
+            one.incident.difficulty,
+            _lesser(score, one),
+        )
+        for score in judged.scores
+        for one in score.attacks
+        if one.incident.scored and not one.found
+    ]
+    return Table("Missed", ("seed", "scenario", "kind", "attack", "difficulty", "said below medium"), rows)
+
+
+def _lesser(score: Score, one: Matched) -> str:
+    from regsight.evaluation.match import names, overlaps
+
+    told = {
+        f"{said.kind} ({said.severity})"
+        for said in score.outcome.said
+        if said.rank < 2 and overlaps(said, one.incident) and names(said, one.incident)
+    }
+    return ", ".join(sorted(told)[:4]) or "nothing"
+
+
+def false_alerts(judged: Judged) -> Table:
+    """How many, by severity, in quiet weeks and in weeks with surprises."""
+    rows = []
+    for name, scores in (("quiet weeks", judged.quiet), ("weeks with surprises", judged.busy)):
+        weeks = sum(score.outcome.thousand_weeks for score in scores)
+        if not scores:
+            continue
+        surprised = sum(len(one.said) for score in scores for one in score.surprises)
+        rows.append(
+            (
+                name,
+                f"{weeks:.2f}",
+                f"{false_rate(scores):.1f}",
+                f"{false_rate(scores, 3):.1f}",
+                str(sum(len(score.false) for score in scores)),
+                str(surprised),
+            )
+        )
+    note = "A week and per 1,000 repositories; repeats of one cause within 24 h count once. Findings on surprises stand apart."
+    columns = ("", "thousand-repository-weeks", "medium+", "high+", "count", "findings on surprises")
+    return Table("False alerts", columns, rows, note)
+
+
+def false_kinds(judged: Judged) -> Table:
+    """Which kinds of findings are false, and which surprises they fire on."""
+    false = Counter((said.detector, said.kind, said.severity) for score in judged.scores for said in score.false)
+    fooled: dict[tuple[str, str, str], set[str]] = {}
+    for one in judged.surprises:
+        for said in one.said:
+            fooled.setdefault((said.detector, said.kind, said.severity), set()).add(one.incident.kind)
+    rows = [
+        (
+            detector,
+            kind,
+            severity,
+            str(false[detector, kind, severity]),
+            " ".join(sorted(fooled.get((detector, kind, severity), ()))),
+        )
+        for detector, kind, severity in sorted(
+            {*false, *fooled}, key=lambda key: (-false[key] - len(fooled.get(key, ())), key)
+        )
+    ]
+    return Table("What is false", ("detector", "kind", "severity", "false", "on surprises"), rows)
+
+
+def surprises(judged: Judged) -> Table:
+    """Share of surprises that alerted, by kind."""
+    rows = []
+    for kind in sorted({one.incident.kind for one in judged.surprises}):
+        mine = [one for one in judged.surprises if one.incident.kind == kind]
+        told = Counter(f"{said.kind} ({said.severity})" for one in mine for said in one.said)
+        words = ", ".join(name for name, _ in told.most_common(3)) or "–"
+        rows.append((kind, mine[0].incident.name, f"{sum(one.found for one in mine)}/{len(mine)}", words))
+    share = found(judged.surprises)
+    return Table("Surprises that alerted", ("kind", "surprise", "alerted", "as"), rows, f"Over all: {percent(share)}.")
+
+
+def quality(judged: Judged) -> Table:
+    """Ranked lists, explanations, merging, what had been done."""
+    told = explained(judged.attacks)
+    at_ten = [value for score in judged.busy if (value := precision_at(score, 10)) is not None]
+    at_all = [value for score in judged.busy if (value := precision_at(score, 0)) is not None]
+    done = [value for one in judged.attacks if (value := done_before(one)) is not None]
+    rows = [
+        ("precision@10 of a run's ranked list", f"{mean(at_ten):.2f}" if at_ten else "–"),
+        ("R-precision", f"{mean(at_all):.2f}" if at_all else "–"),
+        ("right account named", percent(told.actor)),
+        ("right address named", percent(told.address)),
+        ("right repository named", percent(told.repository)),
+        ("right technique, in the first two findings", percent(told.technique)),
+        ("listed evidence that is true", percent(told.evidence)),
+        (
+            "false alerts at an attack's time and place that accuse somebody else",
+            str(sum(map(len, (s.astray for s in judged.scores)))),
+        ),
+        ("findings per found incident", f"{merging(judged.attacks):.1f}"),
+        ("done before found, median", f"{median(done):.0%}".replace("%", " %") if done else "–"),
+    ]
+    return Table("Quality of what is said", ("measure", "figure"), rows)
+
+
+def cost(judged: Judged) -> Table:
+    """CPU seconds per million lines and memory."""
+    lines = sum(one.lines for one in judged.outcomes)
+    stages = sorted({stage for one in judged.outcomes for stage in one.seconds})
+    rows = [
+        (
+            stage,
+            f"{sum(one.seconds.get(stage, 0) for one in judged.outcomes):.0f}",
+            f"{sum(one.seconds.get(stage, 0) for one in judged.outcomes) / max(lines, 1) * 1e6:.0f}",
+        )
+        for stage in stages
+    ]
+    peak = max((one.peak_mib for one in judged.outcomes), default=0)
+    events = sum(one.events for one in judged.outcomes)
+    dead = sum(one.dead_letters for one in judged.outcomes)
+    note = f"{lines:,} lines became {events:,} events and {dead:,} dead letters. Largest process: {peak:,.0f} MiB."
+    return Table("Cost", ("stage", "CPU s", "CPU s per million lines"), rows, note)
+
+
+def yardsticks(judged: Judged, dev: Sequence[Outcome] | None = None) -> Table:
+    """The detectors beside the yardsticks at the same false alerts, and the yardsticks' curve."""
+    own = false_rate(judged.scores)
+    hard = found(judged.attacks, lambda incident: incident.difficulty != "blatant")
+    rows = [("Regsight", f"{own:.1f}", percent(found(judged.attacks)), percent(hard), "", *[""] * len(BUDGETS))]
+    tuned = list(dev or judged.outcomes)
+    for name, words in WORDS.items():
+        mine = cut(judged.outcomes, name, cut_for(tuned, name, own))
+        curve = [
+            f"{cut(judged.outcomes, name, cut_for(tuned, name, budget)).found.value:.0%}".replace("%", " %")
+            for budget in BUDGETS
+        ]
+        threshold = "none low enough" if mine.threshold == inf else f"{mine.threshold:.3g}"
+        rows.append((words, f"{mine.false_alerts:.1f}", percent(mine.found), percent(mine.hard), threshold, *curve))
+    where = "on the development seeds" if dev else "on the very runs they are judged on, which favours them"
+    note = f"Thresholds of the yardsticks were set to Regsight's number of false alerts {where}. Then: recall at other budgets."
+    columns = ("", "false alerts", "found", "moderate and stealthy", "threshold", *(f"at {b:g}" for b in BUDGETS))
+    return Table("Beside simple ways, at equal false alerts", columns, rows, note)
+
+
+def all_tables(judged: Judged, dev: Sequence[Outcome] | None = None) -> list[Table]:
+    return [
+        recall(judged),
+        false_alerts(judged),
+        yardsticks(judged, dev),
+        quality(judged),
+        by_kind(judged),
+        missed(judged),
+        false_kinds(judged),
+        surprises(judged),
+        cost(judged),
+    ]

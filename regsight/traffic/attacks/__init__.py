@@ -1,0 +1,83 @@
+"""Every attack there is, by code: `ATTACKS`. The functions behind them stand in the files of this folder."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from regsight.traffic.attacks import accounts, data, images, settings
+from regsight.traffic.scenes import Play, Recipe
+
+WORK, NIGHT, ANY = (8.0, 15.0), (0.0, 4.5), (0.0, 24.0)
+SHORT = (0.1, 0.5, 5.0)
+
+
+class _Row(NamedTuple):
+    code: str
+    name: str
+    play: Play
+    evidence: str  # S: by bookkeeping, N: by novelty or sequence, V: by volume
+    technique: str
+    classes: str
+    severity: str
+    days: tuple[float, float, float] = SHORT
+    hours: tuple[float, float] = ANY
+
+
+_TABLE = (
+    _Row("A01", "password guessing", accounts.guess_password, "V", "T1110.001", "credentials", "high", (0.1, 0.4, 10)),
+    _Row("A02", "password spraying", accounts.spray_passwords, "V", "T1110.003", "credentials", "high", (0.1, 0.2, 2)),
+    _Row(
+        "A03", "credential stuffing", accounts.stuff_credentials, "V", "T1110.004", "credentials", "high", (0.1, 0.3, 2)
+    ),
+    _Row("A04", "default password", accounts.use_default_password, "N", "T1078.001", "novelty rights", "high"),
+    _Row(
+        "A05", "leaked robot token", accounts.use_leaked_token, "N", "T1078.004 T1552", "novelty", "high", (0.1, 0.3, 4)
+    ),
+    _Row("A06", "mass pull", data.pull_everything, "V", "T1213 T1530 T1567", "volume novelty", "high", (0.1, 0.3, 14)),
+    _Row("A07", "pulls of one who leaves", data.take_along, "V", "T1213", "volume novelty", "medium", (0.2, 5, 12)),
+    _Row("A08", "enumeration", data.enumerate_registry, "V", "T1613 T1595.003", "enumeration", "medium", (0.1, 0.3, 1)),
+    _Row("A09", "anonymous access", accounts.pull_without_name, "S", "T1190 T1530", "anonymous novelty", "high"),
+    _Row("A10", "release tag overwritten", images.overwrite_release, "S", "T1525 T1195.002", "tag", "high"),
+    _Row("A11", "moving tag poisoned", images.poison_moving_tag, "N", "T1525 T1195.002", "tag novelty", "high"),
+    _Row("A12", "implant in base image", images.implant_in_base, "N", "T1525", "novelty", "high"),
+    _Row("A13", "rollback to an old image", images.roll_back, "S", "T1195.002", "tag", "medium"),
+    _Row("A15", "miner image", images.push_miner, "N", "T1496 T1610", "novelty", "medium", (0.5, 0.5, 0.5)),
+    _Row("A16", "look-alike name", images.look_alike, "S", "T1036.005 T1195", "name novelty", "medium"),
+    _Row("A18", "mass delete", data.delete_everything, "V", "T1485 T1490", "delete", "high", (0.1, 0.2, 10)),
+    _Row("A19", "way back destroyed", settings.burn_bridges, "S", "T1562.008 T1490", "settings rights", "high"),
+    _Row("A20", "privileges taken", settings.take_rights, "S", "T1098 T1136", "rights", "high"),
+    _Row("A21", "robot planted", settings.plant_robot, "N", "T1136 T1098.001", "rights novelty", "high"),
+    _Row("A22", "project opened", settings.open_project, "S", "T1537 T1530", "settings anonymous", "high"),
+    _Row("A23", "replication to a stranger", settings.replicate_away, "S", "T1537 T1020", "settings", "high"),
+    _Row(
+        "A24", "pull from unexpected place", accounts.pull_from_elsewhere, "N", "T1078.004 T1525", "novelty", "medium"
+    ),
+    _Row("A25", "impossible travel", accounts.be_in_two_places, "N", "T1078", "travel", "medium", SHORT, WORK),
+    _Row("A26", "dormant account wakes", accounts.wake_dormant, "N", "T1078.002", "novelty", "medium", SHORT, NIGHT),
+    _Row("A27", "deleted account goes on", accounts.outlive_deletion, "S", "T1550.001", "credentials ledger", "medium"),
+    _Row("A28", "forged tokens", accounts.forge_tokens, "S", "T1606", "credentials tokens", "medium", (0.1, 0.4, 4)),
+    _Row("A29", "exploit probing", data.probe_for_holes, "S", "T1190", "probing mounts", "medium", (0.1, 0.3, 1)),
+    _Row("A30", "resource exhaustion", images.exhaust_storage, "V", "T1499", "uploads volume", "medium", (0.1, 0.3, 3)),
+    _Row("A31", "secrets hunting", data.hunt_secrets, "N", "T1552.001", "volume novelty", "high", (0.1, 0.3, 6)),
+    _Row("A32", "storage abuse", images.hide_data, "N", "T1102 T1074", "novelty volume", "medium", (0.3, 2.5, 6.5)),
+    _Row(
+        "A33", "scanner's account abused", accounts.borrow_scanner, "N", "T1078.004", "novelty", "medium", SHORT, WORK
+    ),
+    _Row("A34", "log blinding", data.blind_the_log, "S", "T1562.008", "silence", "high", (0.2, 0.5, 1), WORK),
+)
+
+ATTACKS: dict[str, Recipe] = {
+    row.code: Recipe(
+        code=row.code,
+        name=row.name,
+        play=row.play,
+        evidence=row.evidence,
+        technique=tuple(row.technique.split()),
+        classes=tuple(row.classes.split()),
+        severity=row.severity,
+        days=row.days,
+        hours=row.hours,
+        alters=row.code == "A34",
+    )
+    for row in _TABLE
+}
