@@ -3,12 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types imports unit golden clean system-demo system-test
+.PHONY: demo test lint types imports unit golden native bench faults clean system-demo system-test system-bench
 
 demo: $(VENV)/.installed system-demo
 	$(BIN)/regsight demo $(ARGS)
 
-test: $(VENV)/.installed-dev system-test lint types imports unit
+test: $(VENV)/.installed-dev system-test $(if $(CI),native) lint types imports unit
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -27,12 +27,30 @@ unit: $(VENV)/.installed-dev
 golden: $(VENV)/.installed-dev
 	REGSIGHT_GOLDEN=write $(BIN)/pytest tests/dashboards tests/alerts
 
+# The optional scanner, built into the environment where cargo is; without it Regsight reads everything in Python.
+native: $(VENV)/.installed-dev
+	@sh scripts/make-native.sh $(BIN)/python
+
+# Every figure next to its target and to named peers; under 15 minutes. ARGS=--quick to see that it works.
+bench: $(VENV)/.installed-dev system-bench native
+	$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# Every fault at full size against the real process, and the table of docs/reliability.md; under 25 minutes on a quiet machine.
+# ARGS="F07 F20": only these; REGSIGHT_FAULTS_SEED: another seed.
+faults: $(VENV)/.installed-dev system-test
+	cd tests && ../$(BIN)/python -m faults.run $(ARGS)
+	cd tests && ../$(BIN)/python -m faults.table
+
 # Debian packages, where they may be installed; otherwise names what is missing and carries on.
 system-demo:
 	@sh scripts/system-packages.sh docker-registry skopeo htpasswd
 
 system-test:
 	@sh scripts/system-packages.sh docker-registry skopeo htpasswd nginx prometheus alertmanager rsyslog chromium java maven
+
+system-bench:
+	@sh scripts/system-packages.sh rsyslog
 
 $(VENV)/.venv: scripts/make-venv.sh
 	@sh scripts/make-venv.sh $(PYTHON) $(VENV)

@@ -1,0 +1,190 @@
+//! `regsight_native`: reads the strict shapes of the hottest registry logs. Everything else is named by its place and left to
+//! the Python path, which stays the one definition of what a line means.
+
+mod access;
+mod distribution;
+mod entry;
+mod harbor;
+mod numbers;
+mod reading;
+mod request;
+mod rows;
+mod text;
+mod words;
+
+use std::collections::HashSet;
+use std::ffi::CString;
+
+use arrow_array::Array;
+use arrow_data::ffi::FFI_ArrowArray;
+use arrow_schema::ffi::FFI_ArrowSchema;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyCapsule};
+
+use rows::Columns;
+use reading::{line_ids, told_by_application, Format, Found, Levels, Setting};
+
+/// Raised whenever an answer changes its meaning; `collector/native.py` uses no other.
+const CONTRACT: u32 = 1;
+
+/// What was found in one block; `left` are the places of the lines that Python must read.
+#[pyclass(frozen)]
+struct Scan {
+    data: Py<PyBytes>,
+    found: Found,
+    stream: String,
+    offset: u64,
+    format: Format,
+}
+
+#[pymethods]
+impl Scan {
+    #[getter]
+    fn left(&self) -> Vec<(usize, usize)> {
+        self.found.left.clone()
+    }
+    #[getter]
+    fn lines(&self) -> usize {
+        self.found.lines
+    }
+    /// Whether an application line was seen at level info (or below), warning, error.
+    #[getter]
+    fn levels(&self) -> (bool, bool, bool) {
+        (self.found.info, self.found.warning, self.found.error)
+    }
+    /// Access lines read, and how many of them are requests that Distribution's application tells of.
+    #[getter]
+    fn access(&self) -> (usize, usize) {
+        (self.found.access, self.found.routed)
+    }
+    /// Whether one of these event ids (`r-…`) is among the rows.
+    fn knows(&self, ids: Vec<String>) -> bool {
+        let known = |id: &String| {
+            let mut bytes = [0u8; 16];
+            let digits = id.strip_prefix("r-").filter(|digits| digits.len() == 32 && digits.is_ascii());
+            let Some(digits) = digits else { return false };
+            for (at, byte) in bytes.iter_mut().enumerate() {
+                *byte = u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap_or(0);
+            }
+            self.found.by_id.contains_key(&bytes)
+        };
+        ids.iter().any(known)
+    }
+    /// (method, URI) of access lines outside the registry's grammar, each once, at most `most` of them.
+    fn outside(&self, py: Python<'_>, most: usize) -> Vec<(String, String)> {
+        let data = self.data.as_bytes(py);
+        let mut found = Vec::new();
+        for row in self.found.rows.iter().filter(|row| row.channel == words::channel::ACCESS && !row.routed) {
+            let asked = self.found.asked(data, row);
+            if !found.contains(&asked) {
+                found.push(asked);
+                if found.len() >= most {
+                    break;
+                }
+            }
+        }
+        found.into_iter().map(|(method, uri)| (shown(method), shown(uri))).collect()
+    }
+    /// The rows, and how many lines gave none. Access lines count as `levels` (info, warning, error) of the whole stream say;
+    /// of the requests `told` the application speaks.
+    #[pyo3(signature = (levels=(false, false, false), access_lines=0, access_speaks_first=false, told=vec![]))]
+    fn finish(
+        &self, py: Python<'_>, levels: (bool, bool, bool), access_lines: usize, access_speaks_first: bool,
+        told: Vec<(String, String)>,
+    ) -> (Batch, usize) {
+        let data = self.data.as_bytes(py);
+        let (info, warning, error) = levels;
+        let told: HashSet<_> = told.into_iter().collect();
+        let levels = Levels { info, warning, error, access_lines, access_speaks_first, told };
+        py.detach(|| self.columns(data, &levels))
+    }
+}
+
+impl Drop for Scan {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.found).give_back();
+    }
+}
+
+fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
+impl Scan {
+    fn columns(&self, data: &[u8], levels: &Levels) -> (Batch, usize) {
+        let settle = self.format == Format::Distribution;
+        let waits = |row: &rows::Row| settle && row.channel == words::channel::ACCESS;
+        let found = &self.found;
+        let rows: Vec<&rows::Row> = found
+            .rows
+            .iter()
+            .filter(|row| !waits(row) || !(told_by_application(row, levels) || self.told_outside(data, row, levels)))
+            .collect();
+        let told = found.rows.len() - rows.len();
+        let ids = line_ids(&self.stream, self.offset, data, &rows);
+        let mut more_parts = found.more_parts.clone();
+        more_parts.sort_unstable();
+        let columns =
+            Columns { data, arena: &found.arena, rows, ids, more_parts, stream: &self.stream, offset: self.offset as i64 }
+                .build();
+        (Batch { columns }, found.ignored + told)
+    }
+
+    fn told_outside(&self, data: &[u8], row: &rows::Row, levels: &Levels) -> bool {
+        let (method, uri) = self.found.asked(data, row);
+        !row.routed && !levels.told.is_empty() && levels.told.contains(&(shown(method), shown(uri)))
+    }
+}
+
+/// A record batch for whoever speaks the Arrow PyCapsule interface; columns without any value are left out.
+#[pyclass(frozen)]
+struct Batch {
+    columns: arrow_array::StructArray,
+}
+
+#[pymethods]
+impl Batch {
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_array__<'py>(
+        &self, py: Python<'py>, requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+        let _ = requested_schema;
+        let schema = FFI_ArrowSchema::try_from(self.columns.data_type()).map_err(|error| PyValueError::new_err(error.to_string()))?;
+        let array = FFI_ArrowArray::new(&self.columns.to_data());
+        let name = |text: &str| Some(CString::new(text).unwrap());
+        Ok((PyCapsule::new(py, schema, name("arrow_schema"))?, PyCapsule::new(py, array, name("arrow_array"))?))
+    }
+}
+
+/// Reads a block of whole lines. Times are µs since 1970; `newest` is None where times of syslog headers are not UTC.
+/// None: the lines of this block cannot be read each by itself.
+#[pyfunction]
+#[pyo3(signature = (format, data, before, *, stream, registry, offset, now, newest))]
+#[allow(clippy::too_many_arguments)]
+fn scan(
+    py: Python<'_>, format: &str, data: Py<PyBytes>, before: Py<PyBytes>, stream: String, registry: &str, offset: u64, now: i64,
+    newest: Option<i64>,
+) -> PyResult<Option<Scan>> {
+    let format = match format {
+        "distribution" => Format::Distribution,
+        "combined" => Format::Combined,
+        "timed_combined" => Format::Timed,
+        "harbor_audit" => Format::HarborAudit,
+        "harbor_forwarded" => Format::HarborForwarded,
+        _ => return Err(PyValueError::new_err("no such format")),
+    };
+    let (bytes, front) = (data.as_bytes(py), before.as_bytes(py));
+    let set = Setting { format, registry, now, newest };
+    let found = py.detach(|| reading::scan(&set, bytes, front));
+    Ok(found.map(|found| Scan { data, found, stream, offset, format }))
+}
+
+#[pymodule]
+fn regsight_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("CONTRACT", CONTRACT)?;
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<Scan>()?;
+    module.add_class::<Batch>()?;
+    module.add_function(wrap_pyfunction!(scan, module)?)
+}
