@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any
 
-from analytics.wording import names, plain, several
+from analytics.wording import names, several
 from store.contract import Delivery, Records
 from store.finding import Finding, Severity
 from store.incident import CLOSED, Act, Incident, State
@@ -95,7 +95,8 @@ def joined(incident: Incident | None, finding: Finding) -> Incident | None:
 
 def reason_of(finding: Finding) -> str:
     """Why it weighs what it does, in a sentence."""
-    return f"{finding.severity}: {plain(finding.observed or finding.title)}"
+    said = "".join(char if char.isprintable() else "�" for char in finding.observed or finding.title)
+    return f"{finding.severity}: {said}"
 
 
 def _place(finding: Finding, incidents: Iterable[Incident]) -> str | None:

@@ -7,15 +7,16 @@ something useful: an embedded store in `./regsight-data`, a page on loopback, de
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from alerts.config import AlertsConfig
 from analytics.config import AnalyticsConfig
@@ -41,10 +42,13 @@ class StoreConfig(_Section):
 
     url: str = "delta:./regsight-data"
     keep: timedelta | None = Field(default=None, description="whole days older than this are dropped; null keeps all")
+    keep_rollups: timedelta | None = Field(
+        default=None, description="hourly counts of dropped days are kept so long; null keeps them for ever"
+    )
     password_file: Path | None = Field(default=None, description="Elasticsearch password")
     ca_file: Path | None = Field(default=None, description="certificate authority of the Elasticsearch server")
 
-    @field_validator("keep", mode="before")
+    @field_validator("keep", "keep_rollups", mode="before")
     @classmethod
     def _keep(cls, value: object) -> timedelta | None:
         return None if value is None else duration(value)
@@ -55,6 +59,33 @@ class WebConfig(_Section):
 
     listen: str = "127.0.0.1:8080"
     token_file: Path | None = Field(default=None, description="required when listening beyond loopback")
+    viewer_token_file: Path | None = Field(default=None, description="opens the page to look, not to act")
+    auditor_token_file: Path | None = Field(
+        default=None, description="opens the auditor's report and the settings as well"
+    )
+    user_header: str | None = Field(default=None, description="header in which a trusted proxy names the user")
+    trusted_proxies: list[str] = Field([], description="addresses and networks whose user_header is believed")
+    operators: list[str] = Field([], description="users of user_header who may act on incidents")
+    auditors: list[str] = Field([], description="users of user_header who may read the auditor's report")
+    hosts: list[str] = Field([], description="names under which people open the page, besides the machine's own")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, texts: list[str]) -> list[str]:
+        for text in texts:
+            ipaddress.ip_network(text, strict=False)
+        return texts
+
+    @model_validator(mode="after")
+    def _complete(self) -> WebConfig:
+        if self.user_header is not None and not (self.trusted_proxies and self.hosts):
+            raise ValueError(
+                "user_header needs trusted_proxies (whose header is believed) and hosts (the page's names)"
+            )
+        return self
+
+
+Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
 class ReportsConfig(_Section):
@@ -63,6 +94,11 @@ class ReportsConfig(_Section):
     folder: Path | None = Field(default=None, description="where daily reports are written; null writes none")
     daily_at: str = Field(default="06:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="UTC")
     span: timedelta = timedelta(days=1)
+    weekly_on: Weekday | None = Field(
+        default=None, description="day on which the report of the last seven days is added"
+    )
+    monthly_audit: bool = Field(default=False, description="on the first, the auditor's report of the month before")
+    formats: list[Literal["html", "json", "md", "pdf"]] = Field(["html", "json"], description="files of each report")
 
     @field_validator("span", mode="before")
     @classmethod

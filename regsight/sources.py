@@ -26,6 +26,7 @@ def lag_of(position: Position) -> SourceRow:
     except OSError:
         lag = None
     return {
+        "stream": position.stream,
         "name": Path(path).name or position.stream,
         "path": _shown(path),
         "offset": position.offset,

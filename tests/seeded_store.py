@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from analytics.incidents import gather
 from store.contract import DeadLetter, JobRun, Position, Store
 from store.event import schema
 from store.finding import Finding, Severity, finding_id
@@ -59,6 +60,7 @@ def seed(store: Store) -> None:
     for finding in (_attack_finding(events), _spike_finding(events)):
         store.put_finding(finding)
     _tell(store)
+    gather(store, START)
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-import uvicorn
 from seeded_store import ATTACK, END, HOSTILE
 
-from regsight.web.app import create_app
+from regsight.web.serve import make_server
 from regsight.web.state import WebState
 from store.contract import Store
 
@@ -19,8 +18,7 @@ from store.contract import Store
 @contextmanager
 def serving(state: WebState) -> Iterator[str]:
     """Address of the page of `state`, as long as the block runs."""
-    settings = uvicorn.Config(create_app(state), host="127.0.0.1", port=0, log_level="error", lifespan="off", ws="none")
-    server = uvicorn.Server(settings)
+    server = make_server(state, "127.0.0.1:0")
     thread = threading.Thread(target=server.run)
     thread.start()
     deadline = time.monotonic() + 20
@@ -59,5 +57,6 @@ def seeded_state(store: Store) -> WebState:
             {"received_at": END, "channel": "local", "title": "second", "body": "one line\nanother"},
         ],
         metrics=lambda: (b"regsight_collector_batches_total 3.0\n", "text/plain; version=0.0.4; charset=utf-8"),
+        settings=lambda: {"web": {"listen": "127.0.0.1:8080"}, "alerts": {"channels": [{"name": HOSTILE["actor"]}]}},
         ready=lambda: (False, "the store does not answer"),
     )

@@ -25,6 +25,19 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """What is usual: an area between two lines, drawn behind everything else."""
+
+    name: str
+    low: Sequence[float]
+    high: Sequence[float]
+
+    def above(self, values: Sequence[float]) -> int:
+        """How many of the values lie above it."""
+        return sum(1 for value, high in zip(values, self.high, strict=True) if value > high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
     """The measures of one drawing, in SVG units (CSS pixels at full width)."""
 
@@ -52,24 +65,30 @@ def bar_chart(title: str, labels: Sequence[str], series: Sequence[Series], unit:
     return _chart(title, labels, series, unit, _bars)
 
 
-def line_chart(title: str, labels: Sequence[str], series: Sequence[Series], unit: str) -> Markup:
-    """Lines over evenly spaced labels."""
-    return _chart(title, labels, series, unit, _lines)
+def line_chart(
+    title: str, labels: Sequence[str], series: Sequence[Series], unit: str, band: Band | None = None
+) -> Markup:
+    """Lines over evenly spaced labels, with what is usual behind them."""
+    return _chart(title, labels, series, unit, _lines, band)
 
 
 Draw = Callable[[Frame, Sequence[str], Sequence[Series], float, str], list[Markup]]
 
 
-def _chart(title: str, labels: Sequence[str], series: Sequence[Series], unit: str, draw: Draw) -> Markup:
-    top = _ceiling(max((value for row in series for value in row.values), default=0.0), unit)
+def _chart(
+    title: str, labels: Sequence[str], series: Sequence[Series], unit: str, draw: Draw, band: Band | None = None
+) -> Markup:
+    values = [value for row in series for value in row.values] + list(band.high if band else ())
+    top = _ceiling(max(values, default=0.0), unit)
+    keys = [(row.look, row.name) for row in series] + ([("band", band.name)] if band else [])
     legend = Markup("").join(
         Markup(
             '<span class="key"><svg class="swatch" viewBox="0 0 12 12" aria-hidden="true">'
             '<rect class="fill {look}" width="12" height="12" rx="2"/></svg>{name}</span>'
-        ).format(look=row.look, name=visible(row.name))
-        for row in series
+        ).format(look=look, name=visible(name))
+        for look, name in keys
     )
-    drawings = Markup("").join(_drawing(frame, title, labels, series, unit, top, draw) for frame in FRAMES)
+    drawings = Markup("").join(_drawing(frame, title, labels, series, unit, top, draw, band) for frame in FRAMES)
     return Markup(
         '<figure class="chart"><figcaption><strong>{title}</strong> <span class="keys">{legend}</span>'
         "</figcaption>{drawings}</figure>"
@@ -84,12 +103,14 @@ def _drawing(
     unit: str,
     top: float,
     draw: Draw,
+    band: Band | None,
 ) -> Markup:
     spoken = "; ".join(
         f"{row.name}: {_value(sum(row.values), unit)} in all, at most {_value(max(row.values, default=0), unit)}"
         for row in series
     )
-    parts = [*_axes(frame, labels, unit, top), *draw(frame, labels, series, top, unit)]
+    behind = [_area(frame, band, top)] if band else []
+    parts = [*behind, *_axes(frame, labels, unit, top), *draw(frame, labels, series, top, unit)]
     return Markup(
         '<svg class="{kind}" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">{parts}</svg>'
     ).format(
@@ -178,6 +199,20 @@ def _bars(frame: Frame, labels: Sequence[str], series: Sequence[Series], top: fl
                 )
             )
     return parts
+
+
+def _area(frame: Frame, band: Band, top: float) -> Markup:
+    width, height = frame.inner
+
+    def point(index: int, value: float) -> str:
+        x = frame.left + width * (index + 0.5) / len(band.high)
+        return f"{x:.1f},{frame.top + height * (1 - value / top):.1f}"
+
+    there = [point(index, value) for index, value in enumerate(band.high)]
+    back = [point(index, value) for index, value in enumerate(band.low)][::-1]
+    return Markup('<polygon class="fill band" points="{points}"><title>{tip}</title></polygon>').format(
+        points=" ".join([*there, *back]), tip=visible(band.name)
+    )
 
 
 def _lines(frame: Frame, labels: Sequence[str], series: Sequence[Series], top: float, unit: str) -> list[Markup]:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from analytics.reports.costs import costs
 from analytics.reports.findings import detection_times, finding_rows
 from analytics.reports.hours import COUNTED, hourly, totals
+from analytics.reports.missed import missed
+from analytics.reports.movers import movers
+from analytics.reports.plain_rows import plain_rows
+from analytics.reports.response import incident_rows, response_times, response_trend
+from analytics.reports.risks import risks
 from analytics.reports.transfers import transfers
 from store.contract import Store
 from store.event import BAD_CREDENTIALS, Action, Outcome, iso
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+MOVERS = 10
 TOP = 20  # rows of each list; how many there are in all is always given beside it
 
+CHANGES = (Action.PUSH, Action.DELETE, Action.TAG, Action.UNTAG)
 # Which column of a "top" list an event counts in; refused events count as denied whatever they wanted.
 ROW_OF: dict[tuple[str, str], str] = {
     (Action.PULL, Outcome.SUCCESS): "pulls",
@@ -33,8 +38,9 @@ def figures(store: Store, since: datetime, until: datetime) -> dict[str, Any]:
     hours = hourly(store, since, until)
     stored = store.span()
     rows = finding_rows(store, since, until)
+    incidents = incident_rows(store, since, until)
     distinct, names = _names(store, before, since, until)
-    return {
+    found = {
         "since": iso(since),
         "until": iso(until),
         "seconds": (until - since).total_seconds(),
@@ -49,8 +55,15 @@ def figures(store: Store, since: datetime, until: datetime) -> dict[str, Any]:
         "transfers": transfers(store, since, until, TOP),
         "findings": rows,
         "detection": detection_times(rows),
+        "incidents": incidents,
+        "response": response_times(incidents),
+        "response_trend": response_trend(store, since, until, incidents),
+        "costs": costs(store, since, until, TOP),
+        "without_account": _without_account(store, since, until),
+        "missed": missed(store, since, until, TOP),
         **_origin(store, since, until),
     }
+    return {**found, "risks": risks(found)}
 
 
 def _names(
@@ -58,7 +71,8 @@ def _names(
 ) -> tuple[dict[str, int], dict[str, dict[str, Any]]]:
     """How many accounts, addresses and repositories; and who was busiest, refused, and new since `before`."""
     by = ("repository", "actor", "client_ip", "client_class")
-    counts = {name: _rows(store.counts(since, until, [name, "action", "outcome", "reason"])) for name in by}
+    counts = {name: plain_rows(store.counts(since, until, [name, "action", "outcome", "reason"])) for name in by}
+    earlier = {name: plain_rows(store.counts(before, since, [name, "outcome"])) for name in by[:3]}
     distinct = {
         "actors": len(_real(counts["actor"], "actor")),
         "clients": len(_real(counts["client_ip"], "client_ip")),
@@ -76,8 +90,14 @@ def _names(
             "accounts": _refused(counts["actor"], "actor"),
         },
         "new": {
-            "actors": _new(store, counts["actor"], "actor", before, since),
-            "repositories": _new(store, counts["repository"], "repository", before, since),
+            "actors": _new(counts["actor"], earlier["actor"], "actor"),
+            "clients": _new(counts["client_ip"], earlier["client_ip"], "client_ip"),
+            "repositories": _new(counts["repository"], earlier["repository"], "repository"),
+        },
+        "movers": {
+            "repositories": movers(counts["repository"], earlier["repository"], "repository", MOVERS),
+            "actors": movers(counts["actor"], earlier["actor"], "actor", MOVERS),
+            "clients": movers(counts["client_ip"], earlier["client_ip"], "client_ip", MOVERS),
         },
     }
 
@@ -89,21 +109,13 @@ def _origin(store: Store, since: datetime, until: datetime) -> dict[str, list[di
         "dead_letters": [{"reason": reason, "lines": lines} for reason, lines in dead],
         "formats": [
             {"name": row["dataset"], "registry": row["registry"], "events": row["events"]}
-            for row in _rows(store.counts(since, until, ["dataset", "registry"]))
+            for row in plain_rows(store.counts(since, until, ["dataset", "registry"]))
         ],
         "sources": [
             {"stream": position.stream, "path": str(position.detail.get("path", "")), "read_bytes": position.offset}
             for position in sorted(store.positions(), key=lambda position: position.stream)
         ],
     }
-
-
-def _rows(counts: pd.DataFrame) -> list[dict[str, Any]]:
-    """A frame of `counts` as dictionaries of plain values: pandas may have turned None into NaN."""
-    return [
-        {str(name): None if isinstance(value, float) and value != value else value for name, value in row.items()}
-        for row in counts.astype({"events": int, "bytes": int}).to_dict("records")
-    ]
 
 
 def _days(hours: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -127,7 +139,7 @@ def _hours_of_day(hours: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _actions(store: Store, since: datetime, until: datetime) -> list[dict[str, Any]]:
     """One row per action, a column per outcome, most frequent first."""
     rows: dict[str, dict[str, Any]] = {}
-    for count in _rows(store.counts(since, until, ["action", "outcome"])):
+    for count in plain_rows(store.counts(since, until, ["action", "outcome"])):
         empty = {"action": count["action"], "events": 0, "bytes": 0, **{str(outcome): 0 for outcome in Outcome}}
         row = rows.setdefault(count["action"], empty)
         row[count["outcome"]] += count["events"]
@@ -172,9 +184,21 @@ def _refused(counts: list[dict[str, Any]], column: str) -> dict[str, Any]:
     return {"in_all": len(ordered), "rows": ordered[:TOP]}
 
 
-def _new(store: Store, counts: list[dict[str, Any]], column: str, before: datetime, since: datetime) -> dict[str, Any]:
+def _new(counts: list[dict[str, Any]], earlier: list[dict[str, Any]], column: str) -> dict[str, Any]:
     """Names with which something succeeded now and nothing in the span before. Not `comparable` when nothing at all was
     recorded then: everything would be new."""
-    earlier = _rows(store.counts(before, since, [column, "outcome"]))
     names = sorted(_real(counts, column) - _real(earlier, column)) if earlier else []
     return {"comparable": bool(earlier), "in_all": len(names), "names": names[:TOP]}
+
+
+def _without_account(store: Store, since: datetime, until: datetime) -> dict[str, int]:
+    """What worked for somebody of whom the log itself says that it was nobody in particular; a line that names no account
+    at all says nothing of it.
+    """
+    found = {"pulls": 0, "changes": 0}
+    for row in plain_rows(store.counts(since, until, ["actor_kind", "action", "outcome"])):
+        if row["actor_kind"] == "anonymous" and row["outcome"] == Outcome.SUCCESS:
+            kind = "pulls" if row["action"] == Action.PULL else "changes" if row["action"] in CHANGES else None
+            if kind:
+                found[kind] += row["events"]
+    return found

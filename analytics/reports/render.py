@@ -13,8 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from analytics.reports import shown
 from analytics.reports.charts import Series, bar_chart, line_chart
 from analytics.reports.words import in_words
+from analytics.reports.words_audit import audit_in_words, completeness_in_words
+from store.finding import Severity
 
 TEMPLATES = Path(__file__).parent / "templates"
+MOST_ROWS = 1000  # of a list of the auditor's report that the page shows
 FEW_DAYS = 3  # up to here a line per hour is readable; beyond, a bar per day
 
 
@@ -39,14 +42,15 @@ def template_environment(folder: Path) -> Environment:
         "number": shown.number,
         "size": shown.size,
         "seconds": shown.seconds,
+        "percent": shown.percent,
         "prose": shown.prose,
     }
     return environment
 
 
 @cache
-def _report() -> Template:
-    return template_environment(TEMPLATES).get_template("report.html")
+def _template(name: str) -> Template:
+    return template_environment(TEMPLATES).get_template(name)
 
 
 @cache
@@ -69,11 +73,27 @@ def render_html(figures: dict[str, Any], home: str | None = None) -> str:
     """
     from markupsafe import Markup
 
-    return _report().render(
+    return _template("report.html").render(
         figures=figures,
         home=home,
         summary=in_words(figures),
+        grave=Severity.MEDIUM.rank,
         charts=_charts(figures) if figures["totals"]["requests"] else [],
+        style=Markup(style()),  # noqa: S704  # our own file
+        policy=content_security_policy(),
+    )
+
+
+def render_audit(figures: dict[str, Any], home: str | None = None) -> str:
+    """The auditor's report of `analytics.reports.audit.audit`; lists are cut at `MOST_ROWS`, and say so."""
+    from markupsafe import Markup
+
+    return _template("audit.html").render(
+        figures=figures,
+        home=home,
+        summary=audit_in_words(figures),
+        proof=completeness_in_words(figures["completeness"]),
+        most=MOST_ROWS,
         style=Markup(style()),  # noqa: S704  # our own file
         policy=content_security_policy(),
     )

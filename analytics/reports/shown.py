@@ -55,6 +55,13 @@ def number(value: float | None) -> str:
     return text.replace(",", "\u202f")
 
 
+def percent(value: float | None) -> str:
+    """`41 %` of a share of 0.41; a decimal where it is small."""
+    if value is None:
+        return NOTHING
+    return f"{value * 100:.1f} %" if 0 < value < 0.1 else f"{value * 100:.0f} %"
+
+
 def size(value: float | None) -> str:
     """`1.4 GiB`: bytes in powers of 1024."""
     if value is None:

@@ -23,8 +23,18 @@ def in_words(figures: dict[str, Any]) -> str:
             "ask for a part of that span with --since and --until."
         )
     return " ".join(
-        [_traffic(figures, span), _refusals(figures), _repeats(figures), _findings(figures), _unread(figures)]
-    ).strip()
+        sentence
+        for sentence in [
+            _traffic(figures, span),
+            _refusals(figures),
+            _movers(figures),
+            _repeats(figures),
+            _findings(figures),
+            _incidents(figures),
+            _unread(figures),
+        ]
+        if sentence
+    )
 
 
 def _count(value: int, one: str, many: str) -> str:
@@ -84,8 +94,41 @@ def _findings(figures: dict[str, Any]) -> str:
     return f"{_count(len(rows), 'thing was', 'things were')} found that should be looked at{more}"
 
 
+def _movers(figures: dict[str, Any]) -> str:
+    moved = figures["movers"]["repositories"]
+    if not moved:
+        return ""
+    first = moved[0]
+    return (
+        f"Most changed: {first['name']}, {_count(first['now'], 'event', 'events')} "
+        f"against {number(first['before'])} before."
+    )
+
+
+def _incidents(figures: dict[str, Any]) -> str:
+    response, rows = figures["response"], figures["incidents"]
+    if not rows:
+        return ""
+    waiting = (
+        "nobody looks after any of them yet"
+        if response["open"] == len(rows)
+        else f"nobody looks after {number(response['open'])} of them yet"
+        if response["open"]
+        else "somebody looks after each, or it is closed"
+    )
+    took = response["mean_seconds_to_detect"]
+    return (
+        f"The graver ones make {_count(len(rows), 'incident', 'incidents')}; {waiting}. "
+        f"From the first event to the finding it took {seconds(took)} on average."
+    )
+
+
 def _unread(figures: dict[str, Any]) -> str:
     lines = sum(row["lines"] for row in figures["dead_letters"])
-    return (
-        f"{_count(lines, 'line', 'lines')} of all logs could not be read, kept aside with the reason." if lines else ""
-    )
+    gaps = figures["missed"]["gaps_in_all"]
+    told = []
+    if lines:
+        told.append(f"{_count(lines, 'line', 'lines')} of all logs could not be read, kept aside with the reason.")
+    if gaps:
+        told.append(f"{_count(gaps, 'loss', 'losses')} of log lines {'is' if gaps == 1 else 'are'} known.")
+    return " ".join(told)

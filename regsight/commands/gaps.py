@@ -45,7 +45,10 @@ def _show(report: dict[str, Any]) -> None:
             (
                 each["source"],
                 each["streams"],
-                *(each["counts"].get(name, "") for name in ("bytes", "lines", "events", "dead_letters", "ignored", "known")),
+                *(
+                    each["counts"].get(name, "")
+                    for name in ("bytes", "lines", "events", "dead_letters", "ignored", "known")
+                ),
                 each["last_line"] or "",
             )
             for each in report["sources"]

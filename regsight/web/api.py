@@ -7,12 +7,20 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from analytics.reports.figures import figures
+from analytics.incidents import story
+from analytics.reports.audit import audit
+from analytics.reports.costs import costs as costs_of
+from analytics.reports.figures import TOP, figures
+from analytics.tag_ledger import tag_ledger
 from regsight.web.filters import BadFilter, read_filters, read_time
-from regsight.web.pages import report_span
+from regsight.web.guard import visitor_of
+from regsight.web.incidents import as_json
+from regsight.web.investigate import look, span_of, subject_of
+from regsight.web.pages import audit_span, report_span
 from regsight.web.state import WebState
 from store.event import iso, to_ecs
 from store.finding import Severity
+from store.incident import State
 
 
 def events(request: Request) -> Response:
@@ -44,6 +52,53 @@ def findings(request: Request) -> Response:
     return JSONResponse({"findings": [finding.as_json() for finding in found]})
 
 
+def incidents(request: Request) -> Response:
+    """`{"incidents": […]}`, newest first, each with its times in seconds; `state` (several times) narrows it."""
+    state: WebState = request.app.state.regsight
+    wanted = request.query_params.getlist("state")
+    if unknown := [name for name in wanted if name not in list(State)]:
+        return JSONResponse({"error": f"state: {unknown[0]!r} is none of {', '.join(State)}"}, 400)
+    found = [one for one in state.store.incidents(limit=1000) if not wanted or one.state in wanted]
+    return JSONResponse({"incidents": [as_json(state.store, one) for one in found]})
+
+
+def incident(request: Request) -> Response:
+    """One incident with its times and its story."""
+    state: WebState = request.app.state.regsight
+    found = state.store.incident(request.path_params["id"])
+    if found is None:
+        return JSONResponse({"error": f"no incident {request.path_params['id']!r}"}, 404)
+    told = [{"at": iso(one.at), "what": one.what, "finding": one.about or None} for one in story(state.store, found)]
+    return JSONResponse(as_json(state.store, found) | {"story": told})
+
+
+def blast(request: Request) -> Response:
+    """The blast radius of `digest`, `actor`, `client` or `repository`, as `regsight blast --json` gives it, with its
+    sessions. `cut` says that only the newest events of the subject are in it, from `since` on.
+    """
+    state: WebState = request.app.state.regsight
+    subject = subject_of(request)
+    if subject is None:
+        return JSONResponse({"error": "name a digest, actor, client or repository"}, 400)
+    try:
+        since, until = span_of(request, state)
+    except BadFilter as error:
+        return JSONResponse({"error": str(error)}, 400)
+    found = look(state.store, subject, since, until)
+    sessions = [session.as_json() for session in found.sessions]
+    return JSONResponse(found.radius.as_json() | {"cut": found.cut, "sessions": sessions})
+
+
+def tags(request: Request) -> Response:
+    """`{"tags": […]}`: which digest each tag of `repository` (or the one `tag`) pointed to, newest first."""
+    state: WebState = request.app.state.regsight
+    repository = request.query_params.get("repository", "").strip()
+    if not repository:
+        return JSONResponse({"error": "name a repository"}, 400)
+    entries = tag_ledger(state.store, repository, request.query_params.get("tag", "").strip() or None)
+    return JSONResponse({"tags": [entry.as_json() for entry in entries]})
+
+
 def report(request: Request) -> Response:
     """The figures of the report."""
     state: WebState = request.app.state.regsight
@@ -52,6 +107,32 @@ def report(request: Request) -> Response:
     except BadFilter as error:
         return JSONResponse({"error": str(error)}, 400)
     return JSONResponse({"generated_at": iso(state.clock()), **figures(state.store, since, until)})
+
+
+def audit_report(request: Request) -> Response:
+    """The figures of the auditor's report."""
+    state: WebState = request.app.state.regsight
+    if not visitor_of(request).may_audit:
+        return JSONResponse({"error": "the auditor's report is for auditors and operators"}, 403)
+    try:
+        since, until = audit_span(state, request)
+    except ValueError as error:
+        return JSONResponse({"error": str(error)}, 400)
+    return JSONResponse({"generated_at": iso(state.clock()), **audit(state.store, since, until)})
+
+
+def costs(request: Request) -> Response:
+    """What distribution costs and could save, as `regsight costs --json` gives it; `price_per_gib` as there."""
+    state: WebState = request.app.state.regsight
+    price = request.query_params.get("price_per_gib", "")
+    try:
+        since, until = report_span(state, request)
+        each = float(price) if price else None
+        if each is not None and not 0 <= each < 1e9:
+            raise BadFilter("price_per_gib: it is a price, 0 or more")
+    except ValueError as error:
+        return JSONResponse({"error": str(error)}, 400)
+    return JSONResponse({"since": iso(since), "until": iso(until), **costs_of(state.store, since, until, TOP, each)})
 
 
 def status(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -11,13 +12,26 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from analytics.reports.render import style
-from regsight.web import api, pages
+from regsight.web import ack, api, incidents, investigate, pages, rendering, watching
 from regsight.web.guard import Guard, Tries
 from regsight.web.state import WebState
+from regsight.web.usual import UsualTraffic
 from store.errors import StoreError
 
 STATIC = Path(__file__).parent / "static"
 STATIC_TYPES = {"site.css": "text/css", "refresh.js": "text/javascript", "icon.svg": "image/svg+xml"}
+API = (
+    Route("/api/events", api.events),
+    Route("/api/incidents", api.incidents),
+    Route("/api/incidents/{id}", api.incident),
+    Route("/api/findings", api.findings),
+    Route("/api/blast", api.blast),
+    Route("/api/tags", api.tags),
+    Route("/api/report", api.report),
+    Route("/api/report/audit", api.audit_report),
+    Route("/api/costs", api.costs),
+    Route("/api/status", api.status),
+)
 
 
 def create_app(state: WebState) -> Starlette:
@@ -29,14 +43,22 @@ def create_app(state: WebState) -> Starlette:
             Route("/events/{id}", pages.event),
             Route("/findings", pages.findings),
             Route("/findings/{id}", pages.finding),
+            Route("/incidents", incidents.incidents),
+            Route("/incidents/{id}", incidents.incident),
+            Route("/incidents/{id}/act", incidents.act, methods=["POST"]),
+            Route("/live", watching.live),
+            Route("/search", investigate.search),
+            Route("/tags", investigate.tags),
+            Route("/sources", watching.sources),
+            Route("/settings", watching.settings),
             Route("/report", pages.report),
+            Route("/report/audit", pages.audit_report),
             Route("/sent", pages.sent),
+            Route("/ack", ack.ack, methods=["GET", "POST"]),
             Route("/login", pages.login_form, methods=["GET"]),
             Route("/login", pages.login, methods=["POST"]),
-            Route("/api/events", api.events),
-            Route("/api/findings", api.findings),
-            Route("/api/report", api.report),
-            Route("/api/status", api.status),
+            Route("/logout", pages.logout, methods=["POST"]),
+            *API,
             Route("/healthz", api.healthz),
             Route("/readyz", api.readyz),
             Route("/metrics", api.metrics),
@@ -47,6 +69,9 @@ def create_app(state: WebState) -> Starlette:
     )
     app.state.regsight = state
     app.state.tries = Tries()
+    app.state.usual = UsualTraffic(state.store)
+    # Every process on one token takes the others' forms; without a token forms hold as long as the process.
+    app.state.form_key = "".join(state.who().tokens.values()) or secrets.token_hex(32)
     return app
 
 
@@ -63,14 +88,13 @@ def static(request: Request) -> Response:
 def not_found(request: Request, error: Exception) -> Response:
     """In words for people, as JSON for programs."""
     if request.url.path.startswith("/api/"):
-        return JSONResponse(
-            {"error": f"no {request.url.path}; there are /api/events, findings, report and status"}, 404
-        )
-    return pages.not_found(request, error)
+        there = ", ".join(route.path for route in API)
+        return JSONResponse({"error": f"no {request.url.path}; there are {there}"}, 404)
+    return rendering.not_found(request, error)
 
 
 def store_error(request: Request, error: Exception) -> Response:
     """In words for people, as JSON for programs."""
     if request.url.path.startswith("/api/"):
         return api.store_error(request, error)
-    return pages.store_error(request, error)
+    return rendering.store_error(request, error)

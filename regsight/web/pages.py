@@ -2,70 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache
-from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
-from jinja2 import Environment
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from analytics.reports.audit import audit
 from analytics.reports.figures import figures
-from analytics.reports.render import content_security_policy, render_html, template_environment
-from regsight.web import guard
+from analytics.reports.render import content_security_policy, render_audit, render_html
+from regsight.periods import last_period, month_of
+from regsight.web import forms, guard
+from regsight.web.access import LONGEST_NAME
 from regsight.web.filters import BadFilter, as_typed, read_filters, read_time
-from regsight.web.overview import DAY, traffic
+from regsight.web.incidents import open_ones
+from regsight.web.overview import traffic
+from regsight.web.rendering import missing, page, refused
 from regsight.web.state import WebState
+from regsight.web.watching import newest
 from store.contract import EventQuery
-from store.errors import StoreError
 from store.event import BY_ECS, Action, Outcome, iso, to_ecs
 
-TEMPLATES = Path(__file__).parent / "templates"
-LATEST, NEWEST = 15, 8  # events and findings on the first page
-WEEK = timedelta(days=7)
 LONGEST_FORM = 4096
-
-
-@cache
-def _templates() -> Environment:
-    return template_environment(TEMPLATES)
-
-
-def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """A rendered template with what every page needs."""
-    state: WebState = request.app.state.regsight
-    text = (
-        _templates()
-        .get_template(name)
-        .render(
-            title=state.title,
-            demo=state.demo,
-            anchored=state.anchor_time is not None,
-            now=state.now(),
-            here=request.url.path,
-            refresh_seconds=state.refresh_seconds,
-            **values,
-        )
-    )
-    return HTMLResponse(text.encode("utf-8", errors="replace"), status)
+LATEST, NEWEST, OPEN = 15, 5, 6  # events, findings and open incidents on the first page
+WEEK = timedelta(days=7)
 
 
 def overview(request: Request) -> Response:
     """What is happening now."""
     state: WebState = request.app.state.regsight
-    # The last day's partitions usually hold enough; only a quiet registry makes the store look further back.
-    query = EventQuery(since=state.now() - DAY, limit=LATEST, newest_first=True)
-    events = list(state.store.events(query))
-    if len(events) < LATEST:
-        events = list(state.store.events(replace(query, since=None)))
     return page(
         request,
         "overview.html",
-        traffic=traffic(state.store, state.now()),
-        events=events,
+        traffic=traffic(state.store, state.now(), request.app.state.usual),
+        events=newest(state.store, EventQuery(), state.now(), LATEST),
+        incidents=open_ones(state.store, OPEN),
         findings=state.store.findings(limit=NEWEST),
         sources=state.sources(),
         jobs=state.jobs(),
@@ -152,6 +123,40 @@ def report(request: Request) -> Response:
     except BadFilter as error:
         return page(request, "message.html", 400, heading="Which span?", message=str(error))
     html = render_html({"generated_at": iso(state.clock()), **figures(state.store, since, until)}, home="/")
+    return _alone(html)
+
+
+def audit_report(request: Request) -> Response:
+    """The auditor's report of `?month=2026-11`, else of the last month that is over."""
+    state: WebState = request.app.state.regsight
+    if not guard.visitor_of(request).may_audit:
+        return refused(request, "The auditor's report is for auditors and operators.")
+    try:
+        since, until = audit_span(state, request)
+    except ValueError as error:
+        return page(request, "message.html", 400, heading="Which month?", message=str(error))
+    html = render_audit({"generated_at": iso(state.clock()), **audit(state.store, since, until)}, home="/")
+    return _alone(html)
+
+
+def audit_span(state: WebState, request: Request) -> tuple[datetime, datetime]:
+    """The month asked for, or the span asked for, else the last month that is over; where nothing was recorded until
+    then, the month of the newest event.
+
+    Raises:
+        ValueError: a month or time that is none.
+    """
+    if month := request.query_params.get("month", ""):
+        return month_of(month)
+    if request.query_params.get("since", "") or request.query_params.get("until", ""):
+        return report_span(state, request)
+    since, until = last_period("month", state.now())
+    stored = state.store.span()
+    return month_of(f"{stored[1]:%Y-%m}") if stored is not None and stored[0] >= until else (since, until)
+
+
+def _alone(html: str) -> HTMLResponse:
+    """A page whose style sheet is inline, with a policy of its own."""
     policy = content_security_policy() + "; frame-ancestors 'none'"
     return HTMLResponse(html.encode("utf-8", errors="replace"), headers={"Content-Security-Policy": policy})
 
@@ -168,56 +173,47 @@ def login_form(request: Request) -> Response:
 
 
 async def login(request: Request) -> Response:
-    """Token in, cookie out. Reads the form itself: the one field is not worth a multipart parser."""
+    """Token in, cookie out."""
     state: WebState = request.app.state.regsight
-    tries: guard.Tries = request.app.state.tries
-    now = state.clock()
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_FORM:
-            return page(request, "login.html", 413, error="That is too long for a token.", next="/")
-    form = parse_qs(body.decode("utf-8", errors="replace"))
-    target = _local(form.get("next", ["/"])[0])
-    if state.token is None:
+    access, tries, now = state.who(), request.app.state.tries, state.clock()
+    try:
+        form = await forms.read(request, LONGEST_FORM)
+    except forms.TooLong:
+        return page(request, "login.html", 413, error="That is too long for a token.", next="/")
+    target = _local(form.get("next", "/"))
+    if not access.tokens:
         return RedirectResponse("/", 303)
     if not tries.allowed(now):
         return page(request, "login.html", 429, error="Too many wrong tokens; wait a minute.", next=target)
-    if not guard.same(form.get("token", [""])[0].strip(), state.token):
+    role = access.role_of(form.get("token", "").strip())
+    if role is None:
         tries.failed(now)
         return page(request, "login.html", 401, error="That is not the token.", next=target)
+    name = "".join(char for char in form.get("name", "") if char.isprintable()).strip()[:LONGEST_NAME]
     answer = RedirectResponse(target, 303)
     answer.set_cookie(
         guard.COOKIE,
-        guard.session_value(state.token, now),
+        guard.session_value(access.tokens[role], now, role, name),
         max_age=int(guard.SESSION.total_seconds()),
         httponly=True,
         samesite="strict",
-        secure=request.url.scheme == "https",
+        # Whoever lies about the second only loses the cookie.
+        secure="https" in (request.url.scheme, request.headers.get("x-forwarded-proto", "")),
     )
+    return answer
+
+
+async def logout(request: Request) -> Response:
+    """Forget the cookie."""
+    try:
+        forms.check(request, await forms.read(request, LONGEST_FORM))
+    except (forms.TooLong, forms.Foreign):
+        return refused(request, "This form is not from here, or the page was started anew since.")
+    answer = RedirectResponse("/login", 303)
+    answer.delete_cookie(guard.COOKIE, httponly=True, samesite="strict")
     return answer
 
 
 def _local(target: str) -> str:
     """Only a path of this page: `//host` and `/\\host` lead a browser elsewhere."""
     return target if target.startswith("/") and not target.startswith(("//", "/\\")) and target.isprintable() else "/"
-
-
-def missing(request: Request, message: str) -> Response:
-    """Not found, in words."""
-    return page(request, "message.html", 404, heading="Not here", message=message)
-
-
-def not_found(request: Request, error: Exception) -> Response:
-    """An address that leads nowhere."""
-    return missing(request, f"There is no page {request.url.path}.")
-
-
-def store_error(request: Request, error: Exception) -> Response:
-    """The store did not answer: say so, and what to look at, without the details that may name a secret."""
-    kind = type(error).__name__ if isinstance(error, StoreError) else "error"
-    message = (
-        "The store does not answer, so there is nothing to show. Collecting goes on as soon as it is back; "
-        "`regsight status` shows what it says."
-    )
-    return page(request, "message.html", 503, heading=f"The store does not answer ({kind})", message=message)

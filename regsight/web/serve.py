@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from regsight.web.app import create_app
-from regsight.web.guard import check_bind
+from regsight.web.guard import check_access
 from regsight.web.state import WebState
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ def make_server(state: WebState, listen: str) -> uvicorn.Server:
     """A server for `host:port`; its `run` blocks until `should_exit` is set from another thread.
 
     Raises:
-        ValueError: the address is no `host:port`, or lies beyond loopback without a token.
+        ValueError: the address is no `host:port`, or lies beyond loopback without a token or a proxy that says who somebody is.
     """
-    host, port = check_bind(listen, state.token)
+    host, port = check_access(listen, state.who())
     app: Starlette = create_app(state)
     config = uvicorn.Config(
         app,
@@ -29,6 +29,7 @@ def make_server(state: WebState, listen: str) -> uvicorn.Server:
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # the peer's address decides whose header is believed: nobody may rewrite it
         timeout_graceful_shutdown=5,
         lifespan="off",
         ws="none",

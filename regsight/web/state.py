@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
+from regsight.web.access import Access, Role
 from store.contract import Store
 
 
@@ -14,6 +15,7 @@ class SourceRow(TypedDict, total=False):
     """One log that is being read. `lag_seconds` is 0 when everything is read; what is not known is left out or None."""
 
     name: str
+    stream: str
     path: str
     format: str | None
     events: int | None
@@ -41,6 +43,9 @@ class SentRow(TypedDict, total=False):
     channel: str
     title: str
     body: str
+
+
+HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 
 def _no_rows() -> Sequence[Any]:
@@ -73,9 +78,19 @@ class WebState:
     title: str = "Regsight"
     demo: bool = False
     anchor_time: datetime | None = None
-    token: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)  # an operator's; `access` knows of more
+    access: Access = field(default_factory=Access)
+    ack_secret: Callable[[], str | None] = lambda: None  # what acknowledge links are signed with
+    settings: Callable[[], Mapping[str, Any]] | None = None  # those in force, secrets masked; None: not shown
     refresh_seconds: int = 15  # how often an open page asks again
-    hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "[::1]")
+    live_seconds: int = 2  # the same for the live page
+    hosts: tuple[str, ...] = HOSTS
+
+    def who(self) -> Access:
+        """Who may do what, `token` included."""
+        if self.token is None:
+            return self.access
+        return replace(self.access, tokens={**self.access.tokens, Role.OPERATOR: self.token})
 
     def now(self) -> datetime:
         """The moment that "the last 24 hours" ends at."""

@@ -1,8 +1,10 @@
-// Keeps a page that asks for it (<main data-refresh="seconds">) up to date. Without this script the page is whole, but still.
+// Keeps the part of a page that asks for it (<main data-refresh="seconds">, or a section) up to date, and marks rows that
+// were not there before. Without this script the page is whole, but still.
 "use strict";
 
 (() => {
-  const seconds = Number(document.querySelector("main[data-refresh]")?.dataset.refresh);
+  const part = () => document.querySelector("[data-refresh]");
+  const seconds = Number(part()?.dataset.refresh);
   if (!seconds) return;
 
   let paused = false;
@@ -16,18 +18,21 @@
 
   // Whoever is reading with the keyboard or marking text must not lose their place.
   const busy = () => {
-    const main = document.querySelector("main");
+    const here = part();
     return paused || document.hidden || String(document.getSelection()) !== "" ||
-      (main.contains(document.activeElement) && main !== document.activeElement);
+      (here.contains(document.activeElement) && here !== document.activeElement);
   };
+  const ids = (where) => new Set([...where.querySelectorAll("[data-id]")].map((row) => row.dataset.id));
 
   const refresh = async () => {
     if (busy()) return;
     const answer = await fetch(location.href, { headers: { Accept: "text/html" }, redirect: "manual" });
     if (!answer.ok) return;
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("main");
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-refresh]");
     if (fresh && !busy()) {
-      document.querySelector("main").replaceWith(document.adoptNode(fresh));
+      const known = ids(part());
+      part().replaceWith(document.adoptNode(fresh));
+      for (const row of fresh.querySelectorAll("[data-id]")) row.classList.toggle("fresh", !known.has(row.dataset.id));
       document.documentElement.dataset.refreshed = String(Number(document.documentElement.dataset.refreshed || 0) + 1);
     }
   };

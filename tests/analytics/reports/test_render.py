@@ -15,7 +15,7 @@ from seeded_store import END, HOSTILE
 from servers.browser import Browser
 
 from analytics.reports.render import content_security_policy, render_html
-from analytics.reports.shown import number, seconds, size
+from analytics.reports.shown import number, percent, seconds, size
 from analytics.reports.words import in_words
 from analytics.reports.write import write_report
 from store.contract import Store
@@ -85,7 +85,7 @@ def test_every_number_in_a_table_is_a_figure(page: Path, found: dict[str, Any]) 
             continue
         value = float(cell["data-value"])
         assert value in known
-        assert cell["text"] in {number(value), size(value), seconds(value)}
+        assert cell["text"] in {number(value), size(value), seconds(value), percent(value)}
     tops = [row["events"] for row in found["top"]["repositories"]["rows"]]
     assert {float(cell["data-value"]) for cell in cells if cell["data-value"]} >= set(map(float, tops))
 

@@ -21,7 +21,10 @@ from store.errors import Unavailable
 from store.event import to_ecs
 from store.locate import open_store
 
-PAGES = ["/", "/events", "/findings", "/report", "/sent", "/login", "/static/page.css", "/api/events", "/nowhere"]
+PAGES = [
+    "/", "/live", "/incidents", "/search?q=alice", "/tags?repository=shop/api", "/sources", "/settings", "/events", "/findings",
+    "/report", "/report/audit", "/sent", "/login", "/ack?token=x", "/static/page.css", "/api/events", "/nowhere",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,10 @@ def test_every_answer_carries_the_headers(site: str, http: urllib3.PoolManager, 
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
 
 
-@pytest.mark.parametrize("path", ["/", "/events", "/findings", "/report", "/sent"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/live", "/incidents", "/events", "/findings", "/report", "/report/audit", "/sources", "/settings", "/sent"],
+)
 def test_names_out_of_logs_are_inert(site: str, http: urllib3.PoolManager, path: str) -> None:
     """No page has an unescaped name, an escape sequence or a change of direction in it."""
     status, text = get(http, site + path)
@@ -62,11 +68,16 @@ def test_names_out_of_logs_are_inert(site: str, http: urllib3.PoolManager, path:
 
 
 def test_overview_compares_two_days(seeded: Store, site: str, http: urllib3.PoolManager) -> None:
-    """The first page counts the last day, shows findings with their severity, sources with lag, jobs with next run."""
+    """The first page counts the last day, shows open incidents, findings with their severity, what is usual, sources with
+    lag, jobs with next run.
+    """
     _, text = get(http, site + "/")
     today = sum(1 for _ in seeded.events(EventQuery(since=END - timedelta(days=1), until=END)))
     assert f"<dd>{today} <small>" in text
-    assert text.index(">low<") < text.index(">critical<")  # the newer one first
+    assert (
+        text.index('href="/incidents/inc-') < text.index(">low<") < text.rindex(">critical<")
+    )  # the newer finding first
+    assert "usual at this hour of the day" in text
     assert "2.0 KiB" in text and "1.6 min" in text
     assert "2026-11-24 00:05:00" in text and "never ran" in text
 
@@ -207,6 +218,12 @@ def test_empty_store_says_what_to_do(tmp_path: Path, http: urllib3.PoolManager) 
             "/": "regsight collect",
             "/events": "regsight collect",
             "/findings": "regsight detect",
+            "/live": "regsight run",
+            "/incidents": "regsight detect",
+            "/search": "Enter a digest",
+            "/tags": "Enter a repository",
+            "/sources": "regsight collect",
+            "/report/audit": "regsight status",
             "/report": "regsight collect",
             "/sent": "regsight alerts test",
         }.items():

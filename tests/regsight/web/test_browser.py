@@ -5,22 +5,39 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
+from hashlib import blake2b
+from pathlib import Path
+from urllib.parse import urlencode
 
+import pyarrow as pa
 import pytest
-from seeded_store import END, HOSTILE, VICTIM
+from seeded_store import ATTACKER, END, HOSTILE, VICTIM, digest, seed
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from servers.browser import Browser
 from web_server import seeded_state, serving
 
-from store.contract import Store
+from store.contract import Position, Store
+from store.event import schema
 from store.finding import finding_id
+from store.incident import State
+from store.locate import open_store
 
 pytestmark = pytest.mark.external_service
 
 STORY = "/findings/" + finding_id("pull_volume", HOSTILE["repository"], "2026-11-23")
-PAGES = ["/", "/events", "/findings", STORY, "/sent", "/report", "/login"]
+INCIDENT = (
+    "/incidents/inc-"
+    + blake2b(finding_id("credential_probe", ATTACKER, "2026-11-23").encode(), digest_size=6).hexdigest()
+)
+SEARCH = "/search?" + urlencode({"q": digest("shop/api" + "latest")})
+HOSTILE_SEARCH = "/search?" + urlencode({"repository": HOSTILE["repository"]})
+PAGES = [
+    "/", "/live", "/incidents", INCIDENT, "/events", "/findings", STORY, "/search", SEARCH, HOSTILE_SEARCH, "/tags",
+    "/tags?repository=shop%2Fapi", "/sources", "/settings", "/sent", "/report", "/report/audit", "/login",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -103,13 +120,83 @@ def test_the_page_refreshes_itself(moving: tuple[str, list[str]], browser: Brows
     assert browser.text("button.paused") == "Refresh again"
 
 
+def test_an_incident_is_acknowledged_by_hand(tmp_path: Path, browser: Browser) -> None:
+    """From the first page to the incident, a name and a note typed, the button pressed: it is acknowledged, and says so."""
+    store = open_store(f"delta:{tmp_path}")
+    seed(store)
+    state = replace(seeded_state(store), clock=lambda: END)
+    with serving(state) as site:
+        browser.open(site + "/")
+        find = browser.driver.find_element
+        with browser.leaving():
+            find(By.CSS_SELECTOR, "a[href^='/incidents/inc-']").click()
+        find(By.NAME, "by").send_keys("maria")
+        find(By.NAME, "note").send_keys("<b>looking into it")
+        with browser.leaving():
+            find(By.CSS_SELECTOR, "button[value=acknowledge]").click()
+        assert "acknowledged, maria looks after it" in browser.text("#content")
+        assert "acknowledged by maria: <b>looking into it" in browser.text(".chapters")
+        assert not browser.driver.find_elements(By.CSS_SELECTOR, "button[value=acknowledge]")
+        assert browser.console() == []
+    incident = store.incidents()[0]
+    store.close()
+    assert (incident.state, incident.owner) == (State.ACKNOWLEDGED, "maria")
+
+
+def test_the_live_page_shows_what_comes_in(tmp_path: Path, browser: Browser) -> None:
+    """An event that is stored while the page is open appears by itself, marked as new, and a typed filter is kept."""
+    store = open_store(f"delta:{tmp_path}")
+    seed(store)
+    with serving(replace(seeded_state(store), anchor_time=None, clock=lambda: END, live_seconds=1)) as site:
+        browser.open(site + "/live?actor=mia")
+        before = browser.driver.find_elements(By.CSS_SELECTOR, "tr[data-id]")
+        assert len(before) == 2
+        browser.driver.find_element(By.NAME, "repository").send_keys("half a fil")
+        new = {**HOSTILE, "event_id": "l-live", "timestamp": END - timedelta(seconds=1), "actor": "mia", "action": "pull",
+               "outcome": "success", "stream": "s-live", "offset": 0, "parts": ["s-live:0"], "channel": "application"}  # fmt: skip
+        store.commit(pa.Table.from_pylist([new], schema=schema()), [Position(stream="s-live", offset=1)])
+        browser.driver.execute_script("document.activeElement.blur()")
+        deadline = time.monotonic() + 20
+        while not browser.driver.find_elements(By.CSS_SELECTOR, "tr.fresh") and time.monotonic() < deadline:
+            time.sleep(0.1)
+        fresh = browser.driver.find_elements(By.CSS_SELECTOR, "tr.fresh")
+        assert [row.get_attribute("data-id") for row in fresh] == ["l-live"]
+        assert browser.driver.find_element(By.NAME, "repository").get_attribute("value") == "half a fil"
+        assert browser.console() == []
+    store.close()
+
+
+def test_search_by_hand(site: str, browser: Browser) -> None:
+    """A digest's first digits and Enter lead to who had it; the picture is drawn, and a name in it leads on."""
+    browser.open(site + "/search")
+    with browser.leaving():
+        browser.driver.switch_to.active_element.send_keys(digest("shop/api" + "latest")[7:19], Keys.ENTER)
+    assert browser.ask("document.querySelector('svg.blast').clientHeight") > 100
+    assert browser.ask("getComputedStyle(document.querySelector('svg.blast rect.image')).stroke") == "rgb(194, 87, 12)"
+    assert browser.console() == []
+    with browser.leaving():
+        browser.driver.find_element(By.CSS_SELECTOR, "td[data-label=account] a").click()
+    assert "actor=" in browser.driver.current_url
+    assert "Account" in browser.text("h1")
+
+
 @pytest.mark.parametrize("dark", [False, True])
 def test_letters_stand_out(site: str, browser: Browser, dark: bool) -> None:
     """Every text has at least the contrast of WCAG AA (4.5 to 1) against what it stands on, light and dark."""
-    browser.open(site + STORY, dark=dark)
-    weak = browser.driver.execute_script(CONTRAST)
-    browser.open(site + "/", dark=dark)
-    assert weak + browser.driver.execute_script(CONTRAST) == []
+    weak = []
+    for path in (
+        "/",
+        STORY,
+        INCIDENT,
+        "/incidents?state=open",
+        SEARCH,
+        "/tags?repository=shop%2Fapi",
+        "/sources",
+        "/report",
+    ):
+        browser.open(site + path, dark=dark)
+        weak += [f"{path} {one}" for one in browser.driver.execute_script(CONTRAST)]
+    assert weak == []
 
 
 CONTRAST = """

@@ -1,0 +1,107 @@
+"""What comes in right now, where it comes from, what could not be read, and under which settings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from regsight.web.filters import BadFilter, as_typed, read_filters
+from regsight.web.guard import visitor_of
+from regsight.web.rendering import missing, page, refused
+from regsight.web.settings_shown import rows
+from regsight.web.state import SourceRow, WebState
+from store.contract import EventQuery, EventReader, Store
+from store.event import Action, Outcome
+
+DAY = timedelta(days=1)
+LIVE_ROWS = 60
+LETTERS = 25
+LETTER_SHOWN = 300  # characters of a line that could not be read
+GAP_NOTES = "gap/"  # what the collector knows to be missing, one note each
+
+
+def newest(store: EventReader, query: EventQuery, now: Any, most: int) -> list[dict[str, Any]]:
+    """The newest `most` events that fit. The last day's partitions usually hold enough; only a quiet registry makes the
+    store look further back.
+    """
+    found = list(store.events(replace(query, since=now - DAY, limit=most, newest_first=True)))
+    if len(found) < most:
+        found = list(store.events(replace(query, limit=most, newest_first=True)))
+    return found
+
+
+def live(request: Request) -> Response:
+    """The newest events by filter; the page's script asks again and marks what is new."""
+    state: WebState = request.app.state.regsight
+    choices: dict[str, Any] = {
+        "actions": [str(action) for action in Action],
+        "outcomes": [str(outcome) for outcome in Outcome],
+    }
+    try:
+        filters = read_filters(request.query_params, state.now())
+    except BadFilter as error:
+        typed = as_typed(request.query_params)
+        return page(request, "live.html", 400, error=str(error), form=typed, events=[], **choices)
+    query = replace(filters.query(), since=None, until=None)
+    return page(
+        request,
+        "live.html",
+        error="",
+        form={**filters.given, "action": filters.actions, "outcome": filters.outcomes},
+        events=newest(state.store, query, state.now(), LIVE_ROWS),
+        **choices,
+    )
+
+
+def sources(request: Request) -> Response:
+    """Sources with lag and events of the last day, what is missing, dead letters, jobs, the store."""
+    state: WebState = request.app.state.regsight
+    store = state.store
+    counts = store.dead_letter_counts()
+    return page(
+        request,
+        "sources.html",
+        sources=with_events(state),
+        gaps=gaps(store),
+        reasons=sorted(counts.items(), key=lambda one: (-one[1], one[0])),
+        letters=[(one, _line(one.line)) for one in store.dead_letters(limit=LETTERS)] if counts else [],
+        jobs=state.jobs(),
+        store=store.url,
+        span=store.span(),
+        total=store.total(),
+    )
+
+
+def with_events(state: WebState) -> list[SourceRow]:
+    """The sources, each with the events of its stream in the last 24 hours where nothing else says how many."""
+    counted = state.store.counts(state.now() - DAY, state.now() + timedelta(microseconds=1), ["stream"])
+    by_stream = {str(row["stream"]): int(row["events"]) for row in counted.to_dict("records")}
+    rows_: list[SourceRow] = []
+    for row in state.sources():
+        known = by_stream.get(row["stream"], 0) if "stream" in row else None
+        rows_.append({**row, "events": row["events"] if row.get("events") is not None else known})
+    return rows_
+
+
+def gaps(store: Store) -> list[dict[str, Any]]:
+    """What the collector knows to be missing, the newest first; what was found after all is left out."""
+    notes = [note for note in store.notes(GAP_NOTES).values() if not note.get("resolved_at")]
+    return sorted(notes, key=lambda note: str(note.get("noticed_at")), reverse=True)
+
+
+def _line(line: bytes) -> str:
+    return line[: LETTER_SHOWN * 4].decode("utf-8", "replace").rstrip("\r\n")[:LETTER_SHOWN]
+
+
+def settings(request: Request) -> Response:
+    """The settings in force, secrets masked."""
+    state: WebState = request.app.state.regsight
+    if not visitor_of(request).may_audit:
+        return refused(request, "The settings are for operators and auditors.")
+    if state.settings is None:
+        return missing(request, "This page was started without settings.")
+    return page(request, "settings.html", rows=list(rows(state.settings())))
