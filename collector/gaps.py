@@ -109,7 +109,10 @@ class GapLog:
         log.warning("gap", extra={"gap": gap.kind, "path": gap.path, "offset": gap.offset, "text": gap.text})
         if self._telemetry is not None:
             self._telemetry.gap(gap.source, gap.kind)
-        self._put(gap.id, gap.as_note(self._clock()))
+        note = gap.as_note(self._clock())
+        if (before := self._waiting.get(gap.id) or self._stored(gap.id)) is not None and not before["resolved_at"]:
+            note["noticed_at"] = before["noticed_at"]
+        self._put(gap.id, note)
 
     def lost_messages(self, source: str, registry: str | None, reason: str, count: int) -> None:
         """Messages that a syslog receiver knows it did not get: one gap per source, reason, day and run, which adds up.

@@ -61,7 +61,8 @@ def note_key(stream: str, number: int) -> str:
 
 @dataclass(slots=True)
 class _Chain:
-    """One stream's segments. `places`: how many lines of the open segment gave events, `span`: their first and last time."""
+    """One stream's segments. `places`: how many lines of the open segment gave events, `span`: their first and last
+    time; `letters`: how many were dead letters."""
 
     stream: str
     start: int
@@ -70,6 +71,7 @@ class _Chain:
     hash: blake2b = field(default_factory=_hash)
     end: int = 0
     places: int = 0
+    letters: int = 0
     span: tuple[str, str] | None = None
     sealed: list[dict[str, Any]] = field(default_factory=list)  # in the note that is being filled
 
@@ -124,6 +126,7 @@ class Ledger:
 
         chain.hash.update(block.data)
         chain.end = block.after.offset
+        chain.letters += len(got.dead)
         if got.events.num_rows:
             chain.places += pc.count_distinct(got.events["offset"]).as_py()
             ends = pc.min_max(got.events["timestamp"]).as_py()
@@ -175,6 +178,7 @@ class Ledger:
         chain = _Chain(stream, int(end["start"]), str(end["link"]), int(end["number"]), end=position.offset)
         note = self._store.note(note_key(stream, chain.number)) or {}
         chain.sealed = [each for each in note.get("segments", []) if each["number"] < chain.number]
+        chain.letters = int(end["letters"])
         chain.places, chain.span = int(end["places"]), tuple(end["span"]) if end["span"] else None
         if chain.end > chain.start:
             self._seal(chain, at, str(end["digest"]))
@@ -195,13 +199,14 @@ class Ledger:
                 "digest": digest,
                 "link": chain.link,
                 "places": chain.places,
+                "letters": chain.letters,
                 "span": chain.span,
                 "at": iso(at),
             }
         )
         self._unwritten[note_key(chain.stream, chain.number)] = chain.sealed
         chain.number += 1
-        chain.start, chain.hash, chain.places, chain.span = chain.end, _hash(), 0, None
+        chain.start, chain.hash, chain.places, chain.letters, chain.span = chain.end, _hash(), 0, 0, None
 
     def prepare(self) -> None:
         """Write the segments that were sealed; before the commit of the positions that stand behind them.
@@ -245,6 +250,7 @@ def _open_end(chain: _Chain, source: str, at: datetime) -> dict[str, Any]:
         "start": chain.start,
         "digest": chain.hash.hexdigest(),
         "places": chain.places,
+        "letters": chain.letters,
         "span": chain.span,
         "link": chain.link,
         "at": iso(at),

@@ -155,8 +155,9 @@ class Losses:
             text=f"a rotated file of {beside} that nobody has read is not there, while an older one is",
         )
 
-    def damaged(self, tail: Tail, error: str) -> None:
-        self._notice(
+    def damaged(self, tail: Tail, error: str) -> str:
+        """The gap's id, for `resolve`."""
+        return self._notice(
             kind=gaps.DAMAGED_ARCHIVE,
             path=tail.path,
             stream=tail.stream,
@@ -207,6 +208,12 @@ class Losses:
     def _gap(self, **facts: object) -> Gap:
         return Gap(source=self._source, registry=self._registry, **facts)  # type: ignore[arg-type] # names checked by Gap
 
-    def _notice(self, **facts: object) -> None:
+    def resolve(self, id: str) -> None:
         if self._log is not None:
-            self._log.notice(self._gap(**facts))
+            self._log.resolve(id)
+
+    def _notice(self, **facts: object) -> str:
+        gap = self._gap(**facts)
+        if self._log is not None:
+            self._log.notice(gap)
+        return gap.id

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
+from collector.damaged import DamagedArchives
 from collector.losses import HOST, PARTIAL_SECONDS, Cut
 from collector.rotated import Sibling, expand, missing_numbers, siblings
 from collector.stages import Block
-from collector.tail import Key, Streams, Tail, key_of
+from collector.tail import Key, Looks, Streams, Tail, key_of, looks_of
 from store.contract import Position
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,8 @@ class OpenTails:
         self.tails: dict[Key, Tail] = {}
         self._at: dict[str, Key] = {}  # which file each path led to when it was last looked at
         self._archives_done: set[Key] = set()
-        self._damaged: dict[Key, tuple[tuple[float, int], float]] = {}  # how an archive looks, and since when
+        self._folders: dict[str, Looks | None] = {}
+        self._damaged = DamagedArchives(streams.losses, quiet_seconds, monotonic)
         self._last_read: dict[str, float] = {}  # per path, how new what was read of it is
         # Per path, what an earlier run read last of it: told of if it is gone.
         self._newest_known: dict[str, Position] = {}
@@ -71,6 +73,10 @@ class OpenTails:
                 continue
         looked_for = {path for path in before if self._at.get(path) != before[path]}
         looked_for |= {path for path in self._at if path not in before}
+        looked_for |= self._in_changed_folders()
+        for tail in self._damaged.changed():
+            self._archives_done.discard(tail.key)
+            looked_for.add(tail.shown_path)
         if not before:
             looked_for |= {path for path in (*self._patterns, *self._last_read) if self._matches(path)}
         for path in sorted(looked_for | self._unsure.keys()):
@@ -85,6 +91,16 @@ class OpenTails:
         self._tell_gone()
         self._tell_partial()
         self._keep_few_open()
+
+    def _in_changed_folders(self) -> set[str]:
+        """Logs in folders in which a file came or went: a copy of what was written and cut between two looks may be there."""
+        found: set[str] = set()
+        for folder in {str(Path(path).parent) for path in self._at}:
+            looks = looks_of(folder)
+            if looks != self._folders.get(folder):
+                self._folders[folder] = looks
+                found |= {path for path in self._at if str(Path(path).parent) == folder}
+        return found
 
     def _tell_gone(self) -> None:
         """Once, when every file that is there has been looked into: what an earlier run read last and nobody holds now."""
@@ -139,7 +155,9 @@ class OpenTails:
         copy: str | None = None
         self._unsure.pop(path, None)
         for sibling in siblings(path):
-            if sibling.key in self.tails or sibling.path in self._at:
+            if (known := self.tails.get(sibling.key)) is not None or sibling.path in self._at:
+                if cut is not None and known is not None and known.content_id == cut.content_id:
+                    copy = sibling.path
                 continue
             tail = self._take(sibling.path, path)
             if tail is None:
@@ -160,9 +178,8 @@ class OpenTails:
 
     def _leave(self, tail: Tail, path: str) -> None:
         """An archive of which nothing can be read yet, or nothing is in it, may still be written: it is looked into again."""
-        again = tail.finite and not self._is_still(tail)
-        if tail.damage and not again:
-            self._streams.losses.damaged(tail, tail.damage)
+        copying = time.time() - tail.mtime() < self._quiet_seconds
+        again = not self._damaged.is_still(tail) if tail.finite else copying
         tail.finite = tail.finite and not again  # else it would count as done
         self._drop(tail)
         if again:
@@ -250,30 +267,14 @@ class OpenTails:
     def _finished(self, tail: Tail) -> bool:
         """Nothing will follow: an archive, or a file that has lost its name and was quiet for a while."""
         if tail.finite:
-            return not tail.damage or self._is_still(tail)
+            return not tail.breaks_off() or self._damaged.is_still(tail)
         now = self._monotonic()
         gone = tail.gone_since is not None and now - tail.gone_since >= self._quiet_seconds
         return gone and now - tail.grew_at >= self._quiet_seconds
 
-    def _is_still(self, tail: Tail) -> bool:
-        """Whether a damaged archive has not changed for a while; one that has is opened again."""
-        try:
-            status = Path(tail.path).stat()
-        except OSError:
-            return True
-        looks, now = (status.st_mtime, status.st_size), self._monotonic()
-        before, since = self._damaged.setdefault(tail.key, (looks, now))
-        if before != looks:
-            self._damaged[tail.key] = (looks, now)
-            if tail.stream:
-                tail.reopen()
-            return False
-        return now - since >= self._quiet_seconds
-
     def _drop(self, tail: Tail) -> None:
-        if tail.finite and tail.damage and tail.stream:
-            self._streams.losses.damaged(tail, tail.damage)
         if tail.finite:
+            self._damaged.give_up(tail)
             self._archives_done.add(tail.key)
         tail.close(self._streams)
         self.tails.pop(tail.key, None)
@@ -292,4 +293,5 @@ class OpenTails:
 
     def close(self) -> None:
         for tail in list(self.tails.values()):
-            self._drop(tail)
+            tail.close(self._streams)
+        self.tails.clear()

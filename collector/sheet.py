@@ -108,13 +108,22 @@ class Sheet:
         self.rejects.append(Reject(offset=offset, length=length, reason=reason))
 
     def finish(self) -> Parsed:
-        """The Arrow table, column by column; a column that no row has costs nothing."""
+        """The Arrow table, column by column; what no row has, or all say alike, is no work for each of them."""
         import pyarrow as pa
 
-        types = schema()
+        types, count = schema(), len(self.rows)
+        named = set().union(*self.rows) if self.rows else set()
         columns = []
         for field in FIELDS:
+            kind = types.field(field.name).type
+            if field.name not in named:
+                columns.append(pa.nulls(count, kind))
+                continue
             values = [row.get(field.name) for row in self.rows]
-            columns.append(pa.array(values, type=types.field(field.name).type))
+            first = values[0]
+            if field.name in self._always and all(value is first for value in values):
+                columns.append(pa.nulls(count, kind) if first is None else pa.repeat(pa.scalar(first, kind), count))
+            else:
+                columns.append(pa.array(values, type=kind))
         table = pa.Table.from_arrays(columns, schema=types)
         return Parsed(events=table, rejects=self.rejects, ignored=self.ignored, extra=self.extra)

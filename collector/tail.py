@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 DAMAGED = "damaged archive"  # reason of the dead letter of the line in which an archive breaks off
 
 Key = tuple[int, int]
+Looks = tuple[float, int]  # time of the last change, size
 
 
 class Streams:
@@ -55,6 +56,7 @@ class Tail:
 
     def __init__(self, path: str, shown_path: str, key: Key, finished: bool = False) -> None:
         self.path, self.shown_path, self.key, self._finished = path, shown_path, key, finished
+        self.looks = looks_of(path)  # before it was opened
         self.content: PlainContent | Content | None = open_content(path, finished)
         self.lines: WholeLines | None = None
         self.content_id = self.stream = ""
@@ -128,11 +130,11 @@ class Tail:
             if not self.content.plain:
                 self.reopen()
             lines = WholeLines(self.content, position.offset if position else 0)
-        if lines.skipped_zeros:
-            streams.losses.hole(self, lines.skipped_zeros)
         self.content_id, self.stream, self.lines = content_id, stream, lines
         streams.readers[stream] = self
         streams.seen.add(stream)
+        if lines.skipped_zeros:
+            streams.losses.hole(self, lines.skipped_zeros)
 
     def _holds(self, position: Position) -> bool:
         """Whether this file goes at least as far as the position, and reads the same in front of it."""
@@ -158,7 +160,7 @@ class Tail:
         if self.content is None or not self.identify(streams, final):
             return None
         assert self.lines is not None
-        zeros, torn = self.lines.skipped_zeros, final and self._breaks_off()
+        zeros, torn = self.lines.skipped_zeros, final and self.breaks_off()
         try:
             piece = self.lines.read(final and not torn)
             self._note_intact(streams, piece)
@@ -191,10 +193,10 @@ class Tail:
         """Why an archive cannot be read further; empty while it can."""
         return self.content.damage if isinstance(self.content, StreamContent) else ""
 
-    def _breaks_off(self) -> bool:
+    def breaks_off(self) -> bool:
         """Whether an archive is damaged within the next piece: its last line is then no line."""
-        if not isinstance(self.content, StreamContent):
-            return False
+        if not isinstance(self.content, StreamContent) or not self.stream:
+            return bool(self.damage)
         self.content.at(self.offset, CHUNK_BYTES)
         return bool(self.content.damage)
 
@@ -250,6 +252,7 @@ class Tail:
         """Raises: OSError, if the path no longer leads anywhere."""
         if self.content is not None:
             self.content.close()
+        self.looks = looks_of(self.path)
         self.content = open_content(self.path, self._finished)
         if self.lines is not None:
             self.lines.content = self.content
@@ -264,3 +267,12 @@ def key_of(path: str) -> Key:
     """Raises: OSError, if there is no file."""
     status = Path(path).stat()
     return status.st_dev, status.st_ino
+
+
+def looks_of(path: str) -> Looks | None:
+    """By which it is seen that an archive is still written; None where there is none."""
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return None
+    return status.st_mtime, status.st_size

@@ -16,10 +16,11 @@ from typing import Any, Protocol
 from collector import gaps
 from collector.content import PlainContent, StreamContent, open_content
 from collector.gaps import Gap, GapLog
-from collector.identity import HEAD_BYTES, content_of, stream_id
-from collector.ledger import SEALS, link_of
+from collector.identity import HEAD_BYTES, TAIL_BYTES, content_of, stream_id, tail_of
+from collector.ledger import SEALS
 from collector.losses import HOST
 from collector.rotated import siblings
+from collector.seals import Segment, segment_of, torn
 from store.contract import DeadLetter, EventQuery, Position
 
 log = logging.getLogger(__name__)
@@ -44,20 +45,6 @@ class Asked(Protocol):
     def span(self) -> tuple[datetime, datetime] | None: ...
 
     def dead_letters(self, limit: int = 100, stream: str | None = None) -> list[DeadLetter]: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """Bytes [start, end) as they were read. `places`: lines that gave events, with times within `span`."""
-
-    number: int
-    start: int
-    end: int
-    digest: str
-    link: str
-    at: datetime
-    places: int
-    span: tuple[datetime, datetime] | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,12 +76,14 @@ def verify(
         Unavailable: the store did not answer.
     """
     found, left = [], most_bytes
-    for position in store.positions():
+    positions, cut = store.positions(), _cut_streams(store)
+    for position in positions:
         checked = _chain_of(store, position, since)
         if checked is None:
             continue
         if left is None or left > 0:
-            _compare(checked, position, _cut_streams(store))
+            alike = [p for p in positions if p is not position and content_of(p.stream) == content_of(position.stream)]
+            _compare(checked, position, alike, cut)
             left = None if left is None else left - checked.same - sum(s.end - s.start for s in checked.changed)
         found.append(checked)
     if rows:
@@ -158,41 +147,17 @@ def _chain_of(store: Asked, position: Position, since: datetime | None) -> Check
         return None
     notes = store.notes(f"{SEALS}{position.stream}/")
     kept = [
-        _segment(each) for key in sorted(notes) for each in notes[key]["segments"] if each["end"] <= position.offset
+        segment_of(each) for key in sorted(notes) for each in notes[key]["segments"] if each["end"] <= position.offset
     ]
     kept = [segment for segment in kept if segment.number < int(end["number"])]
-    last = _segment({**end, "end": position.offset, "link": ""})
-    torn = _torn(kept, str(end["link"]))
+    last = segment_of({**end, "end": position.offset, "link": ""})
     chosen = [s for s in [*kept, *([last] if last.end > last.start else [])] if since is None or s.at >= since]
     if not chosen:
         return None
     path = str(position.detail.get("path", ""))
-    return Checked(stream=position.stream, path=path, source=str(end["source"]), segments=chosen, torn=torn)
-
-
-def _segment(note: Mapping[str, Any]) -> Segment:
-    span = note.get("span")
-    return Segment(
-        number=int(note["number"]),
-        start=int(note["start"]),
-        end=int(note["end"]),
-        digest=str(note["digest"]),
-        link=str(note["link"]),
-        at=datetime.fromisoformat(note["at"]),
-        places=int(note["places"]),
-        span=(datetime.fromisoformat(span[0]), datetime.fromisoformat(span[1])) if span else None,
+    return Checked(
+        stream=position.stream, path=path, source=str(end["source"]), segments=chosen, torn=torn(kept, str(end["link"]))
     )
-
-
-def _torn(segments: list[Segment], last: str) -> str:
-    before = ""
-    for number, segment in enumerate(segments):
-        if segment.number != number:
-            return f"segment {number} is not there"
-        if segment.link != link_of(before, segment.start, segment.end, segment.digest):
-            return f"segment {number} (bytes {segment.start} to {segment.end}) was changed"
-        before = segment.link
-    return "" if before == last else "the last segments are not there"
 
 
 # the files
@@ -203,7 +168,8 @@ def _cut_streams(store: Asked) -> set[str]:
     return {note["stream"] for note in store.notes(gaps.NOTES).values() if note["kind"] in _CUT}
 
 
-def _compare(checked: Checked, position: Position, cut: set[str]) -> None:
+def _compare(checked: Checked, position: Position, alike: list[Position], cut: set[str]) -> None:
+    """`alike`: the other streams with the same first line."""
     whole = sum(segment.end - segment.start for segment in checked.segments)
     if position.detail.get("host") != HOST or not checked.path:
         checked.gone = whole
@@ -211,7 +177,7 @@ def _compare(checked: Checked, position: Position, cut: set[str]) -> None:
     best: tuple[int, list[Segment], list[Segment], str] | None = None
     for path in dict.fromkeys([checked.path, *(each.path for each in reversed(siblings(checked.path)))]):
         looked = _look(path, checked, position)
-        if looked is None:
+        if looked is None or (not looked[0] and _is_of_another(path, alike)):
             continue
         same, changed, short = looked
         if best is None or same > best[0]:
@@ -254,6 +220,23 @@ def _look(path: str, checked: Checked, position: Position) -> tuple[int, list[Se
     return (same, changed, short) if known or same else None
 
 
+def _is_of_another(path: str, alike: list[Position]) -> bool:
+    """Whether one of these streams was read from this file: then it is theirs, however it begins."""
+    for other in alike:
+        length = min(TAIL_BYTES, other.offset)
+        try:
+            content = open_content(path)
+        except OSError:
+            return False
+        try:
+            before = content.at(other.offset - length, length)
+        finally:
+            content.close()
+        if len(before) == length and tail_of(before) == other.detail.get("tail"):
+            return True
+    return False
+
+
 def _same_inode(content: PlainContent | StreamContent, position: Position) -> bool:
     if not isinstance(content, PlainContent):
         return False
@@ -289,8 +272,14 @@ def _look_for_rows(store: Asked, found: list[Checked]) -> None:
             if part["stream"] in places:
                 places[part["stream"]].add(part["offset"])
     for checked, segment in wanted:
-        offsets = places[content_of(checked.stream)]
-        letters = {letter.offset for letter in store.dead_letters(limit=100_000, stream=content_of(checked.stream))}
-        there = sum(segment.start <= offset < segment.end for offset in offsets | letters)
+        content = content_of(checked.stream)
+        there = _inside(places[content], segment)
         if there < segment.places:
-            checked.missing[segment.number] = segment.places - there
+            letters = {letter.offset for letter in store.dead_letters(limit=100_000, stream=content)}
+            refused = max(0, _inside(letters, segment) - segment.letters)  # events that the store would not take
+            if there + refused < segment.places:
+                checked.missing[segment.number] = segment.places - there - refused
+
+
+def _inside(offsets: set[int], segment: Segment) -> int:
+    return sum(segment.start <= offset < segment.end for offset in offsets)

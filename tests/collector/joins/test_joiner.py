@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -209,9 +209,9 @@ class Counting:
     def __init__(self, store: EmbeddedStore) -> None:
         self.store, self.asked = store, 0
 
-    def parts(self, query: EventQuery) -> Iterator[dict[str, Any]]:
+    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         self.asked += 1
-        return self.store.parts(query)
+        return self.store.parts(query, numbered_by=numbered_by)
 
 
 def test_one_log_alone_is_neither_compared_nor_remembered(store: EmbeddedStore) -> None:
@@ -246,10 +246,10 @@ def test_a_store_that_does_not_answer_is_told_to_the_pipeline(store: EmbeddedSto
     class Away:
         down = True
 
-        def parts(self, query: EventQuery) -> Iterator[dict[str, Any]]:
+        def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
             if self.down:
                 raise Unavailable("not now")
-            return store.parts(query)
+            return store.parts(query, numbered_by=numbered_by)
 
     reader = Away()
     joiner = Joiner(reader)
