@@ -25,6 +25,7 @@ from regsight.commands import (
     showing,
     silences,
     simulating,
+    store,
     watching,
 )
 
@@ -63,6 +64,7 @@ for module in (
     running,
     collecting,
     dead_letters,
+    store,
     gaps,
     showing,
     behaving,

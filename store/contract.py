@@ -91,6 +91,25 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """What the store holds of one day (`2026-11-24`): rows (Elasticsearch: events) and bytes on the disk."""
+
+    day: str
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """Something in the store that cannot be read. `lost` says what is missing because of it; `mended` what was done."""
+
+    path: str
+    wrong: str
+    lost: str
+    mended: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventQuery:
     """Which events. Times are half open [since, until); a name is equal or, with `*` or `?` in it, a glob pattern."""
 
@@ -123,6 +142,10 @@ class EventWriter(Protocol):
         """
         ...
 
+    def add(self, events: pa.Table) -> Committed:
+        """Store rows some of which may be there already, each part once, without a position; for copies of a store."""
+        ...
+
     def position(self, stream: str) -> Position | None:
         """The committed position of one stream; None if it was never read."""
         ...
@@ -139,10 +162,11 @@ class EventReader(Protocol):
         """Merged events by time, keys as in `store.event.FIELDS` (nulls present), times aware UTC."""
         ...
 
-    def parts(self, query: EventQuery) -> Iterator[dict[str, Any]]:
+    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         """The rows of which the events are made, each as it was stored, by time; keys as in `store.event.FIELDS`.
 
-        What joins the rows of different logs asks this; a row may be there twice where a line was read twice.
+        What joins the rows of different logs asks this; a row may be there twice where a line was read twice. Rows of the
+        formats `numbered_by` are left out where the registry's own number of the request made the event's id (`r-…`).
         """
         ...
 
@@ -306,8 +330,39 @@ class Store(EventWriter, EventReader, Records, Protocol):
 
     url: str  # without secrets
 
-    def maintain(self, now: datetime, keep: timedelta | None) -> dict[str, int]:
-        """Compact, clean up, and drop whole days older than `keep`. Returns what was done, as counts by name."""
+    def maintain(self, now: datetime, keep: timedelta | None, keep_rollups: timedelta | None = None) -> dict[str, int]:
+        """Compact, clean up, and drop whole days older than `keep` except where a hold is on them; their hourly counts
+        are kept for `keep_rollups` (None: for ever). Returns what was done, as counts by name."""
+        ...
+
+    def days(self) -> list[Day]:
+        """What is stored of each day, oldest first; a day without rows is left out."""
+        ...
+
+    def drop_days(self, days: Sequence[str]) -> None:
+        """Forget all rows of these days. `store.retention` decides which; nothing is asked here."""
+        ...
+
+    def put_rollup(self, day: str, batch: int, counts: pd.DataFrame) -> None:
+        """Store the hourly counts of a day's rows (columns `store.frames.ROLLUP`), in place of those that the same
+        batch put before."""
+        ...
+
+    def rollups(self, since: datetime, until: datetime) -> pd.DataFrame:
+        """Hourly counts of the days whose events are gone, hours in [since, until).
+
+        Returns:
+            Columns `store.frames.ROLLUP`: window_start (aware UTC), the names (None where a line did not say), events,
+            bytes. Days that still have their events are not in it: ask `counts` for those.
+        """
+        ...
+
+    def drop_rollups(self, before: str) -> int:
+        """Forget the hourly counts of days before this one; how many rows."""
+        ...
+
+    def damage(self, repair: bool = False, deep: bool = False) -> list[Damage]:
+        """What cannot be read, and with `repair` takes it out so that all else works; `deep` reads every file whole."""
         ...
 
     def close(self) -> None: ...

@@ -6,9 +6,10 @@ Reading by id is up to date at once; before a search the index is refreshed, so 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, Protocol
 
 from store.errors import Unavailable
@@ -108,6 +109,18 @@ class Documents:
         path = self._path(name, "_doc", id)
         versioned = {"version": str(version), "version_type": "external_gte"}
         self._connection.call("PUT", path, fields, expect=(409,), **versioned)
+
+    def put_many(self, name: str, documents: Mapping[str, Document]) -> None:
+        """Write them in requests of a thousand; an id that is there is replaced."""
+        self._prepare()
+        found = iter(documents.items())
+        while part := list(islice(found, PAGE)):
+            lines = [json.dumps(line) for id, fields in part for line in ({"index": {"_id": id}}, fields)]
+            body = ("\n".join(lines) + "\n").encode()
+            answer = self._connection.call("POST", self._path(name, "_bulk"), body)[1]
+            if answer["errors"]:
+                errors = (item["index"].get("error") for item in answer["items"])
+                raise Unavailable(f"{name}: {next(filter(None, errors))}")
 
     def delete(self, name: str, id: str) -> bool:
         """Whether it was there."""

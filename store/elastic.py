@@ -11,23 +11,22 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, unquote, urlsplit
-
-import elastic_transport
-import elasticsearch
 
 from store import aggregations
-from store.bulk import BulkWriter
-from store.contract import Committed, DeadLetter, EventQuery, Position
+from store.bulk import STRADDLE, BulkWriter
+from store.contract import Committed, Damage, Day, DeadLetter, EventQuery, Position
 from store.documents import Documents
+from store.elastic_client import PASSWORD, Client, split_url
 from store.elastic_records import ElasticRecords
-from store.errors import Rejected, Unavailable
+from store.errors import Rejected
 from store.event import BY_NAME, FIELDS, schema
 from store.frames import check_countable, counts_frame, windows_frame
 from store.mapping import ROWS, event_of, events_template, rows_of
+from store.retention import retain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,63 +34,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PASSWORD = "REGSIGHT_ES_PASSWORD"  # noqa: S105 (the variable's name)
 # No dash: `a` and `a-b` would claim each other's indices.
 NAMESPACE = re.compile(r"[a-z0-9][a-z0-9_]{0,99}")
 PAGE = 1_000
-_JSON = {"accept": "application/json", "content-type": "application/json"}
-_NDJSON = _JSON | {"content-type": "application/x-ndjson"}
+EARLIEST = datetime.min.replace(tzinfo=UTC) + STRADDLE
+LATEST = datetime.max.replace(tzinfo=UTC) - STRADDLE
 # An index that is not there yet answers a search with nothing, rather than an error; half an answer is an error.
 _SEARCH = {"ignore_unavailable": "true", "allow_partial_search_results": "false"}
-
-
-class Client:
-    """One server (or what stands in front of several), and its errors in the words of `store.errors`."""
-
-    def __init__(self, url: str, user: str | None, password: str | None, ca_file: str | None, timeout: float) -> None:
-        self.url = url
-        options: dict[str, Any] = {"ca_certs": ca_file} if ca_file else {}
-        try:
-            self._client = elasticsearch.Elasticsearch(
-                url,
-                basic_auth=(user, password or "") if user else None,
-                request_timeout=timeout,
-                # Whoever called decides when to try again: it knows about pausing and stopping.
-                max_retries=0,
-                retry_on_timeout=False,
-                **options,
-            )
-        except (ValueError, OSError) as error:
-            raise Rejected(f"cannot use {url}: {error}") from error
-
-    def call(
-        self, method: str, path: str, body: Any = None, *, expect: Sequence[int] = (), **parameters: Any
-    ) -> tuple[int, dict[str, Any]]:
-        headers = _NDJSON if path.startswith("/_bulk") else _JSON
-        try:
-            answer = self._client.perform_request(method, path, params=parameters, headers=headers, body=body)
-        except elasticsearch.UnsupportedProductError as error:
-            raise Rejected(f"{self.url} answers, but is no Elasticsearch: {error}") from error
-        except elasticsearch.ApiError as error:
-            status = error.meta.status
-            if status in expect:
-                return status, error.body if isinstance(error.body, dict) else {}
-            raise self._refusal(status, error) from error
-        except elastic_transport.TransportError as error:  # refused, reset, timed out, TLS
-            raise Unavailable(f"{self.url} does not answer: {error.message}") from error
-        return answer.meta.status, answer.body if isinstance(answer.body, dict) else {}
-
-    def _refusal(self, status: int, error: elasticsearch.ApiError) -> Unavailable | Rejected:
-        said = f"{self.url} answers {status}: {error.message}"
-        if status in (401, 403) and "cluster_block" not in error.message:
-            return Rejected(f"{said}; check the user in the URL and the password in {PASSWORD}")
-        if status in (403, 408, 429) or status >= 500:
-            after = error.meta.headers.get("retry-after") or ""
-            return Unavailable(said, float(after) if after.isdigit() else None)
-        return Rejected(said)
-
-    def close(self) -> None:
-        self._client.close()
 
 
 class ElasticStore(ElasticRecords):
@@ -109,9 +58,9 @@ class ElasticStore(ElasticRecords):
         namespace: str | None = None,
         timeout_seconds: float = 30,
     ) -> None:
-        server, user, secret, settings = _split(url)
-        namespace = namespace or settings.pop("namespace", "default")
-        ca_file = ca_file or settings.pop("ca_file", None)
+        server, user, secret, settings = split_url(url)
+        named, trusted = settings.pop("namespace", "default"), settings.pop("ca_file", None)
+        namespace, ca_file = namespace or named, ca_file or trusted
         if settings:
             raise Rejected(f"unknown setting {next(iter(settings))!r} in the store's URL: known are namespace, ca_file")
         if not NAMESPACE.fullmatch(namespace):
@@ -121,6 +70,7 @@ class ElasticStore(ElasticRecords):
         super().__init__(Documents(self._client, namespace))
         self._alias = f"regsight-events-{namespace}"
         self._bulk = BulkWriter(self._client, self._alias)
+        self._day_index = re.compile(re.escape(self._alias) + r"-\d{4}\.\d\d\.\d\d")
         self._events_prepared = False
         # Set while there may be something that a search does not see yet. What others write later is seen within the
         # index's refresh interval, a second.
@@ -145,6 +95,9 @@ class ElasticStore(ElasticRecords):
             self.put_position(position)
         return Committed(rows=events.num_rows, known=taken.known)
 
+    def add(self, events: pa.Table) -> Committed:
+        return self.commit(events, ())
+
     def _prepare_events(self) -> None:
         """Put the template, and tell the indices that an earlier release made of the fields that are new since."""
         template = events_template(self._alias)
@@ -164,9 +117,15 @@ class ElasticStore(ElasticRecords):
                 return
             yield event
 
-    def parts(self, query: EventQuery) -> Iterator[dict[str, Any]]:
-        found = (part for source in self._sources(query, [ROWS]) for part in rows_of(source))
-        parts = [part for part in found if _inside(part["timestamp"], query)]
+    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+        # The time of an event is that of its most trusted part; the others may lie on the other side of a limit.
+        wide = replace(
+            query,
+            since=None if query.since is None else max(query.since, EARLIEST) - STRADDLE,
+            until=None if query.until is None else min(query.until, LATEST) + STRADDLE,
+        )
+        found = (part for source in self._sources(wide, [ROWS]) for part in rows_of(source))
+        parts = [part for part in found if _inside(part["timestamp"], query) and not _numbered(part, numbered_by)]
         yield from sorted(parts, key=lambda part: part["timestamp"], reverse=query.newest_first)[: query.limit]
 
     def _exact(self, query: EventQuery) -> Iterator[dict[str, Any]]:
@@ -247,32 +206,36 @@ class ElasticStore(ElasticRecords):
 
     # upkeep
 
-    def maintain(self, now: datetime, keep: timedelta | None) -> dict[str, int]:
+    def days(self) -> list[Day]:
+        self._client.call("POST", f"/{self._alias}/_refresh", ignore_unavailable="true")
+        status, found = self._client.call("GET", f"/{self._alias}/_stats/docs,store", expect=(404,))
+        days: list[Day] = []
+        for name, stats in sorted(found.get("indices", {}).items() if status == 200 else ()):
+            if self._day_index.fullmatch(name):
+                size = stats["total"]["store"]["size_in_bytes"]
+                day = name[-10:].replace(".", "-")
+                days.append(Day(day=day, rows=stats["primaries"]["docs"]["count"], bytes=size))
+        return days
+
+    def drop_days(self, days: Sequence[str]) -> None:
+        for day in days:
+            self._client.call("DELETE", f"/{self._alias}-{day.replace('-', '.')}", expect=(404,))
+
+    def damage(self, repair: bool = False, deep: bool = False) -> list[Damage]:
+        """Indices that have lost a shard. Elasticsearch copies shards itself; what no copy is left of, nobody can mend."""
+        answer = self._client.call("GET", "/_cluster/health", level="indices")[1]
+        found: list[Damage] = []
+        for name, health in sorted(answer["indices"].items()):
+            if health["status"] == "red" and name.startswith("regsight-"):
+                lost = "what is on the shards without a copy; it comes back with the node that has them, or from a snapshot"
+                found.append(Damage(path=f"{self.url} {name}", wrong="is red: a shard is nowhere", lost=lost))
+        return found
+
+    def maintain(self, now: datetime, keep: timedelta | None, keep_rollups: timedelta | None = None) -> dict[str, int]:
         """Drops whole day indices; merging segments and the like is Elasticsearch's own business."""
         if keep is None:
             return {}
-        status, found = self._client.call("GET", f"/_alias/{self._alias}", expect=(404,))
-        oldest = f"{self._alias}-{now - keep:%Y.%m.%d}"
-        day = re.compile(re.escape(self._alias) + r"-\d{4}\.\d\d\.\d\d")
-        old = [name for name in found if day.fullmatch(name) and name < oldest] if status == 200 else []
-        for name in old:
-            self._client.call("DELETE", f"/{name}", expect=(404,))
-        return {"days_dropped": len(old)} | self.prune(now - keep)
-
-
-def _split(url: str) -> tuple[str, str | None, str | None, dict[str, str]]:
-    """Address without secrets, user, password, settings."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or (443 if parts.scheme == "https" else 9200)
-    except ValueError as error:
-        raise Rejected(f"the store's URL cannot be read: {error}") from error
-    if not parts.hostname:
-        raise Rejected("the store's URL names no host: http(s)://HOST:9200")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    settings = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    user, secret = (None if text is None else unquote(text) for text in (parts.username, parts.password))
-    return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}", user, secret, settings
+        return retain(self, now, keep, keep_rollups) | self.prune(now - keep)
 
 
 def _sorted(events: list[dict[str, Any]], newest_first: bool) -> list[dict[str, Any]]:
@@ -281,3 +244,8 @@ def _sorted(events: list[dict[str, Any]], newest_first: bool) -> list[dict[str, 
 
 def _inside(moment: datetime, query: EventQuery) -> bool:
     return (query.since is None or moment >= query.since) and (query.until is None or moment < query.until)
+
+
+def _numbered(part: Mapping[str, Any], by: Sequence[str]) -> bool:
+    """Whether one of these formats told the row under the registry's own number of the request."""
+    return part["dataset"] in by and part["request_id"] is not None and part["event_id"].startswith("r-")

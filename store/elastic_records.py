@@ -10,14 +10,18 @@ import base64
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from store.contract import DeadLetter, Delivery, JobRun, Position
 from store.documents import PAGE, Document, Documents, document_id
 from store.event import iso
 from store.finding import Finding, Severity
+from store.frames import ROLLUP, ROLLUP_BY, rollup_frame
 from store.incident import Incident
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ElasticRecords:
@@ -244,6 +248,29 @@ class ElasticRecords:
     def positions(self) -> list[Position]:
         found = self._documents.search("state", [{"term": {"kind": "position"}}], ["stream"], None)
         return [_position(stored) for stored in found]
+
+    # hourly counts of dropped days
+
+    def put_rollup(self, day: str, batch: int, counts: pd.DataFrame) -> None:
+        rows: dict[str, Document] = {}
+        for row in counts[list(ROLLUP)].to_dict("records"):
+            start = iso(row["window_start"])
+            names = {name: row[name] for name in ROLLUP_BY}
+            id = document_id(day, str(batch), start, json.dumps(names))
+            body = {"names": names, "events": int(row["events"]), "bytes": int(row["bytes"])}
+            rows[id] = {"id": day, "stream": id, "start": start, "offset": batch, "body": body}
+        self._documents.put_many("rollups", rows)
+
+    def rollups(self, since: datetime, until: datetime) -> pd.DataFrame:
+        filters: list[Document] = [{"range": {"start": {"gte": iso(since), "lt": iso(until)}}}]
+        found = self._documents.search("rollups", filters, ["start", "stream"], None)
+        columns: dict[str, list[Any]] = {name: [one["body"]["names"][name] for one in found] for name in ROLLUP_BY}
+        columns["window_start"] = [datetime.fromisoformat(one["start"]) for one in found]
+        columns |= {name: [one["body"][name] for one in found] for name in ("events", "bytes")}
+        return rollup_frame(columns)
+
+    def drop_rollups(self, before: str) -> int:
+        return self._documents.drop("rollups", "start", datetime.fromisoformat(before).replace(tzinfo=UTC))
 
     def prune(self, before: datetime) -> dict[str, int]:
         """Drop dead letters and job runs older than `before`. Findings and deliveries are few and stay."""

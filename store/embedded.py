@@ -8,25 +8,29 @@ after a crash at any moment either both are there or neither is.
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import deltalake
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake.exceptions import CommitFailedError, DeltaProtocolError, SchemaMismatchError
+from deltalake.exceptions import CommitFailedError
 
 from store import sql
-from store.contract import WINDOW_COUNTS, Committed, DeadLetter, EventQuery, Position
+from store.contract import WINDOW_COUNTS, Committed, Damage, Day, DeadLetter, EventQuery, Position
+from store.delta import UNFIT, EventTable, day_of, delta_errors, reached
+from store.delta_repair import event_damage
+from store.delta_rollups import RollupTable
 from store.errors import Rejected, Unavailable
 from store.event import schema
 from store.frames import check_countable, counts_frame, windows_frame
+from store.plain import plain_rows
+from store.record_repair import record_damage
 from store.records import SqliteRecords
+from store.retention import retain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,16 +39,9 @@ if TYPE_CHECKING:
 NEIGHBOURHOOD = timedelta(days=1)
 # Another process may have moved the table on between our look and our commit; each round looks again.
 COMMIT_ROUNDS = 20
-# deltalake 1.6 panics at these in a path, or decodes what was never encoded.
-UNFIT = frozenset("%[]^|\\")
-# Files that a compaction replaced stay this long for readers that listed them before.
-VACUUM_HOURS = 24
 READ_ROWS = 2_000
-TABLE_SETTINGS = {
-    "delta.checkpointInterval": "100",
-    # One small file a commit adds up: what is older than this is in a checkpoint anyhow.
-    "delta.logRetentionDuration": "interval 2 days",
-}
+# A question by account, image or address is answered from the parts of so many events alone; more are cheaper to read whole.
+CANDIDATES_AT_MOST = 100_000
 DUCKDB_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -65,11 +62,10 @@ class EmbeddedStore(SqliteRecords):
         except OSError as error:
             raise Rejected(f"cannot make the store's folder {path}: {error.strerror}; give another --store") from error
         super().__init__(self.path / "records.db")
-        # deltalake reads a URI, DuckDB a pattern: names with spaces or stars must come through both.
-        self._uri = self._events.absolute().as_uri()
+        self._table = EventTable(self._events)
+        self._rollups = RollupTable(self.path / "rollups")
+        # DuckDB reads a pattern: names with stars must come through.
         self._pattern = re.sub(r"([*?])", r"[\1]", str(self._events.absolute()))
-        self._table: deltalake.DeltaTable | None = None
-        self._table_lock = threading.RLock()
         self._duckdb = duckdb.connect(config=DUCKDB_SETTINGS | {"temp_directory": str(self.path / "spill")})
 
     def close(self) -> None:
@@ -79,40 +75,34 @@ class EmbeddedStore(SqliteRecords):
     # writing
 
     def commit(self, events: pa.Table, positions: Sequence[Position], dead: Sequence[DeadLetter] = ()) -> Committed:
+        return self._commit(events, positions, dead)
+
+    def add(self, events: pa.Table) -> Committed:
+        return self._commit(events, (), again=True)
+
+    def _commit(
+        self, events: pa.Table, positions: Sequence[Position], dead: Sequence[DeadLetter] = (), *, again: bool = False
+    ) -> Committed:
         rows = _with_day(events)
         if positions or dead:
             self.prepare_commit(positions, dead)
-        with self._table_lock, _delta_errors():
+        with self._table.lock, delta_errors():
             for _ in range(COMMIT_ROUNDS):
-                table = self._current(create=True)
+                table = self._table.current(create=True)
                 assert table is not None
-                reached = {p.stream: _reached(table, p.stream) for p in positions}
-                moved = [p for p in positions if p.offset > reached[p.stream]]
+                before = {p.stream: reached(table, p.stream) for p in positions}
+                moved = [p for p in positions if p.offset > before[p.stream]]
                 # A position at or behind the committed one: this commit, or a part of it, may be here already.
-                fresh = rows if len(moved) == len(positions) else self._unknown(rows)
+                fresh = rows if len(moved) == len(positions) and not again else self._unknown(rows)
                 try:
                     if fresh.num_rows or moved:
-                        self._append(table, fresh, moved)
+                        self._table.append(table, fresh, moved)
                 except CommitFailedError:
                     continue
                 for p in moved:
-                    self.forget_positions_before(p.stream, reached[p.stream])
+                    self.forget_positions_before(p.stream, before[p.stream])
                 return Committed(rows=rows.num_rows, known=rows.num_rows - fresh.num_rows)
         raise Unavailable(f"{self._events}: other processes commit all the time")
-
-    def _append(self, table: deltalake.DeltaTable, rows: pa.Table, moved: Sequence[Position]) -> None:
-        known = {field.name for field in table.schema().fields}
-        deltalake.write_deltalake(
-            table,
-            rows,
-            mode="append",
-            schema_mode=None if known.issuperset(rows.column_names) else "merge",
-            writer_properties=deltalake.WriterProperties(compression="ZSTD", compression_level=3),
-            # An append without rows still carries its transaction: lines that are no event move the position too.
-            commit_properties=deltalake.CommitProperties(
-                app_transactions=[deltalake.Transaction(app_id=_app(p.stream), version=p.offset) for p in moved]
-            ),
-        )
 
     def _unknown(self, rows: pa.Table) -> pa.Table:
         """The rows that are not in the table yet, part by part; asked only when a commit seems to be a repetition."""
@@ -131,9 +121,7 @@ class EmbeddedStore(SqliteRecords):
         return rows.filter(pc.invert(pc.is_in(pa.array(range(rows.num_rows)), value_set=stored)))
 
     def position(self, stream: str) -> Position | None:
-        with self._table_lock, _delta_errors():
-            table = self._current()
-            offset = -1 if table is None else _reached(table, stream)
+        offset = self._table.reached(stream)
         if offset < 0:
             return None
         return Position(stream=stream, offset=offset, detail=self.position_detail(stream, offset))
@@ -145,22 +133,18 @@ class EmbeddedStore(SqliteRecords):
     # reading
 
     def events(self, query: EventQuery) -> Iterator[dict[str, Any]]:
-        with self._parts(query.since, query.until) as (cursor, source, files, repeated):
-            if query.ids:
-                source = f"(SELECT * FROM {source} WHERE list_contains($ids, event_id))"  # noqa: S608 (constant text)
-                files = files | {"ids": list(query.ids)}
+        with self._parts(query.since, query.until, query) as (cursor, source, files, repeated):
             text, parameters = sql.events(source, repeated, query)
-            with _duckdb_errors():
-                reader = cursor.sql(text, params=files | parameters).to_arrow_reader(READ_ROWS)
-                for batch in reader:
+            with self._duckdb_errors():
+                for batch in cursor.sql(text, params=files | parameters).to_arrow_reader(READ_ROWS):
                     yield from batch.to_pylist()
 
-    def parts(self, query: EventQuery) -> Iterator[dict[str, Any]]:
-        first, last = (None if moment is None else _day(moment) for moment in (query.since, query.until))
-        with self._cursor(self._files(first, last)) as (cursor, source, files), _duckdb_errors():
-            text, parameters = sql.parts(source, query)
+    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+        first, last = (None if moment is None else day_of(moment) for moment in (query.since, query.until))
+        with self._cursor(self._files(first, last)) as (cursor, source, files), self._duckdb_errors():
+            text, parameters = sql.parts(source, query, numbered_by)
             for batch in cursor.sql(text, params=files | parameters).to_arrow_reader(READ_ROWS):
-                yield from batch.to_pylist()
+                yield from plain_rows(batch)
 
     def counts(
         self, since: datetime, until: datetime, by: Sequence[str], width: timedelta | None = None
@@ -168,7 +152,7 @@ class EmbeddedStore(SqliteRecords):
         check_countable(by, width)
         with self._parts(since, until) as (cursor, source, files, repeated):
             text = sql.counts(source, repeated, by, width)
-            with _duckdb_errors():
+            with self._duckdb_errors():
                 found = cursor.sql(text, params=files | {"since": since, "until": until}).fetchall()
         start = [] if width is None else ["window_start"]
         columns = list(zip(*found, strict=True)) or [()] * (len(by) + len(start) + 3)
@@ -178,13 +162,13 @@ class EmbeddedStore(SqliteRecords):
         check_countable((), width)
         with self._parts(since, until) as (cursor, source, files, repeated):
             text = sql.windows(source, repeated, width, subject)
-            with _duckdb_errors():
+            with self._duckdb_errors():
                 found = cursor.sql(text, params=files | {"since": since, "until": until}).to_arrow_table()
         columns = {name: found[name].to_numpy() for name in ("window_us", *WINDOW_COUNTS)}
         return windows_frame(found["subject"].to_pylist(), columns)
 
     def span(self) -> tuple[datetime, datetime] | None:
-        with self._parts(None, None) as (cursor, source, files, repeated), _duckdb_errors():
+        with self._parts(None, None) as (cursor, source, files, repeated), self._duckdb_errors():
             merged = sql.merged(source, ["timestamp"], repeated)
             found = cursor.sql(
                 f"SELECT min(timestamp), max(timestamp) FROM {merged}",  # noqa: S608 (constant text)
@@ -194,23 +178,39 @@ class EmbeddedStore(SqliteRecords):
         return None if first is None else (first, last)
 
     def total(self) -> int:
-        with self._cursor(self._files(None, None)) as (cursor, source, files), _duckdb_errors():
+        with self._cursor(self._files(None, None)) as (cursor, source, files), self._duckdb_errors():
             text = f"SELECT count(DISTINCT event_id) FROM {source}"  # noqa: S608 (constant text)
             return int(cursor.sql(text, params=files).fetchall()[0][0])
 
     @contextmanager
     def _parts(
-        self, since: datetime | None, until: datetime | None
+        self, since: datetime | None, until: datetime | None, query: EventQuery | None = None
     ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, dict[str, Any], bool]]:
         """A cursor, where to read the parts of the events in [since, until), its parameters, and whether any event has
-        more than one of them (their hashes are then in the temporary table `repeated`)."""
-        first = None if since is None else _day(since - NEIGHBOURHOOD)
-        last = None if until is None else _day(until + NEIGHBOURHOOD)
-        with self._cursor(self._files(first, last)) as (cursor, source, files):
-            with _duckdb_errors():
-                cursor.execute(f"CREATE TEMP TABLE repeated AS {sql.repeated(source)}", files or None)
-                some = cursor.execute("SELECT count(*) FROM repeated").fetchall()[0][0]
+        more than one of them (their hashes are then in the temporary table `repeated`). With a query, what it names may
+        narrow down where to read."""
+        first = None if since is None else day_of(since - NEIGHBOURHOOD)
+        last = None if until is None else day_of(until + NEIGHBOURHOOD)
+        with self._cursor(self._files(first, last)) as (cursor, source, files), self._duckdb_errors():
+            if query is not None and self._narrowed(cursor, source, files, query):
+                source, files = "narrowed", {}
+            cursor.execute(f"CREATE TEMP TABLE repeated AS {sql.repeated(source)}", files or None)
+            some = cursor.execute("SELECT count(*) FROM repeated").fetchall()[0][0]
             yield cursor, source, files, bool(some)
+
+    @staticmethod
+    def _narrowed(cursor: duckdb.DuckDBPyConnection, source: str, files: Mapping[str, Any], query: EventQuery) -> bool:
+        """Put all parts of the few events that can match into the table `narrowed`; False where they are not few."""
+        candidates = sql.candidates(source, query)
+        if candidates is None:
+            return False
+        text, parameters = candidates
+        found = cursor.execute(text, {**files, **parameters, "most": CANDIDATES_AT_MOST + 1}).fetchall()
+        if len(found) > CANDIDATES_AT_MOST:
+            return False
+        text = f"CREATE TEMP TABLE narrowed AS {sql.parts_of(source, 'candidates')}"
+        cursor.execute(text, {**files, "candidates": [row[0] for row in found]})
+        return True
 
     @contextmanager
     def _cursor(self, files: list[str]) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, dict[str, Any]]]:
@@ -223,84 +223,44 @@ class EmbeddedStore(SqliteRecords):
             cursor.close()
 
     def _files(self, first_day: str | None, last_day: str | None) -> list[str]:
-        clauses = [f"day >= '{first_day}'"] if first_day else []
-        clauses += [f"day <= '{last_day}'"] if last_day else []
-        with self._table_lock, _delta_errors():
-            table = self._current()
-            if table is None:
-                return []
-            uris = table.file_uris(file_pruning_predicate=" AND ".join(clauses) or None)
-        return [f"{self._pattern}/{'/'.join(uri.rsplit('/', 2)[1:])}" for uri in uris]
+        return [f"{self._pattern}/{name}" for name in self._table.files(first_day, last_day)]
 
-    def _current(self, create: bool = False) -> deltalake.DeltaTable | None:
-        """The table as it is now, with what other processes committed; None as long as nobody wrote."""
-        if self._table is not None:
-            try:
-                self._table.update_incremental()
-            except deltalake.exceptions.DeltaError:  # idle for days, the log behind it was cleaned up: open it anew
-                self._table = None
-            else:
-                return self._table
-        if not deltalake.DeltaTable.is_deltatable(self._uri):
-            if not create:
-                return None
-            deltalake.DeltaTable.create(
-                self._uri,
-                schema=_table_schema(),
-                mode="ignore",
-                partition_by=["day"],
-                configuration=TABLE_SETTINGS,
-            )
-        table = deltalake.DeltaTable(self._uri)
-        if not {"event_id", "timestamp", "day"} <= {field.name for field in table.schema().fields}:
-            raise Rejected(f"{self._events} is a Delta table, but not of Regsight's events: give another --store")
-        self._table = table
-        return table
+    @contextmanager
+    def _duckdb_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except duckdb.Error as error:  # a file that vanished, is cut or cannot be read; the message names it
+            self._table.look_again()
+            raise Unavailable(f"the event table cannot be read: {error}") from error
 
     # upkeep
 
-    def maintain(self, now: datetime, keep: timedelta | None) -> dict[str, int]:
-        done: dict[str, int] = {}
+    def days(self) -> list[Day]:
+        return self._table.days()
+
+    def drop_days(self, days: Sequence[str]) -> None:
+        self._table.drop(days)
+
+    def put_rollup(self, day: str, batch: int, counts: pd.DataFrame) -> None:
+        self._rollups.put(day, batch, counts)
+
+    def rollups(self, since: datetime, until: datetime) -> pd.DataFrame:
+        return self._rollups.read(since, until)
+
+    def drop_rollups(self, before: str) -> int:
+        return self._rollups.drop(before)
+
+    def damage(self, repair: bool = False, deep: bool = False) -> list[Damage]:
+        found = event_damage(self._events, self.path / "damaged", repair, deep)
+        if repair:
+            self._table = EventTable(self._events)
+        return found + record_damage(self.path / "records.db", self.path / "damaged", repair=False)
+
+    def maintain(self, now: datetime, keep: timedelta | None, keep_rollups: timedelta | None = None) -> dict[str, int]:
+        done = retain(self, now, keep, keep_rollups)
         if keep is not None:
             done |= self.prune(now - keep)
-        with self._table_lock, _delta_errors():
-            table = self._current()
-            if table is None:
-                return done
-            if keep is not None:
-                old = [day["day"] for day in table.partitions() if day["day"] < _day(now - keep)]
-                if old:
-                    table.delete(f"day < '{_day(now - keep)}'")
-                done["days_dropped"] = len(old)
-            try:
-                packed = table.optimize.compact()
-                done["files_compacted"] = int(packed["numFilesRemoved"])
-            except CommitFailedError:  # another process compacts; what is left over waits for the next time
-                done["files_compacted"] = 0
-            table.update_incremental()
-            table.create_checkpoint()
-            table.cleanup_metadata()
-            removed = table.vacuum(VACUUM_HOURS, dry_run=False, enforce_retention_duration=False)
-            done["files_removed"] = len(removed)
-        return done
-
-
-def _app(stream: str) -> str:
-    return f"regsight:{stream}"
-
-
-def _reached(table: deltalake.DeltaTable, stream: str) -> int:
-    """The committed offset of a stream, -1 before the first."""
-    version = table.transaction_version(_app(stream))
-    return -1 if version is None else int(version)
-
-
-def _day(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d")
-
-
-def _table_schema() -> pa.Schema:
-    return schema().append(pa.field("day", pa.string()))
+        return done | self._table.pack()
 
 
 def _with_day(events: pa.Table) -> pa.Table:
@@ -312,21 +272,3 @@ def _with_day(events: pa.Table) -> pa.Table:
     if table["event_id"].null_count or table["timestamp"].null_count:
         raise Rejected("rows without event_id or timestamp")
     return table.append_column("day", pc.strftime(table["timestamp"], format="%Y-%m-%d"))
-
-
-@contextmanager
-def _delta_errors() -> Iterator[None]:
-    try:
-        yield
-    except (SchemaMismatchError, DeltaProtocolError) as error:
-        raise Rejected(f"the event table does not fit this Regsight: {error}") from error
-    except (deltalake.exceptions.DeltaError, OSError) as error:  # disk full, I/O, a table that is being replaced
-        raise Unavailable(f"the event table did not take it: {error}") from error
-
-
-@contextmanager
-def _duckdb_errors() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.Error as error:  # a file that vanished, is cut or cannot be read; the message names it
-        raise Unavailable(f"the event table cannot be read: {error}") from error

@@ -12,6 +12,10 @@ from store.event import BY_NAME
 if TYPE_CHECKING:
     import pandas as pd
 
+# By what the events of a dropped day are counted, an hour each, and the columns of a roll-up.
+ROLLUP_BY: tuple[str, ...] = ("registry", "actor", "client_ip", "repository", "action", "outcome")
+ROLLUP: tuple[str, ...] = ("window_start", *ROLLUP_BY, "events", "bytes")
+
 
 def check_countable(by: Sequence[str], width: timedelta | None) -> None:
     """Refuse what one of the stores could not count: free text, lists, times, windows below Elasticsearch's grain."""
@@ -44,3 +48,17 @@ def counts_frame(columns: Mapping[str, Sequence[Any]], by: Sequence[str]) -> pd.
     for name, kind in (("events", "int64"), ("bytes", "int64"), ("duration_ns", "float64")):
         frame[name] = pd.Series(list(columns[name]), dtype=kind)
     return frame
+
+
+def rollup_frame(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    """From one sequence per column of `ROLLUP`, `window_start` as datetimes; what came in several batches is added up."""
+    import pandas as pd
+
+    frame = pd.DataFrame({name: pd.Series(list(columns[name]), dtype=object) for name in ROLLUP_BY})
+    frame.insert(0, "window_start", pd.to_datetime(pd.Series(list(columns["window_start"])), utc=True).dt.as_unit("us"))
+    for name in ("events", "bytes"):
+        frame[name] = pd.Series(list(columns[name]), dtype="int64")
+    keys = ["window_start", *ROLLUP_BY]
+    summed = frame.groupby(keys, dropna=False, sort=False, as_index=False)[["events", "bytes"]].sum()
+    summed[list(ROLLUP_BY)] = summed[list(ROLLUP_BY)].astype(object).where(summed[list(ROLLUP_BY)].notna(), None)
+    return summed.sort_values(["window_start", "events"], ascending=[True, False], ignore_index=True)

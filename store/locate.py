@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
-from store.contract import Store
+from store.contract import Damage, Store
 from store.errors import Rejected
 
 DEFAULT_URL = "delta:./regsight-data"
@@ -32,3 +33,13 @@ def open_store(url: str = DEFAULT_URL, **options: Any) -> Store:
     from store.embedded import EmbeddedStore
 
     return EmbeddedStore(path)
+
+
+def mend_records(url: str) -> list[Damage]:
+    """Mend the SQLite file of an embedded store, which cannot be opened before; nothing elsewhere."""
+    folder = Path(url.removeprefix("delta:"))
+    if url.startswith(("http://", "https://")) or not folder.is_dir():
+        return []
+    from store.record_repair import record_damage
+
+    return record_damage(folder / "records.db", folder / "damaged", repair=True)

@@ -16,7 +16,7 @@ from store.merge import distinct, merge
 # Above the built-in templates (100) and Fleet's (200); no index is named `logs-…`, which would be a data stream.
 PRIORITY = 501
 ROWS = "oci.rows"
-RECORDS = ("findings", "incidents", "outbox", "jobs", "leases", "dead-letters", "state")
+RECORDS = ("findings", "incidents", "outbox", "jobs", "leases", "dead-letters", "state", "rollups")
 
 _TYPES: Mapping[str, dict[str, Any]] = {
     "string": {"type": "keyword", "ignore_above": 1024},
@@ -65,7 +65,9 @@ def records_template(namespace: str) -> dict[str, Any]:
             "settings": {"index": _SETTINGS},
             "mappings": {"dynamic": False, "properties": properties},
         },
-        "_meta": {"description": "Regsight: findings, incidents, deliveries, job runs, leases, dead letters, positions"},
+        "_meta": {
+            "description": "Regsight: findings, deliveries, job runs, leases, dead letters, positions, hourly counts"
+        },
     }
 
 

@@ -23,6 +23,11 @@ from store.event import iso
 from store.finding import Finding, Severity
 from store.incident import Incident
 
+WAIT_SECONDS = 10
+LOCKED = (
+    f"is locked by another program (a backup, a sqlite3 shell, a job that hangs) for more than {WAIT_SECONDS} s: "
+    "`fuser` on the file names it; nothing is lost, it goes on when the lock is gone"
+)
 SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS findings (id TEXT PRIMARY KEY, rank INTEGER NOT NULL, start TEXT NOT NULL,
@@ -52,7 +57,7 @@ class SqliteRecords:
         self._path = path
         self._lock = threading.RLock()
         try:
-            self._sqlite = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+            self._sqlite = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise Rejected(f"cannot open {path}: {error}") from error
         try:
@@ -82,9 +87,12 @@ class SqliteRecords:
             try:
                 yield
             except sqlite3.OperationalError as error:  # locked, disk full, I/O
+                if "locked" in str(error):
+                    raise Unavailable(f"{self._path} {LOCKED}") from error
                 raise Unavailable(f"{self._path}: {error}") from error
             except sqlite3.DatabaseError as error:
-                raise Rejected(f"{self._path} is not a usable SQLite file: {error}") from error
+                mend = "`regsight store repair` saves what can be read"
+                raise Rejected(f"{self._path} is not a usable SQLite file ({error}): {mend}") from error
 
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:

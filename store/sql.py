@@ -128,9 +128,14 @@ def events(source: str, some_repeated: bool, query: EventQuery) -> tuple[str, di
     return f"SELECT * FROM {every} {where} ORDER BY timestamp {way}, event_id {way} {limit}", parameters
 
 
-def parts(source: str, query: EventQuery) -> tuple[str, dict[str, Any]]:
+def parts(source: str, query: EventQuery, numbered_by: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
     """The rows that `query` asks for as they were stored, each for itself, and the parameters."""
     clauses, parameters = conditions(query)
+    if numbered_by:
+        clauses.append(
+            "(request_id IS NULL OR NOT starts_with(event_id, 'r-') OR NOT list_contains($numbered_by, dataset))"
+        )
+        parameters["numbered_by"] = list(numbered_by)
     where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
     way = "DESC" if query.newest_first else "ASC"
     limit = ""
@@ -153,17 +158,52 @@ def conditions(query: EventQuery) -> tuple[list[str], dict[str, Any]]:
         if wanted:
             clauses.append(f"list_contains(${name}, {name})")
             parameters[name] = [str(one) for one in wanted]
+    if query.ids:
+        clauses.append("list_contains($ids, event_id)")
+        parameters["ids"] = list(query.ids)
     if query.registry is not None:
         clauses.append("registry = $registry")
         parameters["registry"] = query.registry
-    named = {"actor": query.actor, "client_ip": query.client, "repository": query.repository}
-    for name, pattern in (named | {"reference": query.reference, "digest": query.digest}).items():
+    for name, (clause, value) in named(query).items():
+        clauses.append(clause)
+        parameters[name] = value
+    return clauses, parameters
+
+
+def named(query: EventQuery) -> dict[str, tuple[str, str]]:
+    """Column → its condition and the parameter of the same name, for the names that the query gives."""
+    wanted = {"digest": query.digest, "reference": query.reference, "repository": query.repository}
+    found: dict[str, tuple[str, str]] = {}
+    for name, pattern in (wanted | {"actor": query.actor, "client_ip": query.client}).items():
         if pattern is None:
             continue
         glob = "*" in pattern or "?" in pattern
-        clauses.append(f"{name} LIKE ${name} ESCAPE '\\'" if glob else f"{name} = ${name}")
-        parameters[name] = like(pattern) if glob else pattern
-    return clauses, parameters
+        clause = f"{name} LIKE ${name} ESCAPE '\\'" if glob else f"{name} = ${name}"
+        found[name] = clause, like(pattern) if glob else pattern
+    return found
+
+
+def candidates(source: str, query: EventQuery) -> tuple[str, dict[str, Any]] | None:
+    """The ids, at most $most of them, outside of which no event can match; None where the query names nothing.
+
+    The value of a merged event is that of one of its parts: an event matches only if for each name some part has it.
+    """
+    parameters: dict[str, Any] = {name: value for name, (_, value) in named(query).items()}
+    clauses = [clause for clause, _ in named(query).values()]
+    if query.ids:
+        clauses.append("event_id IN (SELECT unnest($ids))")
+        parameters["ids"] = list(query.ids)
+    if not clauses:
+        return None
+    if len(clauses) == 1:
+        return f"SELECT DISTINCT event_id FROM {source} WHERE {clauses[0]} LIMIT $most", parameters
+    either, all_of = " OR ".join(clauses), " AND ".join(f"bool_or({clause})" for clause in clauses)
+    return f"""SELECT event_id FROM {source} WHERE {either} GROUP BY event_id HAVING {all_of} LIMIT $most""", parameters
+
+
+def parts_of(source: str, ids: str) -> str:
+    """All parts of the events whose ids are in the parameter `ids`."""
+    return f"SELECT * FROM {source} WHERE event_id IN (SELECT unnest(${ids}))"
 
 
 def like(pattern: str) -> str:
