@@ -53,8 +53,14 @@ CAUSES: dict[str, tuple[str, str]] = {
     "deleted_account_goes_on": ("a token outlived its account (T1550.001)", "settings that were not cleaned up"),
     "job_missing": ("somebody stopped it (T1562.008)", "a job that failed, or was moved"),
     "report_missing": ("somebody keeps the log from being read (T1562.008)", "a job that failed, or was moved"),
-    "expected_event_missing": ("somebody keeps it from happening, or from being logged (T1562.008)", "a job that failed"),
-    "odd_hour_of_many": ("many accounts are used by somebody else (T1078)", "an outage, a release, a change of the network"),
+    "expected_event_missing": (
+        "somebody keeps it from happening, or from being logged (T1562.008)",
+        "a job that failed",
+    ),
+    "odd_hour_of_many": (
+        "many accounts are used by somebody else (T1078)",
+        "an outage, a release, a change of the network",
+    ),
     "odd_actor_hour": ("an account is used by somebody else (T1078)", "an unusual day"),
 }
 

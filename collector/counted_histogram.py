@@ -13,7 +13,11 @@ class CountedHistogram(Collector):
     """To be registered by its owner. `buckets` are upper bounds, ascending, without infinity; a value equal to a bound is in it."""
 
     def __init__(self, name: str, text: str, buckets: Sequence[float], labels: tuple[str, ...]) -> None:
-        self._name, self._text, self._labelnames = name, text, labels  # the last is called so in the client's own metrics
+        self._name, self._text, self._labelnames = (
+            name,
+            text,
+            labels,
+        )  # the last is called so in the client's own metrics
         self._bounds = [*(repr(float(bound)) for bound in buckets), "+Inf"]
         self._lock = threading.Lock()
         self._found: dict[tuple[str, ...], tuple[list[int], float]] = {}

@@ -12,7 +12,7 @@ from enum import Enum
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from collector.joins.part import SECOND, Part
+from collector.joins.part import SECOND, Part, uploading_uri
 from store.event import Action, Channel, Outcome
 
 CLIENT_LEFT = 499  # nginx' own status where the client closed first; the registry logs another
@@ -41,9 +41,7 @@ class Alike:
 
 
 def alike(one: Part, other: Part) -> Alike | No:
-    """Looks at everything but the time, which the caller compares (`gap`)."""
-    if rivals(one, other):
-        return No.CONTRADICTION
+    """Looks at everything but the time, which the caller compares (`gap`); the two are no rivals."""
     a, b = one.row, other.row
     if _differ(a, b, "user_agent") or _differ(a, b, "method"):
         return No.CONTRADICTION
@@ -71,7 +69,7 @@ def rivals(one: Part, other: Part) -> bool:
 
 def gap(one: Part, other: Part) -> int:
     """µs between the two; 0 where the times that they name overlap, but both exact: between their ends."""
-    if one.exact and other.exact and not uploading(one):
+    if one.exact and other.exact and not one.uploading:
         begins = abs(one.end - other.begin), abs(one.begin - other.end)
         return min(abs(one.end - other.end), *begins)
     return max(0, one.begin - other.end, other.begin - one.end)
@@ -84,16 +82,6 @@ def tolerance(one: Part, other: Part, most: int) -> int:
     if one.row["channel"] == other.row["channel"] == Channel.AUDIT:
         return SECOND // 500  # both are copies of one row, of which one may be cut to the millisecond
     return most // 2
-
-
-def uploading(part: Part) -> bool:
-    """A step of an upload: its URI is told once and may take minutes between its first byte and its last."""
-    return uploading_uri(part.row["uri"])
-
-
-def uploading_uri(uri: str | None) -> bool:
-    """`…/blobs/uploads/<uuid>…`."""
-    return uri is not None and len(uri.partition("/blobs/uploads/")[2].partition("?")[0]) > 1
 
 
 def _differ(a: Any, b: Any, name: str) -> bool:

@@ -53,7 +53,7 @@ def correction_row(part: Part) -> dict[str, Any]:
     """The row of a higher revision for a stored part that was corrected; the part then is as that row says."""
     revision = {"revision": (part.row["revision"] or 0) + 1}
     row = {name: part.row[name] for name in _KEPT} | part.changes | revision
-    part.row = {**part.row, **part.changes, **revision}
+    part.tell({**part.row, **part.changes, **revision})
     part.changes = {}
     return row
 

@@ -19,10 +19,12 @@ from collector.joins.alike import rivals
 from collector.joins.corrections import attach, correction_row
 from collector.joins.matching import Candidate, candidates, choose, wanted
 from collector.joins.memory import Group, Memory
+from collector.joins.numbered import NUMBERED_BY, standing_alone, stands_alone
 from collector.joins.part import COLUMNS, SECOND, Part, micros, moment_of, part_of
 from collector.joins.placing import place
 from store.contract import EventQuery
 from store.event import Channel
+from store.plain import plain_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +39,7 @@ _ORDER = {Channel.APPLICATION: 0, Channel.ACCESS: 1, Channel.AUDIT: 2, Channel.N
 class PartReader(Protocol):
     """What of a store joining needs."""
 
-    def parts(self, query: EventQuery) -> Iterator[dict[str, Any]]:
+    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
         """See `store.contract.EventReader.parts`."""
         ...
 
@@ -79,7 +81,9 @@ class Joiner:
             memory.shrink()
         joined = _rewritten(events, fresh, extra)
         for part in fresh:
-            part.row, part.changes, part.fresh = {**part.row, **part.changes}, {}, False
+            if part.changes:
+                part.tell({**part.row, **part.changes})
+            part.changes, part.fresh = {}, False
         return joined
 
     def _new_memory(self) -> Memory:
@@ -88,23 +92,39 @@ class Joiner:
     def _look_up(self, part: _Summary) -> bool:
         """Fill the memory around the batch's times. False: one log alone tells of this registry, nothing can be joined."""
         now, memory = self._clock(), self._memories.setdefault(part.registry, self._new_memory())
-        if memory.voices and not part.voices <= memory.voices:
-            memory.clear()  # another log begins to tell: what the others said is in the store
-        memory.voices |= part.voices
         if now - self._asked.get(part.registry, now) > timedelta(seconds=self._config.ask_again_seconds):
             memory.covered.clear()
         begin, end = part.begin - self._window, part.end + self._window
         # Nothing is stored of what has not happened: from here on this process knows what it writes itself.
         end = _FOREVER if end >= micros(now) else end
-        for span in memory.covered.missing(begin, end):
-            self._ask(part.registry, memory, _span(*span))
+        missing = memory.covered.missing(begin, end)
+        if missing:
             self._asked[part.registry] = now
+        if memory.numbered and part.numbered and self._all_numbered(part.registry, missing):
+            memory.covered.add(begin, end)
+            return False
+        if memory.numbered or (memory.voices and not part.voices <= memory.voices):
+            memory.clear()  # another log begins to tell: what the others said is in the store
+            memory.numbered = False
+            missing = [(begin, end)]
+        memory.voices |= part.voices
+        for span in missing:
+            self._ask(part.registry, memory, _span(*span))
         memory.covered.add(begin, end)
         if part.untimed and not memory.groups:
             self._ask(part.registry, memory, EventQuery(limit=self._config.memory_rows, newest_first=True))
         if len(memory.voices) == 1 and next(iter(memory.voices))[1] != Channel.NOTIFICATION:
             memory.forget_parts()
             return False
+        return True
+
+    def _all_numbered(self, registry: str | None, spans: Sequence[tuple[int, int]]) -> bool:
+        """Whether nothing is stored of these times that could be joined with a row which has its number."""
+        for span in spans:
+            query = replace(_span(*span), registry=registry)
+            rows = self._store.parts(query, numbered_by=NUMBERED_BY)
+            if not all(stands_alone(row) for row in rows if row["registry"] == registry):
+                return False
         return True
 
     def _ask(self, registry: str | None, memory: Memory, query: EventQuery) -> None:
@@ -197,7 +217,8 @@ class _Batch:
 
 def _now(one: Candidate, part: Part) -> Candidate:
     """The candidate after the lines before this one have chosen."""
-    return one if one.taken else replace(one, taken=any(rivals(part, other) for other in one.group.parts))
+    taken = not one.taken and any(rivals(part, other) for other in one.group.parts)
+    return replace(one, taken=True) if taken else one
 
 
 def _rank(part: Part) -> tuple[int, bool]:
@@ -214,13 +235,15 @@ def _span(begin: int, end: int) -> EventQuery:
 
 @dataclass(frozen=True, slots=True)
 class _Summary:
-    """What a batch holds of one registry: which logs told, between which times (µs), and whether some lines have none."""
+    """What a batch holds of one registry: which logs told, between which times (µs), whether some lines have none, and whether
+    all have the number of their request (`numbered.py`)."""
 
     registry: str | None
     voices: set[tuple[str, str]]
     begin: int
     end: int
     untimed: bool
+    numbered: bool
 
 
 def _summaries(events: pa.Table) -> list[_Summary]:
@@ -231,7 +254,8 @@ def _summaries(events: pa.Table) -> list[_Summary]:
     begins = pc.subtract(events["timestamp"].cast(pa.int64()), pc.divide(pc.fill_null(events["duration_ns"], 0), 1000))
     told = events.select([*keys, "timestamp"]).append_column("begin", begins)
     told = told.append_column("untimed", pc.equal(events["timestamp"], events["read_at"]))
-    measures = [("begin", "min"), ("timestamp", "max"), ("untimed", "any")]
+    told = told.append_column("numbered", standing_alone(events))
+    measures = [("begin", "min"), ("timestamp", "max"), ("untimed", "any"), ("numbered", "all")]
     found: dict[str | None, list[dict[str, Any]]] = defaultdict(list)
     for group in told.group_by(keys).aggregate(measures).to_pylist():
         found[group["registry"]].append(group)
@@ -242,6 +266,7 @@ def _summaries(events: pa.Table) -> list[_Summary]:
             begin=min(group["begin_min"] for group in groups),
             end=max(micros(group["timestamp_max"]) for group in groups) + SECOND,
             untimed=any(group["untimed_any"] for group in groups),
+            numbered=all(group["numbered_all"] for group in groups),
         )
         for registry, groups in found.items()
     ]
@@ -253,7 +278,7 @@ def _by_registry(
     """(place in the batch, row) of each of these registries."""
     found: defaultdict[str | None, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
     if registries:
-        for place_, row in enumerate(events.select(COLUMNS).to_pylist()):
+        for place_, row in enumerate(plain_rows(events, COLUMNS)):
             if row["registry"] in registries:
                 found[row["registry"]].append((place_, row))
     return found.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from collector.joins.alike import Alike, No, alike, gap, rivals, tolerance, uploading
+from collector.joins.alike import Alike, No, alike, gap, rivals, tolerance
 from collector.joins.memory import Group, Memory, proxy_between
 from collector.joins.part import Part
 from store.merge import CONFIDENCES
@@ -51,11 +51,13 @@ def _candidate(part: Part, group: Group, memory: Memory, window: int) -> Candida
         if rivals(part, other):
             taken = True
             continue
+        if part.number is not None and other.number is not None and part.number != other.number:
+            return None
         how = alike(part, other)
         if how is No.CONTRADICTION or memory.other_image(part, other) or _strange(part, other, memory):
             return None
         away = gap(part, other)
-        same_step = uploading(part) and part.row["uri"] == other.row["uri"]
+        same_step = part.uploading and part.row["uri"] == other.row["uri"]
         if away > (window if same_step else tolerance(part, other, memory.tolerance)):
             return None
         if isinstance(how, Alike):

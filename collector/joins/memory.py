@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from collector.joins.alike import login_like, uploading
+from collector.joins.alike import login_like
 from collector.joins.part import SECOND, Part, natural_keys, request_key
 from store.event import Action
 
@@ -74,9 +74,10 @@ class Memory:
 
     def __init__(self, most: int, tolerance: int) -> None:
         self._most, self.tolerance, self.size = most, tolerance, 0
-        self.groups: dict[str, Group] = {}  # the oldest first
+        self.groups: dict[str, Group] = {}
         self.covered = Spans()
         self.voices: set[tuple[str, str]] = set()
+        self.numbered = True  # every row so far had the number of its request: nothing to remember
         self._index: dict[Hashable, list[Group]] = {}
         self._natural: defaultdict[Hashable, list[tuple[Part, str]]] = defaultdict(list)
         self._requests: dict[tuple[str, ...], Group] = {}
@@ -110,7 +111,7 @@ class Memory:
         for other in group.parts:
             if _same_line(part, other):
                 low, high = sorted((part.row, other.row), key=lambda row: row["revision"] or 0)
-                other.row = {name: low[name] if value is None else value for name, value in high.items()}
+                other.tell({name: low[name] if value is None else value for name, value in high.items()})
                 self._learn(other, group)
                 return
         self.add(part, group)
@@ -143,12 +144,21 @@ class Memory:
                     yield group
 
     def shrink(self) -> None:
-        """Make room. What is forgotten must be asked of the store when it is needed again."""
-        while self.size > self._most:
-            group = self.groups.pop(next(iter(self.groups)))
-            self.covered.cut(max(part.end for part in group.parts))
+        """Make room: the longest ago goes first, so that what is left is one span of time, of which nothing needs to be asked.
+        What is forgotten must be asked of the store when it is needed again."""
+        if self.size <= self._most:
+            return
+        ends = {id(group): max(part.end for part in group.parts) for group in self.groups.values()}
+        until = None
+        for group in sorted(self.groups.values(), key=lambda group: ends[id(group)]):
+            del self.groups[group.id]
+            until = ends[id(group)]
             for part in group.parts:
                 self._forget(part, group)
+            if self.size <= self._most:
+                break
+        if until is not None:
+            self.covered.cut(until)
 
     def clear(self) -> None:
         """Forget every part, and what was asked; the store still has them."""
@@ -171,7 +181,7 @@ class Memory:
             self._tags[row["repository"], row["digest"]].add(row["tag"])
         if part.row["peer_ip"] is not None:
             self.proxies.add(part.row["peer_ip"])
-        if uploading(part):
+        if part.uploading:
             same = [other for other in group.parts if other.row["uri"] == part.row["uri"]]
             self.proxies |= {found for other in same if (found := proxy_between(part, other)) is not None}
 
@@ -187,7 +197,7 @@ class Memory:
 
     def learn_from(self, part: Part) -> None:
         """The same of a part that no group has taken yet."""
-        for group in self.near(part) if uploading(part) else ():
+        for group in self.near(part) if part.uploading else ():
             self._learn(part, group)
 
     def _forget(self, part: Part, group: Group) -> None:
@@ -225,7 +235,7 @@ def _same_line(one: Part, other: Part) -> bool:
 
 def _keys(part: Part, around: int = 0) -> Iterator[tuple[Any, ...]]:
     """What a part is found by, in each span of time that it touches; with `around`, what it is looked for by."""
-    whats = list(_whats(part))
+    whats = part.whats = part.whats or tuple(_whats(part))
     for what in whats:
         if what[0] == "upload":
             yield what
@@ -244,7 +254,7 @@ def _keys(part: Part, around: int = 0) -> Iterator[tuple[Any, ...]]:
 def _whats(part: Part) -> Iterator[tuple[Any, ...]]:
     row = part.row
     if row["uri"] is not None:
-        yield ("upload" if uploading(part) else "uri", row["method"], row["uri"])
+        yield ("upload" if part.uploading else "uri", row["method"], row["uri"])
     if login_like(part):
         yield _LOGIN
     if row["repository"] is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from collector.joins.numbered import number_of
 from store.event import Action, Channel, Via
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -30,7 +31,16 @@ FRONTS = frozenset(("nginx-timed-combined",))  # formats of proxies that are a r
 class Part:
     """`begin` and `end` are the µs since the epoch between which it happened, as far as the line says; `at` orders the
     lines of a stream. `placed`: the time is the line's own, not that of reading. `fresh`: not stored yet; `place` is then
-    its row in the batch.
+    its row in the batch. The rest is out of `row`, once, because comparing asks for it again and again.
+
+    Attributes:
+        voice: which log of the registry this is, whatever file of it.
+        front: whether it is from a proxy in front of the registry: its peer is nearer to the client than the registry's.
+        uploading: a step of an upload; its URI is told once and may take minutes between its first byte and its last.
+        actor: who asked; None where the line names nobody, or only the service in between.
+        address: the client's address; None where it is known to be a proxy's.
+        number: the registry's own number of the request; two parts with different ones are two requests.
+        whats: by what it is looked for (`memory`); empty until it is asked for.
     """
 
     row: Mapping[str, Any]
@@ -43,35 +53,39 @@ class Part:
     fresh: bool = False
     place: int = -1
     changes: dict[str, Any] = field(default_factory=dict)
+    stream: str = field(init=False)
+    voice: tuple[str, str] = field(init=False)
+    front: bool = field(init=False)
+    uploading: bool = field(init=False)
+    actor: str | None = field(init=False)
+    address: str | None = field(init=False)
+    forwarded: bool = field(init=False)
+    number: str | None = field(init=False)
+    whats: tuple[tuple[Any, ...], ...] = ()
 
-    @property
-    def stream(self) -> str:
-        return str(self.row["stream"])
+    def __post_init__(self) -> None:
+        row = self.row
+        self.stream = row["stream"]
+        self.voice = row["dataset"] or "", row["channel"] or ""
+        self.front = row["registry_kind"] == "proxy" or row["dataset"] in FRONTS
+        self.uploading = uploading_uri(row["uri"])
+        self.number = number_of(row)
+        self.tell(row)
 
-    @property
-    def voice(self) -> tuple[str, str]:
-        """Which log of the registry this is, whatever file of it."""
-        return self.row["dataset"] or "", self.row["channel"] or ""
+    def tell(self, row: Mapping[str, Any]) -> None:
+        """Take over another row of the same line, in which more is known of who asked."""
+        self.row = row
+        actor, via = row["actor"], row["client_via"]
+        self.actor = None if actor in SERVICE_ACCOUNTS else actor
+        self.address = None if via == Via.PROXY else row["client_ip"]
+        self.forwarded = via == Via.FORWARDED or via == Via.PROXIED
 
-    @property
-    def front(self) -> bool:
-        """Whether it is from a proxy in front of the registry: its peer is nearer to the client than the registry's."""
-        return self.row["registry_kind"] == "proxy" or self.row["dataset"] in FRONTS
 
-    @property
-    def actor(self) -> str | None:
-        """Who asked; None where the line names nobody, or only the service in between."""
-        actor = self.row["actor"]
-        return None if actor in SERVICE_ACCOUNTS else actor
-
-    @property
-    def address(self) -> str | None:
-        """The client's address; None where it is known to be a proxy's."""
-        return None if self.row["client_via"] == Via.PROXY else self.row["client_ip"]
-
-    @property
-    def forwarded(self) -> bool:
-        return self.row["client_via"] in (Via.FORWARDED, Via.PROXIED)
+def uploading_uri(uri: str | None) -> bool:
+    """`…/blobs/uploads/<uuid>…`."""
+    if uri is None or "/blobs/uploads/" not in uri:
+        return False
+    return len(uri.partition("/blobs/uploads/")[2].partition("?")[0]) > 1
 
 
 def part_of(row: Mapping[str, Any], place: int = -1) -> Part:

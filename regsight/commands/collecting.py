@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collector.stages import Format
     from regsight.checking import Check
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE…", help="Log files, globs, .gz or .zst archives, or - for stdin.")]
+Files = Annotated[
+    list[str], typer.Argument(metavar="FILE…", help="Log files, globs, .gz or .zst archives, or - for stdin.")
+]
 FormatName = Annotated[
     str | None, typer.Option("--format", metavar="NAME", help="Only this format (default: recognised by itself).")
 ]
@@ -96,7 +98,10 @@ def parse(
     at_least: Annotated[
         float | None,
         typer.Option(
-            "--at-least", min=0, max=1, help="With --check: exit code 3 only if less of any format is read, such as 0.99."
+            "--at-least",
+            min=0,
+            max=1,
+            help="With --check: exit code 3 only if less of any format is read, such as 0.99.",
         ),
     ] = None,
     format: FormatName = None,

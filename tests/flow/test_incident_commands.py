@@ -28,7 +28,12 @@ def test_the_life_of_an_incident(tmp_path: Path) -> None:
     assert regsight("incidents", "close", id, "--expected", "--by", "bob").returncode == 0
     shown = json.loads(regsight("incidents", "show", id, "--json").stdout)
     assert (shown["state"], shown["owner"]) == ("expected", "bob")
-    assert [act["did"] for act in shown["history"] if act["by"] != "regsight"] == ["acknowledged", "assigned", "noted", "expected"]
+    assert [act["did"] for act in shown["history"] if act["by"] != "regsight"] == [
+        "acknowledged",
+        "assigned",
+        "noted",
+        "expected",
+    ]
     assert [chapter["what"] for chapter in shown["story"]][-1] == "expected by bob"
     assert "127.1.9.9" in regsight("incidents", "show", id).stdout
 

@@ -46,8 +46,10 @@ def test_log_and_notifications_are_one_event_without_being_compared(store: Embed
 
 def test_two_requests_stay_two_however_alike(store: EmbeddedStore) -> None:
     """The log below level info tells of one, the notifications of the other."""
-    joined = Joiner(store).join(table(application(0.3, request="q"), notification(0.31, request="p")))
-    assert len(set(joined["event_id"].to_pylist())) == 2
+    rows = [application(0.3, request="q"), notification(0.31, request="p")]
+    assert len(set(Joiner(store).join(table(*rows))["event_id"].to_pylist())) == 2
+    beside = nginx(30, uri="/v2/other/manifests/1", repository="other")
+    assert len(set(Joiner(store).join(table(*rows, beside))["event_id"].to_pylist())) == 3
 
 
 @pytest.mark.parametrize("restart", [False, True])
