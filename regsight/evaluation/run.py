@@ -105,7 +105,7 @@ class _Watched:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.findings: dict[str, Finding] = {}
+        self.seen: dict[str, Finding] = {}
         self.raised: dict[str, datetime] = {}
         self._span: tuple[datetime, datetime] | None = None
 
@@ -119,9 +119,9 @@ class _Watched:
         from store.finding import Severity
 
         if finding.severity.rank >= Severity.MEDIUM.rank and finding.id not in self.raised:
-            new = finding.id not in self.findings
+            new = finding.id not in self.seen
             self.raised[finding.id] = finding.detected_at if new else max(finding.detected_at, finding.end)
-        self.findings[finding.id] = finding
+        self.seen[finding.id] = finding
         return self._store.put_finding(finding)
 
     def __getattr__(self, name: str) -> Any:
@@ -140,7 +140,7 @@ def _said(store: Store, watched: _Watched) -> list[Said]:
     """The findings, their evidence as ids of requests."""
     from store.contract import EventQuery
 
-    wanted = sorted({id for finding in watched.findings.values() for id in finding.evidence})
+    wanted = sorted({id for finding in watched.seen.values() for id in finding.evidence})
     requests: dict[str, str] = {}
     for first in range(0, len(wanted), 500):
         for event in store.events(EventQuery(ids=wanted[first : first + 500])):
@@ -163,7 +163,7 @@ def _said(store: Store, watched: _Watched) -> list[Said]:
             score=finding.score,
             evidence=told(finding),
         )
-        for finding in watched.findings.values()
+        for finding in watched.seen.values()
     ]
 
 
