@@ -10,6 +10,10 @@ demo: $(VENV)/.installed system-demo
 
 test: $(VENV)/.installed-dev system-test $(if $(CI),native) lint types imports unit
 
+# Servers, clocks and processes are real: on a shared CI machine one of them may be late once. A test that passes only the
+# second time is shown as a rerun, so that it is seen and mended.
+RERUNS := $(if $(CI),--reruns 1 -rR)
+
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -21,7 +25,7 @@ imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.installed-dev
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(RERUNS) $(ARGS)
 
 # Rewrites the golden files; look at the difference before committing it.
 golden: $(VENV)/.installed-dev

@@ -101,7 +101,7 @@ def _initiator(told: str | None) -> tuple[str | None, str | None]:
     """
     name, slash, last = (told or "").rpartition("/")
     client = address(last) if slash else None
-    if slash and last == "unknown":  # as a proxy may forward it
+    if slash and (last == "unknown" or last.startswith("_")):  # what RFC 7239 lets a proxy say instead
         return name or None, None
     if client is None and slash and any(address(part) for part in re.split(r"[,\s]+", last) if part):
         raise Ambiguous
