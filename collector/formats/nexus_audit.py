@@ -94,18 +94,18 @@ def _when(entry: dict[str, Any], received_at: Any) -> datetime | None:
 
 
 def _initiator(told: str | None) -> tuple[str | None, str | None]:
-    """`admin/127.0.0.1`: user and address; a user's name may hold a slash. Tasks have no address.
+    """`admin/127.0.0.1`: user and address; a user's name may hold a slash. Tasks have no address, and no slash.
 
     Raises:
-        Ambiguous: several addresses stand behind the slash, as a forwarded header may bring them.
+        Ambiguous: what stands behind the slash is no address: a part of the name, or what a forwarded header brought.
     """
     name, slash, last = (told or "").rpartition("/")
-    client = address(last) if slash else None
-    if slash and (last == "unknown" or last.startswith("_")):  # what RFC 7239 lets a proxy say instead
-        return name or None, None
-    if client is None and slash and any(address(part) for part in re.split(r"[,\s]+", last) if part):
+    if not slash:
+        return told, None
+    client = address(last)
+    if client is None:
         raise Ambiguous
-    return (name or None, client) if client is not None else (told, None)
+    return name or None, client
 
 
 def _about(domain: str, kind: str, audit: dict[str, Any]) -> Event | None:
