@@ -226,7 +226,9 @@ def _reach(
     score, width, amount, limit, new = reached
     repositories = sorted({repository for _, _, repository in new})[:MOST_NEW]
     many = _shared(account, rows, set(repositories))
-    severity = Severity.LOW if many else Severity.HIGH if score >= 2 else Severity.MEDIUM
+    # A machine that gets new work is ordinary; one that walks through what it never needed goes on for longer.
+    most = Severity.HIGH if account.person or width == "week" else Severity.MEDIUM
+    severity = Severity.LOW if many else most if score >= 2 else Severity.MEDIUM
     span = f"within {'an' if width == 'hour' else 'a'} {width}"
     start = max(min(at for at, _, _ in new), now - WEEK)
     kind = "person" if account.person else "machine"

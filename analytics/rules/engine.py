@@ -38,6 +38,8 @@ class Known:
     prefixes: frozenset[Key] = frozenset()
     last: Mapping[Key, frozenset[Any]] = field(default_factory=dict)
     since: datetime | None = None  # of the first event of all
+    registries: Mapping[str, datetime] = field(default_factory=dict)  # the first day of each
+    busiest: Mapping[Key, int] = field(default_factory=dict)  # the most events of a key on one day
 
 
 NOTHING = Known()
@@ -114,7 +116,8 @@ def _frequency(rule: Rule, events: Sequence[Event], known: Known, until: datetim
     assert rule.when.count is not None
     for key, event in _fitting(rule, events):
         window = _slide(windows, key, event, _within(rule))
-        if level.reached(key, len(window), rule.when.count):
+        usual = known.busiest.get(key, 0) if rule.when.unusual else 0
+        if level.reached(key, len(window), max(rule.when.count, 1.5 * usual)):
             yield Match(rule=rule, at=event["timestamp"], key=key, events=list(window), count=len(window))
 
 
@@ -255,7 +258,9 @@ def _new_term(rule: Rule, events: Sequence[Event], known: Known, until: datetime
         also.add(second)
         owner = tuple(event.get(name) for name in when.known)
         has_history = not when.known or owner in known.prefixes
-        if new and has_history and event["timestamp"] - begun >= when.learned:
+        # A registry that is read since yesterday is new in everything.
+        since = max(begun, known.registries.get(event.get("registry") or "", event["timestamp"]))
+        if new and has_history and event["timestamp"] - since >= when.learned:
             yield Match(rule=rule, at=event["timestamp"], key=(*key, *term), events=[event], count=1)
 
 

@@ -27,6 +27,7 @@ class _Learned:
     also: dict[Key, datetime] = field(default_factory=dict)
     prefixes: dict[Key, datetime] = field(default_factory=dict)
     last: dict[Key, tuple[datetime, frozenset[Any]]] = field(default_factory=dict)
+    busiest: dict[Key, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -34,13 +35,16 @@ class Histories:
     """The histories of all rules. What is kept can be worked out again from the store."""
 
     learned: dict[str, _Learned] = field(default_factory=dict)
+    registries: dict[str, datetime] = field(default_factory=dict)  # the first day on which each told anything
+    registries_until: datetime | None = None
 
     def before(self, store: EventReader, rule: Rule, day: datetime, begun: datetime | None) -> Known:
         """What a rule knows of the time before `day`, the start of a day; nothing for kinds that need no history.
         `begun` is the time of the first event of all.
         """
-        if rule.kind not in (Kind.NEW_TERM, Kind.CHANGE):
+        if rule.kind not in (Kind.NEW_TERM, Kind.CHANGE) and not rule.when.unusual:
             return NOTHING
+        self._learn_registries(store, day, begun)
         oldest = floor(day - rule.when.history, DAY)
         learned = self.learned.get(rule.id)
         if learned is None or learned.until > day or learned.until < oldest:
@@ -53,7 +57,18 @@ class Histories:
             prefixes=frozenset(key for key, seen in learned.prefixes.items() if seen >= oldest),
             last={key: values for key, (seen, values) in learned.last.items() if seen >= oldest},
             since=begun,
+            registries=self.registries,
+            busiest={key: most for key, most in learned.busiest.items() if rule.when.unusual},
         )
+
+    def _learn_registries(self, store: EventReader, day: datetime, begun: datetime | None) -> None:
+        if self.registries_until is not None and self.registries_until > day:
+            self.registries, self.registries_until = {}, None
+        since = self.registries_until or (floor(begun, DAY) if begun else day)
+        if since < day:
+            for row in store.counts(since, day, ["registry"], DAY).to_dict("records"):
+                self.registries.setdefault(str(row["registry"] or ""), row["window_start"])
+        self.registries_until = day
 
 
 def _learn(learned: _Learned, store: EventReader, rule: Rule, day: datetime) -> None:
@@ -62,12 +77,17 @@ def _learn(learned: _Learned, store: EventReader, rule: Rule, day: datetime) -> 
         name: value for name, value in rule.match.items() if name in ("any", "none") or field_name(name) != "timestamp"
     }
     fits, when = condition(wanted), rule.when
-    own = (*when.by, when.field) if rule.kind is Kind.CHANGE and when.field else when.terms
+    own = (*when.by, when.field) if rule.kind is Kind.CHANGE and when.field else (*when.terms, *when.by)
+    a_day: dict[tuple[Key, datetime], int] = {}
     names = list(dict.fromkeys((*own, *when.also_new, *when.known, *sorted(fields_of(wanted)))))
     for row in store.counts(learned.until, day, names, DAY).to_dict("records"):
         if not fits(row):  # type: ignore[arg-type]
             continue
         seen = row["window_start"]
+        if when.unusual:
+            of_day = (_values(row, when.by), seen)
+            a_day[of_day] = a_day.get(of_day, 0) + int(row["events"])
+            continue
         if rule.kind is Kind.CHANGE:
             _keep_last(learned, _values(row, when.by), row[when.field], seen)
             continue
@@ -77,6 +97,8 @@ def _learn(learned: _Learned, store: EventReader, rule: Rule, day: datetime) -> 
             (learned.prefixes, when.known),
         ):
             kept[_values(row, chosen)] = seen
+    for (key, _), many in a_day.items():
+        learned.busiest[key] = max(many, learned.busiest.get(key, 0))
     learned.until = day
 
 

@@ -89,6 +89,9 @@ class When(BaseModel):
     by: tuple[str, ...] = Field((), description="events with the same values of these belong together")
     within: Span | None = None
     count: int | None = Field(None, ge=0, description="so many (flatline: fewer than this)")
+    unusual: bool = Field(
+        False, description="frequency: and more than one and a half of the busiest day in the history"
+    )
     times: float | None = Field(None, gt=1, description="so many times as many as in the time before")
     least: int = Field(1, ge=1, description="never for fewer events than this")
     field: str | None = None
