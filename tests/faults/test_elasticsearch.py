@@ -41,8 +41,10 @@ def spell(bench: Bench, server: BadServer, collector: Collector, mode: str, seco
     """Write while the server is bad for so long, then see everything arrive. How much memory it took at most."""
     before = most = collector.resident()
     server.mode, server.share = mode, share
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    until, met = time.monotonic() + seconds, server.seen[mode]
+    # A collector that has just started may not have sent anything yet: it must meet what is counted at least once.
+    counted = mode in ("lost", "429", "item429", "503")
+    while time.monotonic() < until or (counted and server.seen[mode] == met and time.monotonic() < until + 30):
         append(bench.log, bench.truth.lines(size(50, 500)))
         time.sleep(0.2)
         most = max(most, collector.resident())
