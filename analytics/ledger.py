@@ -133,7 +133,7 @@ class _Asked:
 
 def note(memory: Memory, event: Event) -> Iterator[Move]:
     """Enter one event; what it shows to have moved comes out."""
-    repository, action = _home(event), event["action"]
+    repository, action = home(event), event["action"]
     if not event["repository"] or event["outcome"] != Outcome.SUCCESS:
         return
     if action in (Action.PUSH, Action.TAG):
@@ -147,7 +147,7 @@ def note(memory: Memory, event: Event) -> Iterator[Move]:
         yield from _pulled(memory, event)
 
 
-def _home(event: Event) -> str:
+def home(event: Event) -> str:
     """The repository as one of its registry: two registries may each have one of that name."""
     return f"{event.get('registry') or ''}\x1f{event['repository']}"
 
@@ -162,7 +162,7 @@ def repositories(memory: Memory) -> Any:
 
 
 def _set(memory: Memory, event: Event) -> Iterator[Move]:
-    repository, at, digest = _home(event), event["timestamp"], event["digest"]
+    repository, at, digest = home(event), event["timestamp"], event["digest"]
     known = repositories(memory)[repository]
     if event["tag"]:
         tag = _tags(memory)[repository, event["tag"]]
@@ -200,14 +200,14 @@ def _digest(known: Repository, digest: str, at: datetime) -> None:
 def _asked(memory: Memory, event: Event) -> None:
     if not event["tag"]:
         return
-    key = (_home(event), event["tag"])
+    key = (home(event), event["tag"])
     tags = _tags(memory)
     tag = tags.look(key)
     if event["digest"] and tag is not None and tag.settings:
         _confirm(tags[key], event)
     elif event["client_ip"] and tag is not None and tag.pending is not None:
         asked = _Asked(event["tag"], event["timestamp"], event["event_id"], event["timestamp"])
-        memory.table("asked", lambda: asked)[_home(event), event["client_ip"]] = asked
+        memory.table("asked", lambda: asked)[home(event), event["client_ip"]] = asked
 
 
 def _confirm(tag: Tag, event: Event) -> None:
@@ -217,7 +217,7 @@ def _confirm(tag: Tag, event: Event) -> None:
 
 
 def _pulled(memory: Memory, event: Event) -> Iterator[Move]:
-    repository, digest, at = _home(event), event["digest"], event["timestamp"]
+    repository, digest, at = home(event), event["digest"], event["timestamp"]
     if not digest:
         return
     known = repositories(memory)[repository]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
-from analytics.ledger import Move, Tag, is_release, network, note
+from analytics.ledger import Move, Tag, home, is_release, network, note
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import duration, plain
@@ -102,6 +102,7 @@ class _Push:
     event_id: str
     base: bool
     known_here: bool
+    home: str  # the repository of its registry, as the ledger keeps it
 
 
 @dataclass(slots=True)
@@ -230,9 +231,8 @@ def _pushed(memory: Memory, event: Event) -> None:
     if not is_release(tag) and not _looks_unique(tag):
         known_here = days >= 2 and (place is None or place in project.networks)
         base = at - actor.fetched <= BUILD
-        push = _Push(
-            repository, tag, at, name, event["client_ip"], event["client_class"], event["event_id"], base, known_here
-        )
+        client, tool, id = event["client_ip"], event["client_class"], event["event_id"]
+        push = _Push(repository, tag, at, name, client, tool, id, base, known_here, home(event))
         memory.wait(at + AFTER, push)
     project.pushers[name] = (at, days + (last.date() != at.date()))
     if place and len(project.networks) < 2000:
@@ -278,7 +278,7 @@ def _companions(memory: Memory, push: _Push, habit: _Habit) -> dict[str, bool | 
         repository == push.repository and tag != push.tag and abs(when - push.at) <= BESIDE
         for when, repository, tag in (actor.pushed if actor else ())
     )
-    tag = memory.table("tags", Tag).look((push.repository, push.tag))
+    tag = memory.table("tags", Tag).look((push.home, push.tag))
     digest = next((one.digest for one in reversed(tag.settings) if one.at == push.at), "") if tag else ""
     image = memory.table("images", _Image).look((push.repository, digest)) if digest else None
     return {
