@@ -33,7 +33,7 @@ def test_listed_with_the_users_own(folder: Path) -> None:
     rows = {row["id"]: row for row in map(json.loads, run("list", "--json", "-c", str(config)).output.splitlines())}
     assert rows.keys() == {rule.id for rule in pack()} - {"tag_flapping"}
     assert {id for id, row in rows.items() if row["from"] == "own"} == {"mass_delete"}
-    assert rows["mass_delete"]["when"] == {"by": ["actor"], "within": "10m", "count": 30}
+    assert rows["mass_delete"]["when"] == {"by": ["actor"], "within": "10m", "count": 30, "unusual": True}
 
 
 def test_tried(folder: Path) -> None:
