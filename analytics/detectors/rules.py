@@ -64,7 +64,9 @@ def _matches(
 ) -> list[Match]:
     """What completes in [since, until), by time. Reads back only as far as a rule needs that has something to look at."""
     recent = _events(store, rules, since, until)
-    at_work = [rule for rule in rules if rule.kind in AT_MOMENTS or any(map(condition(_last_step(rule)), recent))]
+    at_work = [
+        rule for rule in rules if rule.kind in AT_MOMENTS or any(map(condition(_last_step(rule)), _own(rule, recent)))
+    ]
     if not at_work:
         return []
     day = floor(since, DAY)
@@ -78,9 +80,18 @@ def _matches(
     span = store.span()
     found: list[Match] = []
     for rule in at_work:
-        own = events[bisect_left(times, starts[rule.id]) :]
+        own = _own(rule, events[bisect_left(times, starts[rule.id]) :])
         found += evaluate(rule, own, since, until, histories.before(store, rule, day, span[0] if span else None))
     return sorted(found, key=lambda match: match.at)
+
+
+def _own(rule: Rule, events: Sequence[Event]) -> Sequence[Event]:
+    """Those with the actions that the rule is about, where each of its conditions names some."""
+    named = [actions_of(wanted) for wanted in _conditions(rule)]
+    if not all(named):
+        return events
+    actions = {action for of_one in named for action in of_one}
+    return [event for event in events if event["action"] in actions]
 
 
 def _last_step(rule: Rule) -> dict[str, Any]:

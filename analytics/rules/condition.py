@@ -60,7 +60,16 @@ def condition(wanted: Mapping[str, Any]) -> Predicate:
     checks = [_one(name, value) for name, value in wanted.items()]
     if len(checks) == 1:
         return checks[0]
-    return lambda event: all(check(event) for check in checks)
+
+    def every(
+        event: Event,
+    ) -> bool:  # a loop: asked for millions of events, and `all` of a generator takes twice as long
+        for check in checks:  # noqa: SIM110
+            if not check(event):
+                return False
+        return True
+
+    return every
 
 
 def _one(name: str, value: Any) -> Predicate:
