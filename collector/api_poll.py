@@ -137,6 +137,14 @@ class Patience:
     def sleep(self, seconds: float) -> None:
         self._stop.wait(seconds)
 
+    def rounds(self, ask: Callable[[], Iterator[Block]], interval_seconds: float, once: bool) -> Iterator[Block]:
+        """The blocks of one round after another, with a pause between; ends at `stop`, or after one round with `once`."""
+        while not self.stopped:
+            yield from ask()
+            if once:
+                return
+            self.sleep(interval_seconds)
+
     def ask(self, question: Callable[[], Answer], but: tuple[int, ...] = ()) -> Answer | None:
         """The answer; None after `stop`, and for the statuses in `but`, which are an answer too."""
         backoff = self._backoff()

@@ -72,11 +72,7 @@ class DockerHubAudit:
         """Asks every `interval_seconds`; ends at `stop`, or after one round with `once`."""
         stream = f"dockerhub:{self._path.rpartition('/')[2]}"
         track = Track(stream, self._api.url + self._path, committed(stream))
-        while not self._patience.stopped:
-            yield from self._round(track)
-            if self._once:
-                return
-            self._patience.sleep(self._interval)
+        yield from self._patience.rounds(lambda: self._round(track), self._interval, self._once)
 
     def _round(self, track: Track) -> Iterator[Block]:
         """From the cursor to the server's present, a span at a time."""

@@ -73,12 +73,12 @@ class HarborAuditPoller:
             path: Track(streams[table], self._api.url + path, committed(streams[table]))
             for table, path in TABLES.items()
         }
-        while not self._patience.stopped:
+
+        def both() -> Iterator[Block]:
             for path, track in tracks.items():
                 yield from self._round(path, track)
-            if self._once:
-                return
-            self._patience.sleep(self._interval)
+
+        yield from self._patience.rounds(both, self._interval, self._once)
 
     def _round(self, path: str, track: Track) -> Iterator[Block]:
         """All rows that came since the last round."""

@@ -66,11 +66,7 @@ class KubernetesEvents:
         """Asks every `interval_seconds`; ends at `stop`, or after one round with `once`."""
         stream = f"kubernetes:{self.name}"
         track = Track(stream, self._api.url + self._path, committed(stream))
-        while not self._patience.stopped:
-            yield from self._round(track)
-            if self._once:
-                return
-            self._patience.sleep(self._interval)
+        yield from self._patience.rounds(lambda: self._round(track), self._interval, self._once)
 
     def _round(self, track: Track) -> Iterator[Block]:
         more, oldest = "", None

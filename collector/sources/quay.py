@@ -68,11 +68,7 @@ class QuayLogs:
         """Asks every `interval_seconds`; ends at `stop`, or after one round with `once`."""
         stream = f"quay:{self.name}"
         track = Track(stream, self._api.url + self._path, committed(stream))
-        while not self._patience.stopped:
-            yield from self._round(track)
-            if self._once:
-                return
-            self._patience.sleep(self._interval)
+        yield from self._patience.rounds(lambda: self._round(track), self._interval, self._once)
 
     def _round(self, track: Track) -> Iterator[Block]:
         """Day by day, up to the server's today."""
