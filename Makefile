@@ -12,7 +12,7 @@ test: $(VENV)/.installed-dev system-test $(if $(CI),native) lint types imports u
 
 # Servers, clocks and processes are real: on a shared CI machine one of them may be late once. A test that passes only the
 # second time is shown as a rerun, so that it is seen and mended. Two files at a time.
-RERUNS := $(if $(CI),--reruns 1 -rR -n 2 --dist loadfile)
+IN_CI := $(if $(CI),--reruns 1 -rR -n 2 --dist loadfile)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -25,7 +25,7 @@ imports: $(VENV)/.installed-dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/.installed-dev
-	$(BIN)/pytest $(RERUNS) $(ARGS)
+	$(BIN)/pytest $(IN_CI) $(ARGS)
 
 # Rewrites the golden files; look at the difference before committing it.
 golden: $(VENV)/.installed-dev
