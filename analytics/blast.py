@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from analytics.tag_ledger import Entry, ledger_of
 from store.contract import EventQuery, EventReader
 from store.event import Action, Outcome, iso
 
@@ -42,17 +43,6 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TagSpan:
-    """A tag pointed to the digest from `first` on; `last` is None while it still does, as far as is known."""
-
-    repository: str
-    tag: str
-    first: datetime
-    last: datetime | None
-    by: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Elsewhere:
     """What the same actors or addresses did to other repositories since they first touched the subject."""
 
@@ -75,7 +65,7 @@ class Radius:
     pulled: list[Contact]
     refused: list[Contact]
     deleted: list[Contact]
-    tags: list[TagSpan]
+    tags: list[Entry]  # of the tag ledger: when which tag pointed to the digest
     built_on: list[Contact]
     elsewhere: list[Elsewhere]
 
@@ -180,43 +170,19 @@ def _image(event: dict[str, Any]) -> str | None:
     return f"{event['repository']}@{event['digest']}" if event["digest"] else str(event["repository"])
 
 
-def _tag_spans(store: EventReader, direct: list[dict[str, Any]], digest: str, until: datetime | None) -> list[TagSpan]:
-    """When which tag pointed to the digest: from the events that name both, until another digest took the tag."""
-    tagged = {(event["repository"], event["tag"]) for event in direct if event["tag"] and event["repository"]}
-    spans: list[TagSpan] = []
-    for repository in sorted({name for name, _ in tagged}):
+def _tag_spans(store: EventReader, direct: list[dict[str, Any]], digest: str, until: datetime | None) -> list[Entry]:
+    """When which tag pointed to the digest: the tag ledger of its repositories, with those pulls only that name the digest."""
+    spans: list[Entry] = []
+    for repository in sorted({event["repository"] for event in direct if event["tag"] and event["repository"]}):
         moves = store.events(EventQuery(repository=repository, action=_MOVES_TAG, outcome=["success"], until=until))
         pulls = (event for event in direct if event["repository"] == repository and _is(event, Action.PULL))
-        by_tag: dict[str, list[dict[str, Any]]] = {}
-        for event in sorted([*moves, *pulls], key=lambda event: event["timestamp"]):
-            if event["tag"] and (repository, event["tag"]) in tagged:
-                by_tag.setdefault(event["tag"], []).append(event)
-        for tag, events in sorted(by_tag.items()):
-            spans += _spans_of(repository, tag, events, digest)
-    return spans
-
-
-def _spans_of(repository: str, tag: str, events: list[dict[str, Any]], digest: str) -> Iterator[TagSpan]:
-    begun: dict[str, Any] | None = None
-    for event in events:
-        points_here = event["digest"] == digest and event["action"] not in (Action.UNTAG, Action.DELETE)
-        # A push whose line names no digest may have moved the tag: from there on nothing is known.
-        if points_here and begun is None:
-            begun = event
-        elif begun is not None and not points_here:
-            yield _span(repository, tag, begun, event["timestamp"])
-            begun = None
-    if begun is not None:
-        yield _span(repository, tag, begun, None)
-
-
-def _span(repository: str, tag: str, begun: dict[str, Any], last: datetime | None) -> TagSpan:
-    by = begun["actor"] if begun["action"] != Action.PULL else None
-    return TagSpan(repository=repository, tag=tag, first=begun["timestamp"], last=last, by=by)
+        events = sorted([*moves, *pulls], key=lambda event: event["timestamp"])
+        spans += (entry for entry in ledger_of(events) if entry.digest == digest)
+    return sorted(spans, key=lambda one: (one.repository, one.tag, one.first))
 
 
 def _pulled_by_tag(
-    store: EventReader, tags: list[TagSpan], direct: list[dict[str, Any]], query: EventQuery
+    store: EventReader, tags: list[Entry], direct: list[dict[str, Any]], query: EventQuery
 ) -> Iterator[dict[str, Any]]:
     """Pulls by tag that name no digest, while the tag pointed to it."""
     known = {event["event_id"] for event in direct}
