@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -17,8 +18,9 @@ from store.contract import Position
 
 log = logging.getLogger(__name__)
 
-# A rotated file nobody read is taken for one that came and went unseen if it was written after the log was last read;
-# the slack is for a writer that kept the renamed file open. One too many read is harmless, one too few is a loss.
+# A rotated file nobody read is taken for one that came and went unseen if it was written after the oldest that was read of the
+# log: a newer one may have been read before it. The slack is for a writer that kept the renamed file open. One too many read is
+# harmless, one too few is a loss.
 SLACK_SECONDS = 5.0
 
 
@@ -45,6 +47,7 @@ class OpenTails:
         self._folders: dict[str, Looks | None] = {}
         self._damaged = DamagedArchives(streams.losses, quiet_seconds, monotonic)
         self._last_read: dict[str, float] = {}  # per path, how new what was read of it is
+        self._first_read: dict[str, float] = {}  # and how old the oldest file is that was read of it
         # Per path, what an earlier run read last of it: told of if it is gone.
         self._newest_known: dict[str, Position] = {}
         self._passes = 0
@@ -57,7 +60,10 @@ class OpenTails:
     def _note_read(self, path: str, position: Position) -> bool:
         """Whether it is the newest yet."""
         mtime = float(position.detail.get("mtime") or 0.0)
-        if not path or not mtime or mtime < self._last_read.get(path, 0.0):
+        if not path or not mtime:
+            return False
+        self._first_read[path] = min(mtime, self._first_read.get(path, mtime))
+        if mtime < self._last_read.get(path, 0.0):
             return False
         self._last_read[path] = mtime
         return True
@@ -83,12 +89,17 @@ class OpenTails:
             self._take_rotated(path)
         for cut in self._streams.losses.take_cuts():
             self._streams.losses.told_cut(cut, self._take_rotated(cut.path, cut))
-        for path in self._at:
+        all_taken = True
+        for path, key in self._at.items():
+            if key not in self.tails and key not in self._archives_done and not self._has_room():
+                all_taken = False  # the next look has room, when some of the others are read
+                continue
             taken = self._take(path, path)
             if taken is not None and path not in self._last_read:
-                self._last_read[path] = taken.mtime()
+                self._last_read[path] = self._first_read[path] = taken.mtime()
         self._mark_gone()
-        self._tell_gone()
+        if all_taken:
+            self._tell_gone()
         self._tell_partial()
         self._keep_few_open()
 
@@ -162,7 +173,12 @@ class OpenTails:
             tail = self._take(sibling.path, path)
             if tail is None:
                 continue
-            if not tail.identify(self._streams, final=True):
+            try:
+                known_content = tail.identify(self._streams, final=True)
+            except OSError:  # gone meanwhile
+                self._drop(tail)
+                continue
+            if not known_content:
                 self._leave(tail, path)
                 continue
             if cut is not None and tail.content_id == cut.content_id:
@@ -186,8 +202,8 @@ class OpenTails:
             self._unsure[path] = None
 
     def _choose(self, path: str, unknown: list[Sibling]) -> None:
-        newest = self._last_read.get(path)
-        fresh = [each for each in unknown if newest is not None and each.mtime >= newest - SLACK_SECONDS]
+        newest, oldest = self._last_read.get(path), self._first_read.get(path)
+        fresh = [each for each in unknown if oldest is not None and each.mtime >= oldest - SLACK_SECONDS]
         for sibling in unknown:
             if sibling not in fresh:
                 self._drop(self.tails[sibling.key])
@@ -205,10 +221,15 @@ class OpenTails:
             elif tail.gone_since is None:
                 tail.gone_since = self._monotonic()
 
-    def _keep_few_open(self) -> None:
+    def _has_room(self) -> bool:
+        """For one more open file; some are closed to make it."""
+        self._keep_few_open(spare=1)
+        return sum(tail.content is not None for tail in self.tails.values()) < self._most_open
+
+    def _keep_few_open(self, spare: int = 0) -> None:
         """Hand back the descriptors of the files that have been still for longest and are read to their end."""
         held = [tail for tail in self.tails.values() if tail.content is not None]
-        excess = len(held) - self._most_open
+        excess = len(held) + spare - self._most_open
         if excess <= 0:
             return
         still = [tail for tail in held if tail.stream and not tail.finite and tail.gone_since is None]
@@ -221,7 +242,13 @@ class OpenTails:
         for tail in sorted(self.tails.values(), key=lambda tail: tail.gone_since is None):
             if tail.ended or not self._readable(tail):
                 continue
-            block = tail.block(self._streams, registry, final=self._finished(tail))
+            try:
+                block = tail.block(self._streams, registry, final=self._finished(tail))
+            except OSError as error:
+                if error.errno != errno.ESTALE:
+                    raise
+                self._find_renamed(tail)  # a network file system: the server has deleted what is held open here
+                continue
             if block is not None:
                 tail.grew_at = self._monotonic()
                 self._note_read(tail.shown_path, block.after)
@@ -236,7 +263,7 @@ class OpenTails:
         try:
             if key_of(tail.path) != tail.key:
                 return self._find_renamed(tail)
-            if tail.path_size() == tail.offset:
+            if tail.path_size() == tail.offset or not self._has_room():
                 return False
             tail.reopen()
         except OSError:
@@ -256,7 +283,7 @@ class OpenTails:
         self._drop(tail)
         self._streams.seen.discard(stream)
         self._take_rotated(tail.path)  # compressed meanwhile, it is another file with the same content
-        if stream not in self._streams.seen:
+        if stream and stream not in self._streams.seen:
             log.warning(
                 "file went away while it was not held open; lines written to it since are lost",
                 extra={"path": tail.path, "read_to": tail.offset},

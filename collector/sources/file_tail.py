@@ -7,6 +7,7 @@ read. After a restart the rotated files beside each log are searched, by content
 
 from __future__ import annotations
 
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,6 +29,15 @@ from collector.whole_lines import WholeLines
 from store.contract import Position
 
 SCAN_SECONDS = 0.5
+FEW_BYTES = 256 << 10  # so little at a time is waited for a moment
+
+
+def files_to_hold() -> int:
+    """How many log files one tail keeps open: 64, and fewer where the process may open few files at all, since the store
+    needs some dozens of descriptors for itself.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 64 if limit == resource.RLIM_INFINITY else max(4, min(64, limit // 10))
 
 
 class FileTail:
@@ -47,7 +57,7 @@ class FileTail:
         follow: bool = False,
         poll_seconds: float = 0.1,
         quiet_seconds: float = 5.0,
-        most_open: int = 64,
+        most_open: int | None = None,
         watch: bool = True,
         known: Callable[[], Iterable[Position]] | None = None,
         gaps: GapLog | None = None,
@@ -55,7 +65,7 @@ class FileTail:
         self.name, self.registry, self.follow = name, registry, follow
         self._patterns = [pattern if pattern == "-" else str(Path(pattern).absolute()) for pattern in patterns]
         self._poll_seconds, self._quiet_seconds = poll_seconds, quiet_seconds
-        self._most_open, self._watch, self._known = most_open, watch, known
+        self._most_open, self._watch, self._known = most_open or files_to_hold(), watch, known
         self._losses = Losses(name, registry, gaps)
         self._stopped = False
         self._open: OpenTails | None = None
@@ -97,14 +107,16 @@ class FileTail:
                 if time.monotonic() - scanned >= min(SCAN_SECONDS, self._poll_seconds):
                     self._open.scan()
                     scanned = time.monotonic()
-                any_block = False
+                gave = 0
                 for block in self._open.blocks(self.registry):
-                    any_block = True
+                    gave += block.length
                     yield block
                     if self._stopped:
                         break
-                if not any_block:
+                if not gave:
                     wakeup.wait()
+                elif gave < FEW_BYTES:
+                    wakeup.gather()
         finally:
             wakeup.close()
             self._open.close()
