@@ -10,18 +10,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from collector.damaged import DamagedArchives
-from collector.losses import HOST, PARTIAL_SECONDS, Cut
+from collector.losses import PARTIAL_SECONDS, Cut
+from collector.read_spans import ReadSpans
 from collector.rotated import Sibling, expand, missing_numbers, siblings
 from collector.stages import Block
 from collector.tail import Key, Looks, Streams, Tail, key_of, looks_of
 from store.contract import Position
 
 log = logging.getLogger(__name__)
-
-# A rotated file nobody read is taken for one that came and went unseen if it was written after the oldest that was read of the
-# log: a newer one may have been read before it. The slack is for a writer that kept the renamed file open. One too many read is
-# harmless, one too few is a loss.
-SLACK_SECONDS = 5.0
 
 
 class OpenTails:
@@ -46,27 +42,11 @@ class OpenTails:
         self._archives_done: set[Key] = set()
         self._folders: dict[str, Looks | None] = {}
         self._damaged = DamagedArchives(streams.losses, quiet_seconds, monotonic)
-        self._last_read: dict[str, float] = {}  # per path, how new what was read of it is
-        self._first_read: dict[str, float] = {}  # and how old the oldest file is that was read of it
-        # Per path, what an earlier run read last of it: told of if it is gone.
-        self._newest_known: dict[str, Position] = {}
+        self._spans = ReadSpans()
         self._passes = 0
         self._unsure: dict[str, None] = {}  # logs beside which an archive is that cannot be read yet
         for position in known:
-            path = str(position.detail.get("path", ""))
-            if self._note_read(path, position) and position.detail.get("host") == HOST and self._matches(path):
-                self._newest_known[path] = position
-
-    def _note_read(self, path: str, position: Position) -> bool:
-        """Whether it is the newest yet."""
-        mtime = float(position.detail.get("mtime") or 0.0)
-        if not path or not mtime:
-            return False
-        self._first_read[path] = min(mtime, self._first_read.get(path, mtime))
-        if mtime < self._last_read.get(path, 0.0):
-            return False
-        self._last_read[path] = mtime
-        return True
+            self._spans.note_known(position)
 
     def scan(self) -> None:
         """Look at the folders: open what came, notice what was rotated, drop what went and is read."""
@@ -84,7 +64,7 @@ class OpenTails:
             self._archives_done.discard(tail.key)
             looked_for.add(tail.shown_path)
         if not before:
-            looked_for |= {path for path in (*self._patterns, *self._last_read) if self._matches(path)}
+            looked_for |= {path for path in (*self._patterns, *self._spans.newest) if self._matches(path)}
         for path in sorted(looked_for | self._unsure.keys()):
             self._take_rotated(path)
         for cut in self._streams.losses.take_cuts():
@@ -95,8 +75,8 @@ class OpenTails:
                 all_taken = False  # the next look has room, when some of the others are read
                 continue
             taken = self._take(path, path)
-            if taken is not None and path not in self._last_read:
-                self._last_read[path] = self._first_read[path] = taken.mtime()
+            if taken is not None:
+                self._spans.begin(path, taken.mtime())
         self._mark_gone()
         if all_taken:
             self._tell_gone()
@@ -118,8 +98,8 @@ class OpenTails:
         self._passes += 1
         if self._passes != 2:
             return
-        for path, position in self._newest_known.items():
-            if position.stream not in self._streams.seen:
+        for path, position in self._spans.newest_known.items():
+            if position.stream not in self._streams.seen and self._matches(path):
                 self._streams.losses.gone_meanwhile(path, position)
 
     def _tell_partial(self) -> None:
@@ -186,7 +166,7 @@ class OpenTails:
             if (position := self._streams.position(tail.stream)) is None:
                 unknown.append(sibling)
             else:
-                self._note_read(path, position)
+                self._spans.note(path, position)
                 if tail.content is not None and not tail.content.at(tail.offset, 1) and not tail.damage:
                     self._drop(tail)
         self._choose(path, unknown)
@@ -202,13 +182,13 @@ class OpenTails:
             self._unsure[path] = None
 
     def _choose(self, path: str, unknown: list[Sibling]) -> None:
-        newest, oldest = self._last_read.get(path), self._first_read.get(path)
-        fresh = [each for each in unknown if oldest is not None and each.mtime >= oldest - SLACK_SECONDS]
+        fresh = self._spans.overlooked(path, unknown)
         for sibling in unknown:
             if sibling not in fresh:
                 self._drop(self.tails[sibling.key])
             else:
                 log.info("reading a rotated file that nobody has read", extra={"path": sibling.path})
+        newest = self._spans.newest.get(path)
         if newest is not None and self._passes == 0:
             for name, start, end in missing_numbers(path, fresh, newest):
                 self._streams.losses.missing(name, path, start, end)
@@ -251,7 +231,7 @@ class OpenTails:
                 continue
             if block is not None:
                 tail.grew_at = self._monotonic()
-                self._note_read(tail.shown_path, block.after)
+                self._spans.note(tail.shown_path, block.after)
                 yield block
             elif self._finished(tail):
                 self._drop(tail)
