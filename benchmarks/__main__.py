@@ -22,11 +22,16 @@ from benchmarks.measure import python, run
 from collector import native
 
 OFF = {native.SWITCH: "off"}
+BY_LINE = OFF | {native.COLUMNS_SWITCH: "off"}
 SAMPLES = Path(__file__).parent.parent / "tests" / "samples"
 # The target: (unit, bound, whether more is better); PERFORMANCE figures of the docs come from here.
 TARGETS: dict[str, tuple[float, bool]] = {
     "parse distribution-json, native": (2.0, False),
     "parse distribution-json, Python": (7.6, False),
+    "parse nginx-combined, Python": (4.2, False),
+    "parse nginx-timed-combined, Python": (4.2, False),
+    "parse harbor-audit, Python": (4.2, False),
+    "parse harbor-audit-syslog, Python": (4.2, False),
     "parse distribution-text, native": (2.0, False),
     "parse nginx-combined, native": (1.0, False),
     "parse nginx-timed-combined, native": (1.0, False),
@@ -105,7 +110,10 @@ class Bench:
             note = f"{got['left']} lines left to Python" if got["left"] else ""
             self.add(f"parse {name}, native", got["cpu_s_per_million"], "CPU s/M lines", note)
         got = python("benchmarks.parse", name, path, env=OFF).answer
-        self.add(f"parse {name}, Python", got["cpu_s_per_million"], "CPU s/M lines")
+        note = f"{got['left']} lines left to the way line by line" if got["left"] else ""
+        self.add(f"parse {name}, Python", got["cpu_s_per_million"], "CPU s/M lines", note)
+        got = python("benchmarks.parse", name, path, env=BY_LINE).answer
+        self.add(f"parse {name}, Python line by line", got["cpu_s_per_million"], "CPU s/M lines")
 
     def peers_on(self, name: str) -> None:
         path = self.file(name)

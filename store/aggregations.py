@@ -5,11 +5,11 @@ No scripts: a server may not allow them. Boundaries of time have Elasticsearch's
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from store.contract import SUBJECTS, WINDOW_COUNTS, EventQuery
+from store.contract import SUBJECTS, WINDOW_COUNTS, EventQuery, Voice
 from store.event import BY_NAME, iso
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -97,6 +97,18 @@ def filters(query: EventQuery) -> list[dict[str, Any]]:
         else:
             found.append({"term": {_ecs(name): {"value": pattern}}})
     return found
+
+
+def told_alone(numbered_by: Sequence[str], besides: Collection[Voice]) -> list[dict[str, Any]]:
+    """Conditions of documents that hold no other rows than those: a document in which rows of several logs were joined says so by
+    the confidence, or its rows have one number."""
+    joined = {"exists": {"field": _ecs("join_confidence")}}
+    found: list[dict[str, Any]] = []
+    if numbered_by:
+        number = {"prefix": {_ecs("event_id"): {"value": "r-"}}}
+        found.append({"filter": [_is("dataset", *numbered_by), {"exists": {"field": _ecs("request_id")}}, number]})
+    found += ({"filter": [_is("dataset", dataset), _is("channel", channel)]} for dataset, channel in besides)
+    return [{"bool": one | {"must_not": [joined]}} for one in found]
 
 
 def _by_window(width: timedelta) -> dict[str, Any]:

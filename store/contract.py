@@ -8,11 +8,12 @@ letters and positions are few and change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from store.arrivals import Arrival
 from store.finding import Finding, Severity
 from store.incident import Incident
 
@@ -129,6 +130,9 @@ class EventQuery:
     newest_first: bool = False
 
 
+Voice = tuple[str, str]  # which log tells: dataset and channel
+
+
 class EventWriter(Protocol):
     """The collector's side."""
 
@@ -162,11 +166,14 @@ class EventReader(Protocol):
         """Merged events by time, keys as in `store.event.FIELDS` (nulls present), times aware UTC."""
         ...
 
-    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    def parts(
+        self, query: EventQuery, *, numbered_by: Sequence[str] = (), besides: Collection[Voice] = ()
+    ) -> Iterator[dict[str, Any]]:
         """The rows of which the events are made, each as it was stored, by time; keys as in `store.event.FIELDS`.
 
         What joins the rows of different logs asks this; a row may be there twice where a line was read twice. Rows of the
-        formats `numbered_by` are left out where the registry's own number of the request made the event's id (`r-…`).
+        formats `numbered_by` are left out where the registry's own number of the request made the event's id (`r-…`), and those
+        of the logs `besides`: (dataset, channel).
         """
         ...
 
@@ -196,6 +203,10 @@ class EventReader(Protocol):
 
     def span(self) -> tuple[datetime, datetime] | None:
         """Time of the first and the last event, or None when there is none."""
+        ...
+
+    def arrived(self, stored_since: datetime, since: datetime, before: datetime) -> list[Arrival]:
+        """The hours of event time in [since, before) about which rows were stored at or after `stored_since`, by time."""
         ...
 
     def total(self) -> int:

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote
 
 import deltalake
 import pyarrow as pa
 from deltalake.exceptions import CommitFailedError, DeltaProtocolError, SchemaMismatchError
+from deltalake.transaction import AddAction, RemoveAction
 
 from store.contract import Day, Position
+from store.delta_files import File, described, throw_away, write_files
 from store.errors import Rejected, Unavailable
 from store.event import schema
+from store.settled import drop_unsettled, settle_entry
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ class EventTable:
         self._table: deltalake.DeltaTable | None = None
         self._whole: set[str] = set()  # files that were once seen to be as long as the log says
         self._damaged: dict[str, str] = {}
+        self._snapshot: tuple[int, list[File]] | None = None
         self.broken_entry: str | None = None
 
     def current(self, create: bool = False) -> deltalake.DeltaTable | None:
@@ -58,6 +62,8 @@ class EventTable:
                 self._table = None
             else:
                 return self._table
+        if create and self._table is None:
+            drop_unsettled(self.folder)
         if not deltalake.DeltaTable.is_deltatable(self.uri):
             if not create:
                 return None
@@ -99,43 +105,59 @@ class EventTable:
 
     def append(self, table: deltalake.DeltaTable, rows: pa.Table, moved: Sequence[Position]) -> None:
         """Rows and positions in one commit. Raises CommitFailedError when another process was faster."""
-        known = {field.name for field in table.schema().fields}
-        deltalake.write_deltalake(
-            table,
-            rows,
-            mode="append",
-            schema_mode=None if known.issuperset(rows.column_names) else "merge",
-            writer_properties=deltalake.WriterProperties(compression="ZSTD", compression_level=3),
-            # An append without rows still carries its transaction: lines that are no event move the position too.
-            commit_properties=deltalake.CommitProperties(
-                app_transactions=[deltalake.Transaction(app_id=_app(p.stream), version=p.offset) for p in moved]
-            ),
+        # An append without rows still carries its transaction: lines that are no event move the position too.
+        properties = deltalake.CommitProperties(
+            app_transactions=[deltalake.Transaction(app_id=_app(p.stream), version=p.offset) for p in moved]
         )
+        if not {field.name for field in table.schema().fields}.issuperset(rows.column_names):  # of an earlier release
+            deltalake.write_deltalake(table, rows, mode="append", schema_mode="merge", commit_properties=properties)
+            return
+        files: list[AddAction | RemoveAction] = []
+        files += write_files(self.folder, rows) if rows.num_rows else []
+        try:
+            table.create_write_transaction(
+                files, "append", table.schema(), partition_by=["day"], commit_properties=properties
+            )
+        except BaseException:
+            throw_away(self.folder, files)
+            raise
+        settle_entry(self.folder, table.version())
 
-    def files(self, first_day: str | None, last_day: str | None) -> list[str]:
-        """`day=…/name` of the files of these days, without those that are cut or gone."""
-        clauses = [f"day >= '{first_day}'"] if first_day else []
-        clauses += [f"day <= '{last_day}'"] if last_day else []
+    def files(self, first_day: str | None, last_day: str | None, stored_since: datetime | None = None) -> list[File]:
+        """The files of these days that may have rows stored since then, without those that are cut or gone."""
         with self.lock, delta_errors():
             table = self.current()
             if table is None:
                 return []
-            uris = table.file_uris(file_pruning_predicate=" AND ".join(clauses) or None)
-            names = ["/".join(uri.rsplit("/", 2)[1:]) for uri in uris]
-            if not self._whole.issuperset(names):
-                self._look_at_files(table)
-            return [name for name in names if name not in self._damaged]
+            files = self._described(table)
+            if not self._whole.issuperset(file.name for file in files):
+                self._look_at_files(files)
+            return [
+                file
+                for file in files
+                if (first_day is None or file.day >= first_day)
+                and (last_day is None or file.day <= last_day)
+                and (stored_since is None or file.stored is None or file.stored >= stored_since)
+                and file.name not in self._damaged
+            ]
 
-    def _look_at_files(self, table: deltalake.DeltaTable) -> None:
+    def _described(self, table: deltalake.DeltaTable) -> list[File]:
+        """Read out of the log once for each version of the table."""
+        version = table.version()
+        if self._snapshot is None or self._snapshot[0] != version or self.broken_entry is not None:
+            self._snapshot = version, described(table)
+        return self._snapshot[1]
+
+    def _look_at_files(self, files: Sequence[File]) -> None:
         """Each file that was not looked at yet: is it there, and as long as the log says?"""
-        for name, size, _, _ in listed(table):
-            if name in self._whole or name in self._damaged:
+        for file in files:
+            if file.name in self._whole or file.name in self._damaged:
                 continue
-            if (wrong := wrong_size(self.folder / name, size)) is None:
-                self._whole.add(name)
+            if (wrong := wrong_size(self.folder / file.name, file.size)) is None:
+                self._whole.add(file.name)
             else:
-                self._damaged[name] = wrong
-                log.error("%s %s: it is left out and the rest is served; %s", self.folder / name, wrong, MEND)
+                self._damaged[file.name] = wrong
+                log.error("%s %s: it is left out and the rest is served; %s", self.folder / file.name, wrong, MEND)
 
     def look_again(self) -> None:
         """Forget what was seen of the files: one of them could not be read."""
@@ -153,12 +175,12 @@ class EventTable:
         """What each day holds, oldest first."""
         with self.lock, delta_errors():
             table = self.current()
-            files = [] if table is None else listed(table)
+            files = [] if table is None else self._described(table)
         days: dict[str, list[int]] = {}
-        for _, size, rows, day in files:
-            total = days.setdefault(day, [0, 0])
-            total[0] += rows
-            total[1] += size
+        for file in files:
+            total = days.setdefault(file.day, [0, 0])
+            total[0] += file.rows
+            total[1] += file.size
         return [Day(day=day, rows=rows, bytes=size) for day, (rows, size) in sorted(days.items())]
 
     def drop(self, days: Sequence[str]) -> None:
@@ -168,21 +190,34 @@ class EventTable:
                 names = ", ".join(f"'{day}'" for day in days)
                 table.delete(f"day IN ({names})")
 
-    def pack(self) -> dict[str, int]:
-        """Small files into large ones, old log entries into a checkpoint, replaced files away."""
+    def exchange(self, old: Sequence[File], new: Sequence[AddAction]) -> bool:
+        """Put files in the place of others that hold the same rows, in one commit; False where another process took one of
+        those away meanwhile."""
         with self.lock, delta_errors():
             table = self.current()
             if table is None or self.broken_entry is not None:
-                return {}
+                return False
+            if not {file.name for file in old} <= {file.name for file in self._described(table)}:
+                return False
+            now = int(time.time() * 1000)
+            gone = [RemoveAction(file.name, False, now, file.size, {"day": file.day}) for file in old]
+            added = [replace(file, data_change=False) for file in new]
             try:
-                packed = int(table.optimize.compact()["numFilesRemoved"])
-            except CommitFailedError:  # another process compacts; what is left over waits for the next time
-                packed = 0
-            table.update_incremental()
+                table.create_write_transaction([*gone, *added], "append", table.schema(), partition_by=["day"])
+            except CommitFailedError:
+                return False
+            settle_entry(self.folder, table.version())
+        return True
+
+    def tidy(self) -> int:
+        """Old log entries into a checkpoint, replaced files away; how many those were."""
+        with self.lock, delta_errors():
+            table = self.current()
+            if table is None or self.broken_entry is not None:
+                return 0
             table.create_checkpoint()
             table.cleanup_metadata()
-            removed = table.vacuum(VACUUM_HOURS, dry_run=False, enforce_retention_duration=False)
-        return {"files_compacted": packed, "files_removed": len(removed)}
+            return len(table.vacuum(VACUUM_HOURS, dry_run=False, enforce_retention_duration=False))
 
 
 def _app(stream: str) -> str:
@@ -193,14 +228,6 @@ def reached(table: deltalake.DeltaTable, stream: str) -> int:
     """The committed offset of a stream, -1 before the first."""
     version = table.transaction_version(_app(stream))
     return -1 if version is None else int(version)
-
-
-def listed(table: deltalake.DeltaTable) -> list[tuple[str, int, int, str]]:
-    """Name, bytes, rows and day of every file of the table; 0 rows where a repair could not tell."""
-    adds: dict[str, list[Any]] = pa.table(table.get_add_actions(flatten=True)).to_pydict()
-    rows = adds.get("num_records") or [None] * len(adds["path"])
-    found = zip(adds["path"], adds["size_bytes"], rows, adds["partition.day"], strict=True)
-    return [(unquote(name), int(size), int(count or 0), day) for name, size, count, day in found]
 
 
 def wrong_size(path: Path, size: int) -> str | None:

@@ -18,7 +18,8 @@ import deltalake
 import pyarrow.parquet as pq
 
 from store.contract import Damage
-from store.delta import VACUUM_HOURS, delta_errors, listed, wrong_size
+from store.delta import VACUUM_HOURS, delta_errors, wrong_size
+from store.delta_files import UNKNOWN, described, new_name
 
 ENTRY = "[0-9]" * 20 + ".json"
 CHECKPOINT = "[0-9]" * 20 + ".checkpoint*.parquet"
@@ -73,10 +74,11 @@ def event_damage(folder: Path, attic: Path, repair: bool, deep: bool) -> list[Da
             return found
         table = deltalake.DeltaTable(folder.absolute().as_uri())
         broken: list[Damage] = []
-        for name, size, rows, day in listed(table):
-            wrong = wrong_size(folder / name, size) or (_unreadable(folder / name) if deep else None)
+        for file in described(table):
+            path = folder / file.name
+            wrong = wrong_size(path, file.size) or (_unreadable(path) if deep else None)
             if wrong is not None:
-                broken.append(Damage(path=str(folder / name), wrong=wrong, lost=f"{rows:,} rows of {day}"))
+                broken.append(Damage(path=str(path), wrong=wrong, lost=f"{file.rows:,} rows of {file.day}"))
         if broken and repair:
             for damage in broken:
                 _to_attic(Path(damage.path), attic)
@@ -88,7 +90,7 @@ def event_damage(folder: Path, attic: Path, repair: bool, deep: bool) -> list[Da
 def _unreadable(path: Path) -> str | None:
     """Read it whole, group by group."""
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, page_checksum_verification=True)
         for group in range(file.num_row_groups):
             file.read_row_group(group)
     except (OSError, ValueError) as error:  # pyarrow's errors are both
@@ -123,7 +125,7 @@ def _unknown_files(folder: Path, entry: BrokenEntry) -> list[Path]:
     """Whole Parquet files that no other entry, nor the state before this one, speaks of."""
     known: set[str] = set()
     before = deltalake.DeltaTable(folder.absolute().as_uri(), version=entry.version - 1)
-    known.update(name for name, *_ in listed(before))
+    known.update(file.name for file in described(before))
     for path in (folder / "_delta_log").glob(ENTRY):
         if path == entry.path:
             continue
@@ -138,6 +140,8 @@ def _unknown_files(folder: Path, entry: BrokenEntry) -> list[Path]:
 
 
 def _add(folder: Path, path: Path) -> dict[str, Any]:
+    if not path.name.startswith(UNKNOWN):  # what its name says was true of a table that is gone
+        path = path.rename(path.with_name(f"{new_name(UNKNOWN)}.parquet"))
     name = path.relative_to(folder).as_posix()
     rows = pq.ParquetFile(path).metadata.num_rows
     return {

@@ -11,14 +11,14 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from store import aggregations
+from store import aggregations, arrivals
 from store.bulk import STRADDLE, BulkWriter
-from store.contract import Committed, Damage, Day, DeadLetter, EventQuery, Position
+from store.contract import Committed, Damage, Day, DeadLetter, EventQuery, Position, Voice
 from store.documents import Documents
 from store.elastic_client import PASSWORD, Client, split_url
 from store.elastic_records import ElasticRecords
@@ -89,7 +89,7 @@ class ElasticStore(ElasticRecords):
         if missing or events["event_id"].null_count or events["timestamp"].null_count:
             raise Rejected(f"rows do not have the event schema: {sorted(missing) or 'event_id or timestamp is null'}")
         self._unread.set()
-        taken = self._bulk.write(events.to_pylist())
+        taken = self._bulk.write(events)
         self.put_dead_letters([*dead, *taken.refused])
         for position in positions:
             self.put_position(position)
@@ -117,15 +117,24 @@ class ElasticStore(ElasticRecords):
                 return
             yield event
 
-    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    def parts(
+        self, query: EventQuery, *, numbered_by: Sequence[str] = (), besides: Collection[Voice] = ()
+    ) -> Iterator[dict[str, Any]]:
         # The time of an event is that of its most trusted part; the others may lie on the other side of a limit.
         wide = replace(
             query,
             since=None if query.since is None else max(query.since, EARLIEST) - STRADDLE,
             until=None if query.until is None else min(query.until, LATEST) + STRADDLE,
         )
-        found = (part for source in self._sources(wide, [ROWS]) for part in rows_of(source))
-        parts = [part for part in found if _inside(part["timestamp"], query) and not _numbered(part, numbered_by)]
+        without = aggregations.told_alone(numbered_by, besides)
+        found = (part for source in self._sources(wide, [ROWS], without) for part in rows_of(source))
+        parts = [
+            part
+            for part in found
+            if _inside(part["timestamp"], query)
+            and not _numbered(part, numbered_by)
+            and (part["dataset"] or "", part["channel"] or "") not in besides
+        ]
         yield from sorted(parts, key=lambda part: part["timestamp"], reverse=query.newest_first)[: query.limit]
 
     def _exact(self, query: EventQuery) -> Iterator[dict[str, Any]]:
@@ -141,11 +150,13 @@ class ElasticStore(ElasticRecords):
     def _hits(self, query: EventQuery) -> Iterator[dict[str, Any]]:
         return (event_of(source) for source in self._sources(query))
 
-    def _sources(self, query: EventQuery, more: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    def _sources(
+        self, query: EventQuery, more: Sequence[str] = (), without: Sequence[dict[str, Any]] = ()
+    ) -> Iterator[dict[str, Any]]:
         """Documents by the millisecond; of a limited query some more than asked for."""
         way = {"order": "desc" if query.newest_first else "asc"}
         body: dict[str, Any] = {
-            "query": {"bool": {"filter": aggregations.filters(query)}},
+            "query": {"bool": {"filter": aggregations.filters(query), "must_not": list(without)}},
             "sort": [{BY_NAME["timestamp"].ecs: way}, {BY_NAME["event_id"].ecs: way}],
             "size": PAGE if query.limit is None else min(PAGE, query.limit + 1),
             "track_total_hits": False,
@@ -193,6 +204,10 @@ class ElasticStore(ElasticRecords):
         if ends[0] is None or ends[1] is None:
             return None
         return ends[0]["timestamp"], ends[1]["timestamp"]
+
+    def arrived(self, stored_since: datetime, since: datetime, before: datetime) -> list[arrivals.Arrival]:
+        self._unread.set()  # another process writes: what it has just written counts
+        return arrivals.from_elastic(self._read("_search", arrivals.elastic(stored_since, since, before)))
 
     def total(self) -> int:
         return int(self._read("_count", {"query": {"match_all": {}}})["count"])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from store.contract import DeadLetter, Delivery, JobRun, Position
 from store.documents import PAGE, Document, Documents, document_id
+from store.errors import Rejected
 from store.event import iso
 from store.finding import Finding, Severity
 from store.frames import ROLLUP, ROLLUP_BY, rollup_frame
@@ -327,4 +328,11 @@ def _dead_letter(stored: Document) -> DeadLetter:
 
 
 def _position(stored: Document) -> Position:
-    return Position(stream=stored["stream"], offset=stored["offset"], detail=json.loads(stored["body"]["value"]))
+    """Raises: Rejected, where somebody else wrote into it."""
+    try:
+        return Position(stream=stored["stream"], offset=stored["offset"], detail=json.loads(stored["body"]["value"]))
+    except (ValueError, LookupError, TypeError) as error:
+        name = stored.get("stream", "unknown")
+        raise Rejected(
+            f"the position of stream {name} is not one ({error}): delete that document, its log is read again"
+        ) from error

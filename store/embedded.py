@@ -8,7 +8,7 @@ after a crash at any moment either both are there or neither is.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,15 +19,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake.exceptions import CommitFailedError
 
-from store import sql
-from store.contract import WINDOW_COUNTS, Committed, Damage, Day, DeadLetter, EventQuery, Position
+from store import arrivals, sql
+from store.contract import WINDOW_COUNTS, Committed, Damage, Day, DeadLetter, EventQuery, Position, Voice
 from store.delta import UNFIT, EventTable, day_of, delta_errors, reached
+from store.delta_files import SINGLE, UNKNOWN, File
+from store.delta_hours import Hours, chosen
 from store.delta_repair import event_damage
 from store.delta_rollups import RollupTable
+from store.delta_upkeep import around, pack
 from store.errors import Rejected, Unavailable
 from store.event import schema
 from store.frames import check_countable, counts_frame, windows_frame
-from store.plain import plain_rows
+from store.plain import column_of, plain_rows
 from store.record_repair import record_damage
 from store.records import SqliteRecords
 from store.retention import retain
@@ -40,6 +43,7 @@ NEIGHBOURHOOD = timedelta(days=1)
 # Another process may have moved the table on between our look and our commit; each round looks again.
 COMMIT_ROUNDS = 20
 READ_ROWS = 2_000
+OVERLAPS_KEPT = 8
 # A question by account, image or address is answered from the parts of so many events alone; more are cheaper to read whole.
 CANDIDATES_AT_MOST = 100_000
 DUCKDB_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -64,8 +68,9 @@ class EmbeddedStore(SqliteRecords):
         super().__init__(self.path / "records.db")
         self._table = EventTable(self._events)
         self._rollups = RollupTable(self.path / "rollups")
-        # DuckDB reads a pattern: names with stars must come through.
-        self._pattern = re.sub(r"([*?])", r"[\1]", str(self._events.absolute()))
+        self._hours = Hours(self.path / "hours")
+        self._overlap: dict[tuple[frozenset[str], frozenset[str]], pa.Table] = {}
+        self._pattern = _pattern(self._events)
         self._duckdb = duckdb.connect(config=DUCKDB_SETTINGS | {"temp_directory": str(self.path / "spill")})
 
     def close(self) -> None:
@@ -109,7 +114,7 @@ class EmbeddedStore(SqliteRecords):
         if not rows.num_rows:
             return rows
         days = pc.min_max(rows["day"]).as_py()
-        with self._cursor(self._files(days["min"], days["max"])) as (cursor, source, files):
+        with self._cursor(self._table.files(days["min"], days["max"])) as (cursor, source, files):
             cursor.register("new", rows.append_column("place", pa.array(range(rows.num_rows))))
             same = ("event_id", "channel", "revision", "stream", '"offset"')
             joined = " AND ".join(f"new.{name} IS NOT DISTINCT FROM old.{name}" for name in same)
@@ -133,16 +138,19 @@ class EmbeddedStore(SqliteRecords):
     # reading
 
     def events(self, query: EventQuery) -> Iterator[dict[str, Any]]:
-        with self._parts(query.since, query.until, query) as (cursor, source, files, repeated):
-            text, parameters = sql.events(source, repeated, query)
+        with self._parts(query.since, query.until, query) as (cursor, parts, files):
+            text, parameters = sql.events(parts, query)
             with self._duckdb_errors():
                 for batch in cursor.sql(text, params=files | parameters).to_arrow_reader(READ_ROWS):
-                    yield from batch.to_pylist()
+                    yield from plain_rows(batch)
 
-    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    def parts(
+        self, query: EventQuery, *, numbered_by: Sequence[str] = (), besides: Collection[Voice] = ()
+    ) -> Iterator[dict[str, Any]]:
         first, last = (None if moment is None else day_of(moment) for moment in (query.since, query.until))
-        with self._cursor(self._files(first, last)) as (cursor, source, files), self._duckdb_errors():
-            text, parameters = sql.parts(source, query, numbered_by)
+        asked = [file for file in self._table.files(first, last) if file.within(query.since, query.until)]
+        with self._cursor(asked) as (cursor, source, files), self._duckdb_errors():
+            text, parameters = sql.parts(source, query, numbered_by, besides)
             for batch in cursor.sql(text, params=files | parameters).to_arrow_reader(READ_ROWS):
                 yield from plain_rows(batch)
 
@@ -150,26 +158,27 @@ class EmbeddedStore(SqliteRecords):
         self, since: datetime, until: datetime, by: Sequence[str], width: timedelta | None = None
     ) -> pd.DataFrame:
         check_countable(by, width)
-        with self._parts(since, until) as (cursor, source, files, repeated):
-            text = sql.counts(source, repeated, by, width)
+        number = chosen(by, width)
+        with self._parts(since, until, counts=number) as (cursor, parts, files):
+            text = sql.counts(parts, by, width, sql.whole_rows("counted") if "counted" in files else "")
             with self._duckdb_errors():
-                found = cursor.sql(text, params=files | {"since": since, "until": until}).fetchall()
+                found = cursor.sql(text, params=files | {"since": since, "until": until}).to_arrow_table()
         start = [] if width is None else ["window_start"]
-        columns = list(zip(*found, strict=True)) or [()] * (len(by) + len(start) + 3)
-        return counts_frame(dict(zip([*by, *start, "events", "bytes", "duration_ns"], columns, strict=True)), by)
+        names = [*by, *start, "events", "bytes", "duration_ns"]
+        return counts_frame(dict(zip(names, map(column_of, found.columns), strict=True)), by)
 
     def windows(self, since: datetime, until: datetime, width: timedelta, subject: str) -> pd.DataFrame:
         check_countable((), width)
-        with self._parts(since, until) as (cursor, source, files, repeated):
-            text = sql.windows(source, repeated, width, subject)
+        with self._parts(since, until) as (cursor, parts, files):
+            text = sql.windows(parts, width, subject)
             with self._duckdb_errors():
                 found = cursor.sql(text, params=files | {"since": since, "until": until}).to_arrow_table()
         columns = {name: found[name].to_numpy() for name in ("window_us", *WINDOW_COUNTS)}
-        return windows_frame(found["subject"].to_pylist(), columns)
+        return windows_frame(column_of(found["subject"]), columns)
 
     def span(self) -> tuple[datetime, datetime] | None:
-        with self._parts(None, None) as (cursor, source, files, repeated), self._duckdb_errors():
-            merged = sql.merged(source, ["timestamp"], repeated)
+        with self._parts(None, None) as (cursor, parts, files), self._duckdb_errors():
+            merged = sql.merged(parts, ["timestamp"])
             found = cursor.sql(
                 f"SELECT min(timestamp), max(timestamp) FROM {merged}",  # noqa: S608 (constant text)
                 params=files,
@@ -177,26 +186,83 @@ class EmbeddedStore(SqliteRecords):
         first, last = (column[0].as_py() for column in found.columns)
         return None if first is None else (first, last)
 
+    def arrived(self, stored_since: datetime, since: datetime, before: datetime) -> list[arrivals.Arrival]:
+        asked = self._table.files(day_of(since), day_of(before), stored_since)
+        with self._cursor(asked) as (cursor, source, files):
+            limits = {"stored": stored_since, "since": since, "before": before}
+            with self._duckdb_errors():
+                found = cursor.sql(arrivals.embedded(source), params=files | limits).to_arrow_table()
+        columns = zip(*(column.to_pylist() for column in found.columns), strict=True)
+        return [arrivals.Arrival(hour=hour, rows=rows, first=first, stored=last) for hour, rows, first, last in columns]
+
     def total(self) -> int:
-        with self._cursor(self._files(None, None)) as (cursor, source, files), self._duckdb_errors():
-            text = f"SELECT count(DISTINCT event_id) FROM {source}"  # noqa: S608 (constant text)
+        with self._parts(None, None) as (cursor, parts, files), self._duckdb_errors():
+            text = f"SELECT count(DISTINCT event_id) FROM {parts.rest}"  # noqa: S608 (constant text)
+            if parts.single:
+                text = f"SELECT ({text}) + (SELECT count(*) FROM {parts.single})"  # noqa: S608 (constant text)
             return int(cursor.sql(text, params=files).fetchall()[0][0])
 
     @contextmanager
     def _parts(
-        self, since: datetime | None, until: datetime | None, query: EventQuery | None = None
-    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, dict[str, Any], bool]]:
-        """A cursor, where to read the parts of the events in [since, until), its parameters, and whether any event has
-        more than one of them (their hashes are then in the temporary table `repeated`). With a query, what it names may
-        narrow down where to read."""
+        self,
+        since: datetime | None,
+        until: datetime | None,
+        query: EventQuery | None = None,
+        counts: int | None = None,
+    ) -> Iterator[tuple[duckdb.DuckDBPyConnection, sql.Parts, dict[str, Any]]]:
+        """A cursor, where to read the events in [since, until), and its parameters. With a query, what it names may narrow
+        down where to read those that may have several parts. With `counts`, what these hourly counts tell of is not among the
+        rows; they are the parameter `counted`."""
         first = None if since is None else day_of(since - NEIGHBOURHOOD)
         last = None if until is None else day_of(until + NEIGHBOURHOOD)
-        with self._cursor(self._files(first, last)) as (cursor, source, files), self._duckdb_errors():
-            if query is not None and self._narrowed(cursor, source, files, query):
-                source, files = "narrowed", {}
-            cursor.execute(f"CREATE TEMP TABLE repeated AS {sql.repeated(source)}", files or None)
+        files = self._table.files(first, last)
+        near = [file for file in files if file.kind == SINGLE]
+        asked = [file for file in near if file.within(since, until)]
+        others = [file for file in files if file.kind != SINGLE]
+        with self._cursor(others) as (cursor, rest, parameters), self._duckdb_errors():
+            unknown = [file for file in files if file.kind == UNKNOWN]
+            overlapping = bool(near) and self._overlapping(cursor, unknown, near)
+            if counts is not None and since is not None and until is not None and not overlapping:
+                counted = dict(self._hours.counted(asked, counts, since, until))
+                asked = [file for file in asked if file not in counted]
+                parameters |= {"counted": [_pattern(path) for path in counted.values()]} if counted else {}
+            reading = sql.whole_rows if all(file.whole for file in asked) else sql.rows
+            single = reading("single") if asked else ""
+            parameters |= {"single": self._paths(asked)} if asked else {}
+            if overlapping:
+                parameters["near"] = self._paths(near)
+                rest = sql.both(rest, sql.hashed(sql.rows("near"), True, "overlap"))
+                single = sql.hashed(single, False, "overlap") if single else ""
+            if rest == sql.rows(""):
+                yield cursor, sql.Parts(rest, single, repeated=False), parameters
+                return
+            if query is not None and self._narrowed(cursor, rest, parameters, query):
+                rest = "narrowed"
+                parameters = {name: value for name, value in parameters.items() if name == "single"}
+            of_rest = {name: value for name, value in parameters.items() if f"${name}" in rest}
+            cursor.execute(f"CREATE TEMP TABLE repeated AS {sql.repeated(rest)}", of_rest or None)
             some = cursor.execute("SELECT count(*) FROM repeated").fetchall()[0][0]
-            yield cursor, source, files, bool(some)
+            used = f"{rest} {single} $counted"
+            parameters = {name: value for name, value in parameters.items() if f"${name}" in used}
+            yield cursor, sql.Parts(rest, single, bool(some)), parameters
+
+    def _overlapping(self, cursor: duckdb.DuckDBPyConnection, unknown: list[File], single: list[File]) -> bool:
+        """Whether files of which nothing is known share ids with files near them in which each is there once; the hashes are
+        then in the table `overlap`. Remembered, for questions come several at a time."""
+        days = {day for file in unknown for day in around(file.day)}
+        close = [file for file in single if file.day in days]
+        if not unknown or not close:
+            return False
+        key = (frozenset(file.name for file in unknown), frozenset(file.name for file in close))
+        if (known := self._overlap.get(key)) is None:
+            text = sql.overlap(sql.rows("close"), sql.rows("unknown"))
+            paths = {"close": self._paths(close), "unknown": self._paths(unknown)}
+            known = cursor.sql(text, params=paths).to_arrow_table()
+            while len(self._overlap) >= OVERLAPS_KEPT:
+                self._overlap.pop(next(iter(self._overlap)), None)
+            self._overlap[key] = known
+        cursor.register("overlap", known)
+        return bool(known.num_rows)
 
     @staticmethod
     def _narrowed(cursor: duckdb.DuckDBPyConnection, source: str, files: Mapping[str, Any], query: EventQuery) -> bool:
@@ -205,6 +271,7 @@ class EmbeddedStore(SqliteRecords):
         if candidates is None:
             return False
         text, parameters = candidates
+        files = {name: value for name, value in files.items() if f"${name}" in source}
         found = cursor.execute(text, {**files, **parameters, "most": CANDIDATES_AT_MOST + 1}).fetchall()
         if len(found) > CANDIDATES_AT_MOST:
             return False
@@ -213,17 +280,17 @@ class EmbeddedStore(SqliteRecords):
         return True
 
     @contextmanager
-    def _cursor(self, files: list[str]) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, dict[str, Any]]]:
+    def _cursor(self, files: list[File]) -> Iterator[tuple[duckdb.DuckDBPyConnection, str, dict[str, Any]]]:
         cursor = self._duckdb.cursor()
         try:
             cursor.execute("SET TimeZone = 'UTC'")
             cursor.register("nothing", schema().empty_table())
-            yield cursor, sql.rows(bool(files)), {"files": files} if files else {}
+            yield cursor, sql.rows("files" if files else ""), {"files": self._paths(files)} if files else {}
         finally:
             cursor.close()
 
-    def _files(self, first_day: str | None, last_day: str | None) -> list[str]:
-        return [f"{self._pattern}/{name}" for name in self._table.files(first_day, last_day)]
+    def _paths(self, files: list[File]) -> list[str]:
+        return [f"{self._pattern}/{file.name}" for file in files]
 
     @contextmanager
     def _duckdb_errors(self) -> Iterator[None]:
@@ -260,7 +327,14 @@ class EmbeddedStore(SqliteRecords):
         done = retain(self, now, keep, keep_rollups)
         if keep is not None:
             done |= self.prune(now - keep)
-        return done | self._table.pack()
+        packed = pack(self._table, self._hours)
+        self._hours.keep(self._table.files(None, None))
+        return done | {"files_compacted": packed, "files_removed": self._table.tidy()}
+
+
+def _pattern(path: Path) -> str:
+    """DuckDB reads a pattern: names with stars must come through."""
+    return re.sub(r"([*?])", r"[\1]", str(path.absolute()))
 
 
 def _with_day(events: pa.Table) -> pa.Table:
@@ -271,4 +345,10 @@ def _with_day(events: pa.Table) -> pa.Table:
         raise Rejected(f"rows do not have the event schema: {error}") from error
     if table["event_id"].null_count or table["timestamp"].null_count:
         raise Rejected("rows without event_id or timestamp")
-    return table.append_column("day", pc.strftime(table["timestamp"], format="%Y-%m-%d"))
+    return table.append_column("day", _days(table["timestamp"]))
+
+
+def _days(times: pa.ChunkedArray) -> pa.Array:
+    """The UTC day of each time in words, each different day put into words once."""
+    days = times.combine_chunks().cast(pa.date32()).dictionary_encode()
+    return pc.strftime(days.dictionary, format="%Y-%m-%d").take(days.indices)

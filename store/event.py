@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:  # pyarrow costs a quarter of a second to import; `--help` must not pay for it
@@ -231,10 +232,14 @@ class Event(TypedDict, total=False):
     join_confidence: str | None
 
 
+@cache
 def schema() -> pa.Schema:
     """The Arrow schema of an event table: the columns of `FIELDS`, in that order, all nullable."""
     import pyarrow as pa
 
+    from store.arrow_alone import arrow_alone
+
+    arrow_alone()
     types: dict[str, pa.DataType] = {
         "string": pa.string(),
         "strings": pa.list_(pa.string()),

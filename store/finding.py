@@ -55,6 +55,12 @@ class Finding:
     query: str = ""  # the command that shows its events
     causes: list[str] = field(default_factory=list)  # likely ones, with what speaks for and against
     similar: list[str] = field(default_factory=list)  # ids of earlier ones, and what they were marked as
+    chance: float | None = None  # how many as strange a week chance gives; None where it is known exactly
+    reasons: list[str] = field(default_factory=list)  # why it has its severity and no other
+    withdrawn: str = ""  # why it no longer holds: events that were stored late explain it
+    runbook: str | None = (
+        None  # what to do, or where it says so; None: the page of its detector or rule in `docs/runbooks`
+    )
 
     def as_json(self) -> dict[str, Any]:
         """The finding with the field names of the command line's JSON; times as ISO 8601 UTC."""
@@ -77,6 +83,10 @@ class Finding:
             "query": self.query,
             "causes": list(self.causes),
             "similar": list(self.similar),
+            "chance": self.chance,
+            "reasons": list(self.reasons),
+            "withdrawn": self.withdrawn,
+            "runbook": self.runbook,
         }
 
     @staticmethod
@@ -101,6 +111,10 @@ class Finding:
             query=data.get("query", ""),  # findings of older releases have none of these
             causes=list(data.get("causes", [])),
             similar=list(data.get("similar", [])),
+            chance=data.get("chance"),
+            reasons=list(data.get("reasons", [])),
+            withdrawn=data.get("withdrawn", ""),
+            runbook=data.get("runbook"),
         )
 
 

@@ -41,12 +41,12 @@ def counts_frame(columns: Mapping[str, Sequence[Any]], by: Sequence[str]) -> pd.
     """From one sequence per column: `by`, `window_start` in µs where asked for, events, bytes, duration_ns."""
     import pandas as pd
 
-    frame = pd.DataFrame({name: pd.Series(list(columns[name]), dtype=object) for name in by})
+    frame = pd.DataFrame({name: pd.Series(columns[name], dtype=object) for name in by})
     if "window_start" in columns:
-        starts = pd.Series(list(columns["window_start"]), dtype="int64")
+        starts = pd.Series(columns["window_start"], dtype="int64")
         frame["window_start"] = pd.to_datetime(starts, unit="us", utc=True).dt.as_unit("us")
     for name, kind in (("events", "int64"), ("bytes", "int64"), ("duration_ns", "float64")):
-        frame[name] = pd.Series(list(columns[name]), dtype=kind)
+        frame[name] = pd.Series(columns[name], dtype=kind)
     return frame
 
 

@@ -18,6 +18,21 @@ def plain_rows(table: pa.Table | pa.RecordBatch, names: Sequence[str] | None = N
     return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
+def column_of(column: pa.ChunkedArray) -> Any:
+    """The values as a frame takes them: numbers as an array (NaN for a mean that there is none of), all else as objects."""
+    import numpy as np
+    import pyarrow.types as kinds
+
+    if kinds.is_floating(column.type) or (kinds.is_integer(column.type) and not column.null_count):
+        return column.to_numpy()
+    if not kinds.is_string(column.type):
+        return column.to_pylist()
+    encoded = column.combine_chunks().dictionary_encode()
+    words = np.empty(len(encoded.dictionary) + 1, dtype=object)
+    words[:-1] = encoded.dictionary.to_pylist()
+    return words[encoded.indices.fill_null(len(encoded.dictionary)).to_numpy()]
+
+
 def _values(column: Any) -> list[Any]:
     import pyarrow.types as kinds
 

@@ -7,15 +7,17 @@ parameter; what is put into the text are column names out of `store.event.FIELDS
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from store.contract import SUBJECTS, EventQuery
+from store.contract import SUBJECTS, EventQuery, Voice
 from store.event import FIELDS
 from store.merge import CONFIDENCES, TRUST
 
-_FILES = "SELECT * FROM read_parquet($files, union_by_name = true, hive_partitioning = false)"
+_HOUR = timedelta(hours=1) // timedelta(microseconds=1)
+_FILES = "SELECT * FROM read_parquet(${}, union_by_name = true, hive_partitioning = false)"
 _TRUST = "CASE channel {} ELSE {} END".format(
     " ".join(f"WHEN '{channel}' THEN {rank}" for channel, rank in TRUST.items()), len(TRUST)
 )
@@ -49,9 +51,25 @@ _WINDOW_COLUMNS = (
 )  # fmt: skip
 
 
-def rows(files: bool) -> str:
-    """All parts. The empty table gives columns that older files lack; with no file at all it stands alone."""
-    return f"({_FILES} UNION ALL BY NAME SELECT * FROM nothing)" if files else "nothing"
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Where rows are: in `single` each is a whole event, in `rest` an event may have several. `repeated` says whether any
+    has: their hashes are then in the table of that name. Both are texts that may stand behind FROM."""
+
+    rest: str
+    single: str = ""
+    repeated: bool = True
+
+
+def rows(files: str) -> str:
+    """All rows of the files that the parameter of this name lists. The empty table gives columns that older files lack; with
+    no file at all it stands alone."""
+    return f"({_FILES.format(files)} UNION ALL BY NAME SELECT * FROM nothing)" if files else "nothing"
+
+
+def whole_rows(files: str) -> str:
+    """The same, of files that have all columns: opened in half the time."""
+    return f"(SELECT * FROM read_parquet(${files}, hive_partitioning = false))"
 
 
 def repeated(source: str) -> str:
@@ -59,12 +77,28 @@ def repeated(source: str) -> str:
     return f"SELECT hash(event_id) AS h FROM {source} GROUP BY h HAVING count(*) > 1"
 
 
-def merged(source: str, columns: Sequence[str], some_repeated: bool) -> str:
+def overlap(some: str, others: str) -> str:
+    """Hashes of the ids that are in both."""
+    return f"""SELECT DISTINCT hash(event_id) AS h FROM {some}
+        WHERE h IN (SELECT hash(event_id) FROM {others})"""
+
+
+def hashed(source: str, inside: bool, table: str) -> str:
+    """The rows whose id's hash is in the table, or is not."""
+    return f"(SELECT * FROM {source} WHERE hash(event_id) {'IN' if inside else 'NOT IN'} (SELECT h FROM {table}))"
+
+
+def both(one: str, other: str) -> str:
+    return f"(SELECT * FROM {one} UNION ALL BY NAME SELECT * FROM {other})"
+
+
+def merged(parts: Parts, columns: Sequence[str]) -> str:
     """The events with these columns, one row each. Grouping is paid for the repeated ids only."""
     names = ["event_id", *(name for name in columns if name != "event_id")]
     quoted = ", ".join(f'"{name}"' for name in names)
-    if not some_repeated:
-        return f"(SELECT {quoted} FROM {source})"
+    plain = [f"SELECT {quoted} FROM {parts.single}"] if parts.single else []
+    if not parts.repeated:
+        return "(" + " UNION ALL ".join([*plain, f"SELECT {quoted} FROM {parts.rest}"]) + ")"
     united = "list_sort(list_distinct(flatten(list(parts) FILTER (parts IS NOT NULL))))"
     chosen = {name: f'arg_min("{name}", place) AS "{name}"' for name in names}  # arg_min passes over nulls
     chosen["event_id"] = "event_id"
@@ -73,50 +107,56 @@ def merged(source: str, columns: Sequence[str], some_repeated: bool) -> str:
     chosen["join_confidence"] = (
         f"CASE WHEN len({united}) > 1 THEN {_LEAST_SURE} ELSE arg_min(join_confidence, place) END AS join_confidence"
     )
-    return f"""(SELECT {quoted} FROM {source} WHERE hash(event_id) NOT IN (SELECT h FROM repeated)
-        UNION ALL
-        SELECT {", ".join(chosen[name] for name in names)}
+    once = f"SELECT {quoted} FROM {parts.rest} WHERE hash(event_id) NOT IN (SELECT h FROM repeated)"
+    several = f"""SELECT {", ".join(chosen[name] for name in names)}
         FROM (SELECT *, row_number() OVER (PARTITION BY event_id
                 ORDER BY {_TRUST}, coalesce(revision, 0) DESC, stream, "offset", read_at) AS place
-            FROM {source} WHERE hash(event_id) IN (SELECT h FROM repeated))
-        GROUP BY event_id)"""
+            FROM {parts.rest} WHERE hash(event_id) IN (SELECT h FROM repeated))
+        GROUP BY event_id"""
+    return "(" + " UNION ALL ".join([*plain, once, several]) + ")"
 
 
-def _window(width: timedelta) -> str:
+def _window(width: timedelta, us: str = "epoch_us(timestamp)") -> str:
     """Start of the window in µs since the epoch; the double modulo keeps times before 1970 on the grid too."""
     size = width // timedelta(microseconds=1)
-    return f"epoch_us(timestamp) - ((epoch_us(timestamp) % {size}) + {size}) % {size}"
+    return f"{us} - (({us} % {size}) + {size}) % {size}"
 
 
-def windows(source: str, some_repeated: bool, width: timedelta, subject: str) -> str:
+def windows(parts: Parts, width: timedelta, subject: str) -> str:
     """Columns subject, window_us and `WINDOW_COUNTS`; parameters $since, $until."""
     column = SUBJECTS[subject]
     columns = _WINDOW_COLUMNS if column is None or column in _WINDOW_COLUMNS else (*_WINDOW_COLUMNS, column)
     shown = "'*'" if column is None else f'"{column}"'
     known = "" if column is None else f' AND "{column}" IS NOT NULL'
     return f"""SELECT {shown} AS subject, {_window(width)} AS window_us, {_WINDOW_COUNTS}
-        FROM {merged(source, columns, some_repeated)}
+        FROM {merged(parts, columns)}
         WHERE timestamp >= $since AND timestamp < $until{known}
         GROUP BY 1, 2 ORDER BY 1, 2"""
 
 
-def counts(source: str, some_repeated: bool, by: Sequence[str], width: timedelta | None) -> str:
-    """Columns `by`, window_us (with `width`), events, bytes, duration_ns; parameters $since, $until."""
+def counts(parts: Parts, by: Sequence[str], width: timedelta | None, counted: str = "") -> str:
+    """Columns `by`, window_us (with `width`), events, bytes, duration_ns; parameters $since, $until. `counted` holds hourly
+    counts of what is not in `parts` (`store.delta_hours`)."""
     columns = dict.fromkeys(
         ("timestamp", "action", "response_bytes", "request_bytes", "size_bytes", "duration_ns", *by)
     )
     keys = [f'"{name}"' for name in by]
-    shown = [*keys, f"{_window(width)} AS window_us"] if width else keys
+    shown = [*keys, f"{_window(width, 'us')} AS window_us"] if width else keys
     order = [*(["window_us"] if width else []), "events DESC", *(f"{key} NULLS LAST" for key in keys)]
     grouped = f"GROUP BY {', '.join(str(i + 1) for i in range(len(shown)))}" if shown else "HAVING count(*) > 0"
-    return f"""SELECT {", ".join([*shown, "count(*) AS events"])}, coalesce(sum({BYTES}), 0)::BIGINT AS bytes,
-            avg(duration_ns)::DOUBLE AS duration_ns
-        FROM {merged(source, tuple(columns), some_repeated)}
-        WHERE timestamp >= $since AND timestamp < $until
-        {grouped} ORDER BY {", ".join(order)}"""
+    rows = f"""SELECT {", ".join([*keys, "epoch_us(timestamp) AS us", "1 AS events"])}, {BYTES} AS bytes,
+            duration_ns AS duration_sum, (duration_ns IS NOT NULL)::BIGINT AS durations
+        FROM {merged(parts, tuple(columns))} WHERE timestamp >= $since AND timestamp < $until"""
+    if counted:
+        rows += f""" UNION ALL SELECT {", ".join([*keys, "window_us", "events", "bytes", "duration_sum", "durations"])}
+            FROM {counted} WHERE window_us > epoch_us($since::TIMESTAMPTZ) - {_HOUR}
+                AND window_us < epoch_us($until::TIMESTAMPTZ)"""
+    return f"""SELECT {", ".join([*shown, "sum(events)::BIGINT AS events"])}, coalesce(sum(bytes), 0)::BIGINT AS bytes,
+            CASE WHEN sum(durations) > 0 THEN sum(duration_sum)::DOUBLE / sum(durations)::DOUBLE END AS duration_ns
+        FROM ({rows}) {grouped} ORDER BY {", ".join(order)}"""
 
 
-def events(source: str, some_repeated: bool, query: EventQuery) -> tuple[str, dict[str, Any]]:
+def events(parts: Parts, query: EventQuery) -> tuple[str, dict[str, Any]]:
     """The merged events that `query` asks for, and the parameters."""
     clauses, parameters = conditions(query)
     where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
@@ -124,11 +164,13 @@ def events(source: str, some_repeated: bool, query: EventQuery) -> tuple[str, di
     limit = ""
     if query.limit is not None:
         limit, parameters["limit"] = "LIMIT $limit", query.limit
-    every = merged(source, [field.name for field in FIELDS], some_repeated)
+    every = merged(parts, [field.name for field in FIELDS])
     return f"SELECT * FROM {every} {where} ORDER BY timestamp {way}, event_id {way} {limit}", parameters
 
 
-def parts(source: str, query: EventQuery, numbered_by: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
+def parts(
+    source: str, query: EventQuery, numbered_by: Sequence[str] = (), besides: Collection[Voice] = ()
+) -> tuple[str, dict[str, Any]]:
     """The rows that `query` asks for as they were stored, each for itself, and the parameters."""
     clauses, parameters = conditions(query)
     if numbered_by:
@@ -136,6 +178,9 @@ def parts(source: str, query: EventQuery, numbered_by: Sequence[str] = ()) -> tu
             "(request_id IS NULL OR NOT starts_with(event_id, 'r-') OR NOT list_contains($numbered_by, dataset))"
         )
         parameters["numbered_by"] = list(numbered_by)
+    if besides:
+        clauses.append("NOT list_contains($besides, coalesce(dataset, '') || chr(31) || coalesce(channel, ''))")
+        parameters["besides"] = ["\x1f".join(voice) for voice in besides]
     where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
     way = "DESC" if query.newest_first else "ASC"
     limit = ""

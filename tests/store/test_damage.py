@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import deltalake
+import pyarrow.parquet as pq
 import pytest
 
 from store import records
@@ -78,6 +79,20 @@ def test_a_file_is_named_left_out_and_taken_out(folder, reopened, row, table, ho
     assert reopened().damage(deep=True) == []
     assert reopened().total() == 4
     assert reopened().position("s1").offset == 900
+
+
+@pytest.mark.parametrize("place", [0.1, 0.3, 0.5])
+def test_one_changed_byte_is_found(folder, reopened, place):
+    """Whatever it decompresses to: pages carry checksums."""
+    (victim,) = (folder / "events" / "day=2026-11-02").iterdir()
+    metadata = pq.ParquetFile(victim).metadata.row_group(0)
+    columns = [metadata.column(number) for number in range(metadata.num_columns)]
+    ends = [(column.data_page_offset, column.total_compressed_size) for column in columns]
+    data = bytearray(victim.read_bytes())
+    start, size = ends[int(place * len(ends))]
+    data[start + size - 1] ^= 1  # the last byte of a column's last page
+    victim.write_bytes(data)
+    assert [damage.path for damage in reopened().damage(deep=True)] == [str(victim)]
 
 
 def test_a_file_that_rots_is_found_by_reading_it(folder, reopened):

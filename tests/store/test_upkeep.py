@@ -1,0 +1,114 @@
+"""Upkeep changes where rows lie, and no answer: files of ids that are there once, of ids with several rows, and of unknown ones."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from store.contract import EventQuery, Position
+from store.delta_upkeep import around
+from store.locate import open_store
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+
+
+def answers(store, start):
+    """Everything that is asked of events, in a form that can be compared."""
+    since, until = start - 3 * DAY, start + 5 * DAY
+    found = {"events": list(store.events(EventQuery())), "total": store.total(), "span": store.span()}
+    found["parts"] = sorted(map(repr, store.parts(EventQuery())))
+    for name, query in {
+        "day": EventQuery(since=start, until=start + DAY),
+        "actor": EventQuery(actor="a1"),
+        "glob": EventQuery(actor="a*", since=start + HOUR),
+        "ids": EventQuery(ids=[event["event_id"] for event in found["events"][::3]]),
+        "newest": EventQuery(newest_first=True, limit=5),
+    }.items():
+        found[name] = list(store.events(query))
+    for by, width in ((["action"], None), (["actor"], HOUR), (["status", "actor"], None), ([], DAY)):
+        found[f"counts {by}"] = sorted(map(repr, store.counts(since, until, by, width).to_dict("records")))
+    found["hour"] = store.counts(start + DAY - HOUR, start + DAY + HOUR, ["action"]).to_dict("records")
+    odd = timedelta(minutes=25)  # cuts through hours, and through what upkeep counted
+    found["odd"] = store.counts(start + HOUR + odd, start + DAY + odd, ["actor"], HOUR).to_dict("records")
+    found["windows"] = store.windows(since, until, HOUR, "actor").to_dict()
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_upkeep_changes_no_answer(tmp_path, row, table, start, seed):
+    """Lines read twice, requests told of by two logs, around midnight and late: two stores, one with upkeep in between."""
+    chance = random.Random(seed)
+    kept, plain = open_store(f"delta:{tmp_path / 'kept'}"), open_store(f"delta:{tmp_path / 'plain'}")
+    numbers = list(range(60))
+    for step in range(1, 5):
+        rows = []
+        for number in chance.choices(numbers, k=12):
+            at = start + timedelta(minutes=71 * number)
+            moment = at + timedelta(seconds=chance.choice([0, 0, 40]))
+            voice = chance.choice(["access", "application"])
+            names = {"actor": chance.choice([None, f"a{number % 4}"]), "status": chance.choice([None, 200])}
+            rows.append(
+                row(
+                    number,
+                    timestamp=moment,
+                    channel=voice,
+                    stream=voice,
+                    response_bytes=number,
+                    duration_ns=number or None,
+                    **names,
+                )
+            )
+        for store in (kept, plain):
+            store.commit(table(*rows), [Position(stream=f"s{step}", offset=1)])
+        if step % 2:
+            kept.maintain(start, None)
+        assert answers(kept, start) == answers(plain, start)
+    kept.close()
+    plain.close()
+
+
+def test_what_is_there_once_lies_apart_and_is_found(tmp_path, row, table, start):
+    """Also when a second row of it comes later: then upkeep moves both."""
+    store = open_store(f"delta:{tmp_path}")
+    store.commit(table(*(row(n) for n in range(20)), row(3, channel="application")), [])
+
+    def kinds() -> Counter[str]:
+        return Counter(file.kind for file in store._table.files(None, None))
+
+    store.maintain(start, None)
+    assert kinds() == {"single": 1, "several": 1}
+    assert len(list((tmp_path / "hours").iterdir())) == 2
+    store.commit(table(row(7, channel="application", actor="ann")), [])
+    assert kinds() == {"single": 1, "several": 1, "part": 1}
+    assert (store.total(), [event["actor"] for event in store.events(EventQuery(ids=[row(7)["event_id"]]))]) == (
+        20,
+        ["ann"],
+    )
+    store.maintain(start, None)
+    assert kinds() == {"single": 1, "several": 1}
+    assert (store.total(), len(list(store.parts(EventQuery())))) == (20, 22)
+    assert store.maintain(start, None)["files_compacted"] == 0
+    store.close()
+
+
+def test_files_that_were_replaced_are_there_for_a_day(tmp_path: Path, row, table, start):
+    """Who listed them before goes on reading; nobody is kept waiting while they are written."""
+    store = open_store(f"delta:{tmp_path}")
+    for number in range(3):
+        store.commit(table(row(number)), [])
+    before = {path.name for path in tmp_path.rglob("*.parquet")}
+    assert store.maintain(start, None)["files_compacted"] == 3
+    after = {path.name for path in tmp_path.rglob("day=*/*.parquet")}
+    assert before < after and len(after) == 4
+    store.close()
+
+
+def test_the_days_around() -> None:
+    assert around("2026-03-01") == ("2026-02-28", "2026-03-01", "2026-03-02")
+    assert around("0001-01-01") == ("0001-01-01", "0001-01-02")
+    assert around("9999-12-31") == ("9999-12-30", "9999-12-31")
