@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 ANONYMOUS, ROBOT, CI, NODE, INTERNAL, HUMAN = "anonymous", "robot", "ci", "node", "internal", "human"
 KINDS = (HUMAN, ROBOT, CI, NODE, ANONYMOUS, INTERNAL)
@@ -70,9 +71,11 @@ class Build:
 
 
 NO_BUILD = Build()
+_REMEMBERED = 8_192  # the same accounts come in every batch
 _LONGEST = 2048  # an ARN has up to 2048 characters; longer names are somebody's joke and no CI system's
 
 
+@lru_cache(_REMEMBERED)
 def build_of(actor: str) -> Build:
     """The CI system behind a named account, and which build, as far as the name says."""
     if len(actor) > _LONGEST:
@@ -85,6 +88,7 @@ def build_of(actor: str) -> Build:
     return next((Build(system) for system, expression in _NAMED if expression.fullmatch(lower)), NO_BUILD)
 
 
+@lru_cache(_REMEMBERED)
 def kind_of(actor: str) -> str:
     """The sort of a named account; whoever is nothing else is taken for a person."""
     if len(actor) > _LONGEST:

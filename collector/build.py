@@ -133,6 +133,10 @@ def _receiver(config: ReceiverConfig, telemetry: CollectorTelemetry) -> Feed:
         for endpoint in config.endpoints
     ]
     receiver = WebhookReceiver(
-        config.listen, endpoints, counted=telemetry.request, answer_seconds=config.answer_seconds
+        config.listen,
+        endpoints,
+        counted=telemetry.request,
+        answer_seconds=config.answer_seconds,
+        request_seconds=config.request_seconds,
     )
     return Feed(source=receiver)

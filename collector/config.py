@@ -203,6 +203,7 @@ class ReceiverConfig(Settings):
     listen: str = Field("127.0.0.1:5080", description="address:port; port 0 takes a free one")
     endpoints: list[EndpointConfig] = Field(min_length=1)
     answer_seconds: float = Field(10.0, gt=0, description="how long a sender waits for the commit before it gets 503")
+    request_seconds: float = Field(30.0, gt=0, description="a request that is not whole after so long is broken off")
 
     @field_validator("listen")
     @classmethod

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 Said = TypeVar("Said")
 _MOST_CODES = 1 << 62
+_FEW = 64  # rows; below, numbering columns costs more than looking at each row
 
 
 def mapped(events: pa.Table, column: str, function: Callable[[str], str | None]) -> pa.Array:
@@ -36,8 +37,25 @@ class Grouped(Generic[Said]):
         return pa.array([pick(one) for one in self.said], pa.string()).take(self.rows)
 
 
+def each(events: pa.Table, column: str, function: Callable[[str], Said]) -> Grouped[Said]:
+    """What `function` says of each different value of one column; a row without a value has no place."""
+    values = events.column(column).combine_chunks().dictionary_encode()
+    return Grouped([function(value) for value in values.dictionary.to_pylist()], values.indices)
+
+
 def grouped(events: pa.Table, columns: tuple[str, ...], function: Callable[..., Said]) -> Grouped[Said]:
     """What `function` says, given the values of `columns` in order; called once for each combination there is."""
+    import pyarrow as pa
+
+    if events.num_rows <= _FEW:
+        places: dict[tuple[Any, ...], int] = {}
+        rows = zip(*(events.column(name).to_pylist() for name in columns), strict=True)
+        codes = [places.setdefault(row, len(places)) for row in rows]
+        return Grouped([function(*row) for row in places], pa.array(codes, pa.int64()))
+    return _grouped(events, columns, function)
+
+
+def _grouped(events: pa.Table, columns: tuple[str, ...], function: Callable[..., Said]) -> Grouped[Said]:
     import numpy as np
     import pyarrow as pa
 
@@ -51,8 +69,8 @@ def grouped(events: pa.Table, columns: tuple[str, ...], function: Callable[..., 
         codes = codes * size + values.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False) + 1
         most *= size
     _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
-    rows = [events.column(name).take(pa.array(first)).to_pylist() for name in columns]
-    return Grouped([function(*row) for row in zip(*rows, strict=True)], pa.array(codes))
+    firsts = [events.column(name).take(pa.array(first)).to_pylist() for name in columns]
+    return Grouped([function(*row) for row in zip(*firsts, strict=True)], pa.array(codes))
 
 
 def filled(events: pa.Table, **columns: pa.Array) -> pa.Table:

@@ -120,7 +120,8 @@ class DistributionFormat:
         told = _requests_told(block.before) | _requests_told(block.data) if outside else set()
         for offset, raw, line in reading.access:
             known = not line.request.routed and (line.method or "", line.uri) in told
-            if known or _told_by_application(line, levels, self.access_speaks_first):
+            routed, size = line.request.routed, line.response_bytes
+            if known or told_by_application(routed, line.status, size, levels, self.access_speaks_first):
                 reading.sheet.ignored += 1
             else:
                 reading.sheet.add(offset, raw, line.event())
@@ -221,10 +222,9 @@ def _inner_lines(data: bytes, now: datetime) -> Iterator[bytes]:
             yield unwrap(raw, now)[0]
 
 
-def _told_by_application(line: AccessLine, levels: Levels, access_speaks_first: bool) -> bool:
-    """Whether the application log says more about this access line's request."""
-    status = line.status
-    if not line.request.routed or (status == 405 and line.response_bytes == _ROUTER_REFUSAL_BYTES):
+def told_by_application(routed: bool, status: int, size: int | None, levels: Levels, access_speaks_first: bool) -> bool:
+    """Whether the application log says more about an access line's request; `size` are the bytes of the answer."""
+    if not routed or (status == 405 and size == _ROUTER_REFUSAL_BYTES):
         return False
     if levels.info:
         return True

@@ -42,9 +42,9 @@ def request_event(entry: dict[str, Any]) -> Event | None:
     method, uri = word(entry.get("http.request.method")), word(entry.get("http.request.uri"))
     request = read_request(method or "", uri or "")
     if message.startswith("response completed"):
-        event = _completed(entry, request)
+        event = completed(entry, request)
     else:
-        refused = _refused(entry, message, request)
+        refused = refused_event(entry, message, request)
         if refused is None:
             return None
         event = refused
@@ -70,7 +70,7 @@ def request_event(entry: dict[str, Any]) -> Event | None:
     return event
 
 
-def _completed(entry: dict[str, Any], request: Request) -> Event:
+def completed(entry: dict[str, Any], request: Request) -> Event:
     status = whole(entry.get("http.response.status"))
     actor = word(entry.get("auth.user.name"))
     code, detail = word(entry.get("err.code")), entry.get("err.detail")
@@ -88,16 +88,16 @@ def _completed(entry: dict[str, Any], request: Request) -> Event:
         "response_bytes": whole(entry.get("http.response.written")),
         "duration_ns": go_duration_ns(entry.get("http.response.duration")),
         "error_code": code,
-        "error_message": _error_message(word(entry.get("err.message")), detail),
+        "error_message": error_message(word(entry.get("err.message")), detail),
     }
 
 
-def _error_message(message: str | None, detail: Any) -> str | None:
+def error_message(message: str | None, detail: Any) -> str | None:
     parts = [part for part in (message, detail) if isinstance(part, str) and part]
     return ": ".join(parts)[:_LONGEST_MESSAGE] or None
 
 
-def _refused(entry: dict[str, Any], message: str, request: Request) -> Event | None:
+def refused_event(entry: dict[str, Any], message: str, request: Request) -> Event | None:
     """Lines of a request that was turned away before it reached its handler."""
     actor: str | None = None
     if message.startswith("error authorizing context"):

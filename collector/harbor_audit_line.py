@@ -37,7 +37,7 @@ _GO_TIME = re.compile(
 _NAMED_WHOLLY = re.compile(r"[^@]+@sha256:[0-9a-f]{64}|[^@]+@sha512:[0-9a-f]{128}|[^@]+:[^@:/]+", re.DOTALL)
 _ONCE = ('operator="', '" resourceType="', '" time="', '"]: action:', ", resource:", ", operation_description:")
 # Of these the newer table has a row only when it was done; of logins and settings also when it was not.
-_ONLY_DONE = frozenset(("artifact", "tag", "repository"))
+ONLY_DONE = frozenset(("artifact", "tag", "repository"))
 
 
 def is_audit_line(line: LoggerLine) -> bool:
@@ -72,7 +72,7 @@ def audit_event(text: str, line: LoggerLine) -> Event:
         "action": action.value,
         "actor": word(actor),
     }
-    if description is None or kind in _ONLY_DONE:
+    if description is None or kind in ONLY_DONE:
         event |= result_of_operation(True, action)
     else:
         event["outcome"] = Outcome.UNKNOWN.value  # operation_result is not forwarded

@@ -29,6 +29,18 @@ _BY_RESOURCE: dict[str, Action] = {
     "user": Action.PERMISSION,
     "member": Action.PERMISSION,
     "robot": Action.PERMISSION,
+    # The types below are those of the API; which of them the log has depends on Harbor's version.
+    "registry": Action.CONFIG,  # an endpoint that images are replicated to or from
+    "replication": Action.CONFIG,
+    "replication_policy": Action.CONFIG,
+    "retention": Action.CONFIG,
+    "tag_retention": Action.CONFIG,
+    "immutable": Action.CONFIG,
+    "immutable_tag": Action.CONFIG,
+    "quota": Action.CONFIG,
+    "purge_audit": Action.CONFIG,
+    "gc": Action.GC,
+    "garbage_collection": Action.GC,
 }
 _CHANGES = {"create": "created", "update": "changed", "delete": "deleted"}
 _ROBOT_OF_PROJECT = re.compile(r"[^$]{0,100}\$([^+]{1,255})\+")

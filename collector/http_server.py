@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 HEADER_BYTES = 64 << 10
+REQUEST_SECONDS = 30.0
 
 
 class HttpServer:
-    """Serves an application at `address:port` from `start` to `close`; port 0 takes a free one."""
+    """Serves an application at `address:port` from `start` to `close`; port 0 takes a free one. Who has not sent whole
+    headers after `request_seconds` loses the connection; the body's time is the application's business.
+    """
 
-    def __init__(self, listen: str) -> None:
+    def __init__(self, listen: str, request_seconds: float = REQUEST_SECONDS) -> None:
+        self._request_seconds = request_seconds
         self._host, _, port = listen.rpartition(":")
         self._port = int(port)
         self._server: uvicorn.Server | None = None
@@ -49,6 +53,7 @@ class HttpServer:
             server_header=False,
             timeout_graceful_shutdown=5,
             h11_max_incomplete_event_size=HEADER_BYTES,
+            http=_impatient(self._request_seconds),
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._run, args=(self._server, listener), name="receiver", daemon=True)
@@ -68,3 +73,36 @@ class HttpServer:
             self._thread.join()
             self._thread = None
         self._listening.clear()
+
+
+def _impatient(seconds: float) -> type[asyncio.Protocol]:
+    """uvicorn's own protocol waits for headers for ever: clients that send a letter a minute would take all connections."""
+    import h11
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Impatient(H11Protocol):
+        late: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._wait_for_headers()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._wait_for_headers()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self.late is not None:
+                self.late.cancel()
+            super().connection_lost(exc)
+
+        def _wait_for_headers(self) -> None:
+            if self.late is not None:
+                self.late.cancel()
+            self.late = self.loop.call_later(seconds, self._give_up)
+
+        def _give_up(self) -> None:
+            if self.conn.their_state is h11.IDLE:
+                self.transport.close()
+
+    return Impatient

@@ -44,7 +44,7 @@ class Interpreter:
 
     def __init__(self, formats: Sequence[Format], enrichers: Sequence[Enricher]) -> None:
         self._by_name = {format_.name: format_ for format_ in formats}
-        self._enrichers = enrichers
+        self.enrichers = enrichers
         self._chosen: dict[str, Format] = {}
 
     def remember(self, position: Position) -> None:
@@ -83,12 +83,12 @@ class Interpreter:
             if name not in self._by_name:
                 raise UnknownFormat(sorted(self._by_name), block.data.partition(b"\n")[0])
             return self._by_name[name]
+        known = feed.own or tuple(self._by_name.values())
         chosen = self._chosen.get(block.after.stream)
-        if chosen is None:
-            head = (block.before + block.data[:BEFORE_BYTES])[-2 * BEFORE_BYTES :]
-            chosen = self._chosen[block.after.stream] = recognise(
-                head[:BEFORE_BYTES], feed.own or tuple(self._by_name.values())
-            )
+        if chosen is None or chosen not in known:  # the settings name others now: what stands before is in the old one
+            before = block.before if chosen is None else b""
+            head = (before + block.data[:BEFORE_BYTES])[-2 * BEFORE_BYTES :]
+            chosen = self._chosen[block.after.stream] = recognise(head[:BEFORE_BYTES], known)
             log.info("format recognised", extra={"path": block.path, "format": chosen.name})
         return chosen
 
@@ -109,7 +109,7 @@ class Interpreter:
         events = parsed.events
         if events.num_rows:
             events = _untimed_at(events, read_at)
-            for enrich in self._enrichers:
+            for enrich in self.enrichers:
                 events = enrich(events)
             events = with_time(events, "read_at", read_at)
         detail = {**block.after.detail, "format": format_name} if format_name else block.after.detail

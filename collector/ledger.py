@@ -84,6 +84,7 @@ class _Totals:
     since: str  # from when on the collector has looked without a pause
     counts: dict[str, int]
     last_line: str | None
+    watermark: str | None = None  # time of the newest event, never beyond when it was read
 
 
 COUNTS = ("lines", "events", "dead_letters", "ignored", "bytes", "known")
@@ -108,6 +109,8 @@ class Ledger:
         ):
             totals.counts[name] += count
         totals.last_line = iso(at)
+        if got.events.num_rows:
+            _move(totals, got, at)
         if "inode" not in block.after.detail:
             return got
         try:
@@ -142,7 +145,8 @@ class Ledger:
             except StoreError:
                 before = {}
             counts = {name: int(before.get("counts", {}).get(name, 0)) for name in COUNTS}
-            self._totals[source] = _Totals(registry, iso(at), counts, before.get("last_line"))
+            last = (before.get("last_line"), before.get("watermark"))
+            self._totals[source] = _Totals(registry, iso(at), counts, *last)
         return self._totals[source]
 
     def begin(self, source: str, registry: str | None, at: datetime) -> None:
@@ -235,12 +239,23 @@ class Ledger:
                 "since": totals.since,
                 "looked_at": iso(now),
                 "last_line": totals.last_line,
+                "watermark": totals.watermark,
                 "counts": totals.counts,
             }
             try:
                 self._store.put_note(READ + source, note)
             except StoreError:
                 return
+
+
+def _move(totals: _Totals, got: Interpreted, at: datetime) -> None:
+    """The watermark with a block's events; a line that is dated in the future does not move it."""
+    import pyarrow.compute as pc
+
+    times = got.events["timestamp"]
+    newest = pc.max(times.filter(pc.less_equal(times, at))).as_py()
+    if newest is not None:
+        totals.watermark = max(totals.watermark or "", iso(newest))
 
 
 def _open_end(chain: _Chain, source: str, at: datetime) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""The optional scanner `regsight_native`: strict lines of the hottest formats at ten times the speed.
+"""The quick paths for strict lines of the hottest formats: the optional scanner `regsight_native`, and without it
+`collector.columnar`, which reads blocks of many lines column by column.
 
-The Python path stays the one definition of what a line means. The scanner reads what it surely reads alike, and leaves every
-other line, by its place, to the Python path; without the package it leaves all of them. `REGSIGHT_NATIVE=off` does the same.
+The way line by line stays the one definition of what a line means. The quick ones read what they surely read alike, and leave
+every other line, by its place, to it. `REGSIGHT_NATIVE=off` turns the scanner off, `REGSIGHT_COLUMNS=off` the columns.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from collector.stages import Block, Parsed
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 CONTRACT = 1  # of `native/src/lib.rs`: another number means another answer
 SWITCH = "REGSIGHT_NATIVE"
+COLUMNS_SWITCH = "REGSIGHT_COLUMNS"
 _SHAPES = {
     "distribution-json": "distribution",
     "distribution-text": "distribution",
@@ -43,7 +45,7 @@ _MICROSECOND = timedelta(microseconds=1)
 @cache
 def scanner() -> Any:
     """The package's module; None where it is not installed, of another contract, or switched off."""
-    if os.environ.get(SWITCH, "").lower() in ("off", "0", "no"):
+    if _off(SWITCH):
         return None
     try:
         module = importlib.import_module("regsight_native")
@@ -52,19 +54,27 @@ def scanner() -> Any:
     return module if module.CONTRACT == CONTRACT else None
 
 
+def columns_wanted() -> bool:
+    """Whether blocks are read by columns where there is no scanner."""
+    return not _off(COLUMNS_SWITCH)
+
+
+def _off(switch: str) -> bool:
+    return os.environ.get(switch, "").lower() in ("off", "0", "no")
+
+
 def path_in_use() -> str:
     """For people: which path reads the lines."""
     module = scanner()
     if module is not None:
         return f"native scanner {module.__version__}"
-    if os.environ.get(SWITCH):
-        return f"pure Python ({SWITCH}={os.environ[SWITCH]})"
-    return "pure Python (no regsight-native that fits is installed)"
+    path = "Python by columns" if columns_wanted() else f"Python line by line ({COLUMNS_SWITCH} is off)"
+    return f"{path} ({SWITCH} is off)" if _off(SWITCH) else f"{path} (no regsight-native that fits is installed)"
 
 
 @dataclass(slots=True)
 class Tally:
-    """Lines of the scanner's formats since the start: read by it, and left to Python."""
+    """Lines of these formats since the start: read quickly, and left to the way line by line."""
 
     scanned: int = 0
     left: int = 0
@@ -146,19 +156,11 @@ def nothing_of(block: Block, now: datetime) -> Scanned:
 def scan(name: str, block: Block, now: datetime, *, by_line: bool = True) -> Scanned:
     """What the scanner makes of a block of this format; everything is left where it is not installed, or where lines
     belong together."""
-    module, shape = scanner(), _SHAPES.get(name)
-    if module is None or shape is None:
+    shape = _SHAPES.get(name)
+    if shape is None:
         return nothing_of(block, now)
-    found = module.scan(
-        shape,
-        block.data,
-        block.before,
-        stream=block.stream,
-        registry=block.registry or "",
-        offset=block.offset,
-        now=(now - _EPOCH) // _MICROSECOND,
-        newest=(newest_of(block, now) - _EPOCH) // _MICROSECOND if block.zone is UTC else None,
-    )
+    module = scanner()
+    found = _columns(shape, block, now) if module is None else _native(module, shape, block, now)
     if found is None:
         return nothing_of(block, now)
     left = found.left
@@ -168,6 +170,29 @@ def scan(name: str, block: Block, now: datetime, *, by_line: bool = True) -> Sca
     TALLY.scanned += found.lines - len(left)
     TALLY.left += len(left)
     return Scanned(lines=lines, blocks=[] if by_line else _runs(block, left), found=found)
+
+
+def _native(module: Any, shape: str, block: Block, now: datetime) -> Any:
+    return module.scan(
+        shape,
+        block.data,
+        block.before,
+        stream=block.stream,
+        registry=block.registry or "",
+        offset=block.offset,
+        now=(now - _EPOCH) // _MICROSECOND,
+        newest=(newest_of(block, now) - _EPOCH) // _MICROSECOND if block.zone is UTC else None,
+    )
+
+
+def _columns(shape: str, block: Block, now: datetime) -> Any:
+    if not columns_wanted():
+        return None
+    from collector.columnar.scan import (
+        scan as scan_columns,
+    )  # numpy and Arrow, which are not needed to list the formats
+
+    return scan_columns(shape, block, now, newest_of(block, now))
 
 
 def _runs(block: Block, left: list[tuple[int, int]]) -> list[Block]:
@@ -200,9 +225,21 @@ def _table(batch: Any, always: dict[str, Any]) -> pa.Table:
         column = known.get(field_.name)
         if column is None:
             value = always.get(field_.name)
-            column = pa.nulls(rows, kind) if value is None else pa.repeat(pa.scalar(value, kind), rows)
+            column = _nothing(kind, rows) if value is None else pa.repeat(pa.scalar(value, kind), rows)
         columns.append(column)
     return pa.Table.from_arrays(columns, schema=types)
+
+
+def _nothing(kind: Any, rows: int) -> Any:
+    """Half of the columns say nothing: they are parts of the same few arrays."""
+    return _nulls(kind, 1 << rows.bit_length()).slice(0, rows)
+
+
+@lru_cache(maxsize=32)
+def _nulls(kind: Any, rows: int) -> Any:
+    import pyarrow as pa
+
+    return pa.nulls(rows, kind)
 
 
 def _in_order(scanned: pa.Table, left: pa.Table) -> pa.Table:

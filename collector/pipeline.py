@@ -1,7 +1,7 @@
 """Read → interpret → batch → commit: the loop, and nothing else.
 
-One thread reads each source into one bounded queue; the caller's thread does everything else. While the store does not
-answer nothing is taken from the queue, so reading stops by itself, memory stays flat, and no position moves.
+One thread reads and interprets each source into one bounded queue; the caller's thread does everything else. While the store
+does not answer nothing is taken from the queue, so reading stops by itself, memory stays flat, and no position moves.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import queue
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from collector.ahead import ahead
 from collector.backoff import Backoff
 from collector.batches import Batch
 from collector.drift import DriftTallies
-from collector.errors import CollectorError
 from collector.feed import Closes, Feed, KnowsUnread, Patient, WantsReceipts, as_feed
 from collector.interpret import Interpreted, Interpreter, with_time
 from collector.joins.joiner import Joiner
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-QUEUED_BLOCKS = 8  # of up to 4 MiB each
+QUEUED_BLOCKS = 4  # of up to 4 MiB each, with their rows
 SLICE_SECONDS = 0.1  # how often waiting looks up
 SAY_SECONDS = 60.0  # how often a store that does not answer is mentioned
 LAG_SECONDS = 1.0
@@ -59,10 +59,11 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What a reader puts into the queue: a block, or its end (with the error that ended it)."""
+    """What a reader puts into the queue: a block and what it gave, or its end (with the error that ended it)."""
 
     feed: Feed
     block: Block | None = None
+    got: Interpreted | None = None
     at: datetime | None = None
     error: BaseException | None = None
 
@@ -97,6 +98,12 @@ class Pipeline:
         self._batch_rows, self._batch_seconds, self._stop_seconds = batch_rows, batch_seconds, stop_seconds
         self._on_progress = on_progress
         self._queue: queue.Queue[_Read] = queue.Queue(maxsize=QUEUED_BLOCKS)
+        self._readers: list[threading.Thread] = []
+        self._changes: queue.SimpleQueue[tuple[Sequence[Feed], Collection[str], Sequence[Enricher] | None]]
+        self._changes = queue.SimpleQueue()
+        self._coming: list[Feed] = []  # begin when those that leave have ended and are stored
+        self._leaving: list[Feed] = []
+        self._ended: list[Feed] = []
         self._stopping = self._abandoned = False
         self._deadline: float | None = None
         self._reading = 0
@@ -115,6 +122,12 @@ class Pipeline:
         """
         self._stopping = True
 
+    def change(self, add: Sequence[Feed], remove: Collection[str], enrichers: Sequence[Enricher] | None = None) -> None:
+        """End the sources of these names, then begin with those: what is in both goes on where it was. The other sources
+        read on, with other `enrichers` where there are any. From any thread, while `run` runs.
+        """
+        self._changes.put((add, remove, enrichers))
+
     def run(self) -> Summary:
         """Blocks until every source has ended.
 
@@ -122,30 +135,30 @@ class Pipeline:
             Rejected: the store will never take it.
             CollectorError, OSError: a strict feed (a file named on the command line) cannot be read.
         """
-        readers = [
-            threading.Thread(target=self._read, args=(feed,), name=f"read {feed.source.name}", daemon=True)
-            for feed in self._feeds
-        ]
-        self._reading = len(readers)
+        self._reading = len(self._feeds)
         searched = gc.get_threshold()
         gc.set_threshold(*GARBAGE_SEARCHED)
-        for reader in readers:
-            reader.start()
         for feed in self._feeds:
-            if self._ledger is not None:
-                self._ledger.begin(feed.source.name, getattr(feed.source, "registry", None), self._clock())
+            self._begin(feed)
         try:
             self._write()
         finally:
             gc.set_threshold(*searched)
             self._abandoned = True
             self._stop_sources()
-            for reader in readers:
+            for reader in self._readers:
                 reader.join(timeout=self._stop_seconds)
             for feed in self._feeds:
                 if isinstance(feed.source, Closes):
                     feed.source.close()
         return self.summary
+
+    def _begin(self, feed: Feed) -> None:
+        reader = threading.Thread(target=self._read, args=(feed,), name=f"read {feed.source.name}", daemon=True)
+        self._readers = [each for each in self._readers if each.is_alive()] + [reader]
+        reader.start()
+        if self._ledger is not None:
+            self._ledger.begin(feed.source.name, getattr(feed.source, "registry", None), self._clock())
 
     # The readers' threads.
 
@@ -154,12 +167,15 @@ class Pipeline:
         backoff = self._backoff()
         while True:
             try:
-                for block in feed.source.blocks(self._committed):
+                for block in self._blocks(feed.source):
                     backoff.success()
                     self._reached[block.after.stream] = block.after
-                    if not self._put(_Read(feed, block, self._clock())):
+                    if not self._put(self._interpreted(feed, block)):
                         return
                 self._put(_Read(feed))
+                return
+            except Rejected as error:  # the store shuts its door: trying again would only be a storm
+                self._put(_Read(feed, error=error))
                 return
             except Exception as error:
                 if feed.strict and not isinstance(error, Unavailable):
@@ -172,10 +188,22 @@ class Pipeline:
                     exc_info=backoff.failures == 1,
                 )
                 self._telemetry.source_failed(feed.source.name)
-                self._sleep(pause, lambda: self._stopping or self._abandoned)
-                if self._stopping or self._abandoned:
+                self._sleep(pause, lambda: self._stopping or self._abandoned or feed in self._leaving)
+                if self._stopping or self._abandoned or feed in self._leaving:
                     self._put(_Read(feed))
                     return
+
+    def _blocks(self, source: Source) -> Iterator[Block]:
+        blocks = source.blocks(self._committed)
+        return iter(blocks) if getattr(source, "follow", True) else ahead(blocks)
+
+    def _interpreted(self, feed: Feed, block: Block) -> _Read:
+        """Here rather than in the writer's thread: scanning, unpacking and writing then go on side by side."""
+        at = self._clock()
+        try:
+            return _Read(feed, block, self._interpreter.interpret(block, feed, at), at)
+        except Exception as error:  # nothing that reading again would mend
+            return _Read(feed, error=error)
 
     def _put(self, read: _Read) -> bool:
         while not self._abandoned:
@@ -217,21 +245,23 @@ class Pipeline:
             self._tell_lag()
             if self._ledger is not None:
                 self._ledger.save(self._clock())
+            if self._changing():
+                self._commit(batch)
+                batch = self._new_batch()
+                self._go_over()
+                continue
             try:
                 read = self._queue.get(timeout=SLICE_SECONDS if due is None else min(due, SLICE_SECONDS))
             except queue.Empty:
                 continue
             if read.error is not None:
-                self._commit(batch)
+                self._commit(batch)  # what was read before it is good
                 raise read.error
             if read.block is None:
                 self._reading -= 1
+                self._ended.append(read.feed)
             else:
-                try:
-                    self._take(read, batch)
-                except CollectorError:
-                    self._commit(batch)  # what was read before it is good
-                    raise
+                self._take(read, batch)
         if batch and not self._out_of_time():
             self._commit(batch)
         if self._drift is not None:
@@ -239,6 +269,33 @@ class Pipeline:
         if self._ledger is not None:
             self._ledger.save(self._clock(), at_once=True)
         self._tell_lag(now=True)
+
+    def _changing(self) -> bool:
+        """Take up what `change` was asked for; whether the sources that leave have ended, so that others may begin."""
+        if not (self._coming or self._leaving or self._stopping or self._changes.empty()):
+            add, remove, enrichers = self._changes.get()
+            if enrichers is not None:
+                self._interpreter.enrichers = enrichers
+            leaving = [feed for feed in self._feeds if feed.source.name in remove]
+            for feed in leaving:
+                feed.source.stop()
+            self._leaving += leaving
+            self._coming += add
+            self._reading += len(add)
+        return bool(self._coming or self._leaving) and all(feed in self._ended for feed in self._leaving)
+
+    def _go_over(self) -> None:
+        """From the sources that left, whose last lines are stored, to those that come."""
+        for feed in self._leaving:
+            self._feeds.remove(feed)
+            self._telemetry.lag(feed.source.name, 0, 0.0)
+            if isinstance(feed.source, Closes):
+                feed.source.close()
+        for feed in self._coming:
+            self._feeds.append(feed)
+            self._begin(feed)
+        self._leaving.clear()
+        self._coming.clear()
 
     def _new_batch(self) -> Batch:
         return Batch(self._batch_rows, self._batch_seconds)
@@ -249,6 +306,8 @@ class Pipeline:
             return False
         if self._deadline is None:
             self._deadline = time.monotonic() + self._stop_seconds
+            self._reading -= len(self._coming)
+            self._coming.clear()
             self._stop_sources()
         return time.monotonic() > self._deadline
 
@@ -259,9 +318,8 @@ class Pipeline:
     def _take(self, read: _Read, batch: Batch) -> None:
         import pyarrow.compute as pc
 
-        assert read.block is not None and read.at is not None
-        block, source = read.block, read.feed.source
-        got = self._interpreter.interpret(block, read.feed, read.at)
+        assert read.block is not None and read.got is not None and read.at is not None
+        block, got, source = read.block, read.got, read.feed.source
         if self._ledger is not None:
             got = self._ledger.take(source.name, block, got, read.at)
         size = block.length if len(block.data) else 0
@@ -307,6 +365,8 @@ class Pipeline:
                     events = self._joined(batch)
                 if self._ledger is not None:
                     self._ledger.prepare()
+                # Anew at each attempt: who looks for what was stored lately must not overlook what waited for hours.
+                events = with_time(events, "stored_at", self._clock())
                 done = self._store.commit(events, positions, batch.dead)
                 break
             except Unavailable as error:
@@ -343,7 +403,7 @@ class Pipeline:
         events = batch.table()
         if self._joiner is not None:
             events = self._joiner.join(events)
-        return with_time(events, "stored_at", self._clock())
+        return events
 
     def _after_commit(self) -> None:
         for source, after in self._receipts:
@@ -366,3 +426,5 @@ class Pipeline:
             newest = self._stored_newest.get(name)
             age = (self._clock() - newest).total_seconds() if unstored and newest else 0.0
             self._telemetry.lag(name, unstored, max(0.0, age))
+            if newest is not None:
+                self._telemetry.watermark(name, min(newest, self._clock()).timestamp())

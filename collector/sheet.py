@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any
 
 from collector.image_reference import is_digest
@@ -31,7 +32,16 @@ def request_event_id(request_id: str, action: str, tag: str | None = None) -> st
 
 def line_event_id(stream: str, offset: int, line: bytes) -> str:
     """The id of an event that only one line tells of."""
-    return "l-" + _hash(stream, str(offset), line)
+    return _line_id(_front(stream), offset, line)
+
+
+def _front(stream: str) -> bytes:
+    return stream.encode("utf-8", "replace") + b"\x1f"
+
+
+def _line_id(front: bytes, offset: int, line: bytes) -> str:
+    # The same bytes as `_hash` would join, without its loop: most lines of a server are hashed so.
+    return "l-" + blake2b(b"%b%d\x1f%b" % (front, offset, line), digest_size=16).hexdigest()
 
 
 def numbered_event_id(*parts: str) -> str:
@@ -54,6 +64,7 @@ class Sheet:
         self.rejects: list[Reject] = []
         self.ignored = 0
         self.extra = 0
+        self._front = _front(block.stream)
         self._always = {
             "revision": 0,
             "dataset": dataset,
@@ -75,7 +86,7 @@ class Sheet:
         row["offset"] = offset
         row["parts"] = [f"{self.block.stream}:{offset}"]
         if "event_id" not in row:
-            row["event_id"] = line_event_id(self.block.stream, offset, line)
+            row["event_id"] = _line_id(self._front, offset, line)
         repository, reference = row.get("repository"), row.get("reference")
         if repository and not row.get("project"):
             row["project"] = repository.partition("/")[0]
@@ -119,7 +130,7 @@ class Sheet:
             if field.name not in named:
                 columns.append(pa.nulls(count, kind))
                 continue
-            values = [row.get(field.name) for row in self.rows]
+            values = self._values(field.name)
             first = values[0]
             if field.name in self._always and all(value is first for value in values):
                 columns.append(pa.nulls(count, kind) if first is None else pa.repeat(pa.scalar(first, kind), count))
@@ -127,3 +138,10 @@ class Sheet:
                 columns.append(pa.array(values, type=kind))
         table = pa.Table.from_arrays(columns, schema=types)
         return Parsed(events=table, rejects=self.rejects, ignored=self.ignored, extra=self.extra)
+
+    def _values(self, name: str) -> list[Any]:
+        """A column's values. Rows of one format mostly have the same keys: asking for what may be missing costs twice."""
+        try:
+            return list(map(itemgetter(name), self.rows))
+        except KeyError:
+            return [row.get(name) for row in self.rows]

@@ -71,8 +71,9 @@ class Tail:
 
     def size(self) -> int:
         """Bytes in the file now; what was read of it where that cannot be told."""
-        if isinstance(self.content, PlainContent):
-            return self.content.status().st_size
+        with contextlib.suppress(OSError):  # a handle that went stale
+            if isinstance(self.content, PlainContent):
+                return self.content.status().st_size
         return self.offset
 
     def held_key(self) -> Key:
@@ -84,7 +85,10 @@ class Tail:
 
     def mtime(self) -> float:
         """When the file was last written; 0 where that cannot be told."""
-        return self.content.status().st_mtime if isinstance(self.content, PlainContent) else 0.0
+        with contextlib.suppress(OSError):
+            if isinstance(self.content, PlainContent):
+                return self.content.status().st_mtime
+        return 0.0
 
     def path_size(self) -> int:
         """Raises: OSError, if the path no longer leads anywhere."""

@@ -49,6 +49,7 @@ class CollectorTelemetry:
         self._read = counter("read_bytes_total", "Bytes read", ("source",))
         self._lag_bytes = gauge("lag_bytes", "Bytes written by the source and not yet stored")
         self._lag_seconds = gauge("lag_seconds", "Age of the newest stored event while there is unread data, else 0")
+        self._watermark = gauge("watermark_timestamp_seconds", "Time of the newest stored event, never in the future")
         self._batches = counter("batches_total", "Batches committed")
         self._batch_rows = histogram("batch_rows", "Rows in a batch", ROW_BUCKETS)
         self._commits = counter("commits_total", "Attempts to commit", ("result",))
@@ -144,6 +145,10 @@ class CollectorTelemetry:
     def lag(self, source: str, unstored_bytes: int, seconds: float) -> None:
         self._lag_bytes.labels(source).set(unstored_bytes)
         self._lag_seconds.labels(source).set(seconds)
+
+    def watermark(self, source: str, newest: float) -> None:
+        """Up to when the source has told what happened; seconds since the epoch."""
+        self._watermark.labels(source).set(newest)
 
     def source_failed(self, source: str) -> None:
         self._failures.labels(source).inc()

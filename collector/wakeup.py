@@ -60,8 +60,11 @@ class Wakeup:
     @staticmethod
     def _wait(seconds: float, *descriptors: int | None) -> None:
         """What came is thrown away: everything is looked at anyhow."""
-        waited_for = [descriptor for descriptor in descriptors if descriptor is not None]
-        for descriptor in select.select(waited_for, [], [], seconds)[0]:
+        asked = select.poll()  # select knows no descriptor above 1,023
+        for descriptor in descriptors:
+            if descriptor is not None:
+                asked.register(descriptor, select.POLLIN)
+        for descriptor, _ in asked.poll(seconds * 1000):
             with contextlib.suppress(BlockingIOError):
                 while os.read(descriptor, _READ_BYTES):
                     pass

@@ -48,9 +48,15 @@ class WholeLines:
         self.skipped_zeros = 0
 
     def head(self) -> bytes:
-        """The first bytes of the stream, behind a hole of zeros if it begins with one. Only before the first `read`."""
+        """The first bytes of the stream, behind a hole of zeros if it begins with one. Only before the first `read`.
+
+        Zeros up to the end are none of them: they become text.
+        """
         self._skip_zeros()
-        return self.content.at(self.offset, 2 * HEAD_BYTES)
+        first = self.content.at(self.offset, 2 * HEAD_BYTES)
+        if first.endswith(b"\0") and not self.content.at(self.offset + len(first), CHUNK_BYTES).strip(b"\0"):
+            return first.rstrip(b"\0")
+        return first
 
     def read(self, final: bool) -> Piece | None:
         """The next piece; None when there is no whole line (yet). `final`: nothing follows, so a line without newline

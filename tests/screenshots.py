@@ -1,7 +1,7 @@
 """Screenshots of whole pages: of one address, or of every page over a store.
 
 `python tests/screenshots.py URL OUT.png [--width 1280] [--dark]`
-`python tests/screenshots.py --store delta:demo/store FOLDER [--width 390] [--dark] [--docs]`
+`python tests/screenshots.py --store delta:demo/store FOLDER [--width 390] [--dark] [--docs] [--pages live,sources]`
 
 With `--docs` only the few that the documentation shows, cut to the first screens and with few colours, to stay small.
 """
@@ -10,23 +10,34 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from PIL import Image
+from selenium.webdriver.support.ui import WebDriverWait
 from servers import browser, presence
 from servers.browser import Browser
 from web_server import seeded_state, serving
 
+from regsight.sources import lag_of
 from store.contract import EventQuery, Store
 from store.event import Action
 from store.locate import open_store
 
 TALLEST, COLOURS = 1500, 256  # of an image of the documentation: pixels, and colours of its palette
-DOCS = {"overview": "page.png", "incident": "incident.png", "search": "blast.png", "report": "report.png"}
+DOCS = {
+    "overview": "page.png",
+    "live": "live.png",
+    "incident": "incident.png",
+    "findings": "findings.png",
+    "search": "blast.png",
+    "tags": "tags.png",
+    "sources": "sources.png",
+    "report": "report.png",
+}
 
 
 @contextmanager
@@ -75,21 +86,24 @@ def pages_of(store: Store) -> dict[str, str]:
     return paths
 
 
-def take_all(store: Store, folder: Path, width: int, dark: bool, docs: bool) -> None:
-    """Every page of `store`, or the documentation's few, into `folder`."""
+def take_all(store: Store, folder: Path, width: int, dark: bool, docs: bool, only: Sequence[str] = ()) -> None:
+    """Every page of `store`, the documentation's few, or those that are named, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     span = store.span()
     state = seeded_state(store)
     if span is not None:
         state = replace(state, anchor_time=span[1])
     if docs:
-        state = replace(state, demo=False, title="Regsight")
+        read = [lag_of(position) for position in store.positions()]
+        state = replace(state, demo=False, title="Regsight", sources=lambda: read, jobs=lambda: [])
     with serving(state) as site, window() as opened:
         for name, path in pages_of(store).items():
-            if docs and name not in DOCS:
+            if (docs and name not in DOCS) or (only and name not in only):
                 continue
             out = folder / (DOCS[name] if docs else f"{name}.png")
             opened.open(site + path, width, dark)
+            if name == "live":
+                WebDriverWait(opened.driver, 60).until(lambda _: opened.ask("document.documentElement.dataset.stream"))
             opened.screenshot(out)
             if docs:
                 slim(out)
@@ -111,10 +125,18 @@ if __name__ == "__main__":
     parser.add_argument("--width", type=int, default=1280)
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--docs", action="store_true")
+    parser.add_argument("--pages", type=lambda text: text.split(","), default=(), help="only these, by name")
     wanted = parser.parse_args()
     if wanted.store:
         shown = open_store(wanted.store)
-        take_all(shown, Path(wanted.address), wanted.width, wanted.dark, wanted.docs)
+        take_all(
+            shown,
+            Path(wanted.address),
+            wanted.width,
+            wanted.dark,
+            wanted.docs,
+            wanted.pages,
+        )
         shown.close()
     elif wanted.out:
         take(wanted.address, wanted.out, wanted.width, wanted.dark)

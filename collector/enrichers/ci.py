@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from collector.accounts import CI, Build, build_of
-from collector.distinct import filled, grouped, mapped
+from collector.accounts import CI, build_of
+from collector.distinct import each, filled, mapped
 from collector.enriching import EnrichSettings
 from store.event import Via
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 # A whole commit id, GitLab's CI_COMMIT_SHORT_SHA (8), or docker/metadata-action's `sha-` with 7; `main-1a2b3c4d` as well.
 _COMMIT = re.compile(r"(?:[\w.-]{1,64}-)?(?:sha-|git-)?([0-9a-f]{40}|[0-9a-f]{7,8})")
-_COLUMNS = ("actor", "actor_kind", "client_ip", "client_via")
+_UNPROVEN = (Via.FORWARDED.value, Via.PROXY.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Builds:
-    """Fills ci_system, ci_project, ci_ref, ci_run and ci_commit, once for each account, address and tag."""
+    """Fills ci_system, ci_project, ci_ref, ci_run and ci_commit, once for each account, each address and each tag."""
 
     settings: EnrichSettings = field(default_factory=EnrichSettings)
 
@@ -35,25 +35,28 @@ class Builds:
     def __call__(self, events: pa.Table) -> pa.Table:
         import pyarrow.compute as pc
 
-        said = grouped(events, _COLUMNS, self._build)
-        commits = mapped(events, "tag", commit_of)
-        built = said.column(lambda one: "" if one[1] else None)
+        named = each(events, "actor", build_of)
+        system = named.column(lambda build: build.system)
+        if self.settings.runners:
+            system = pc.coalesce(system, self._runners(events))
+        built = pc.or_(pc.is_valid(system), pc.fill_null(pc.equal(events.column("actor_kind"), CI), False))
+        commits = pc.if_else(built, mapped(events, "tag", commit_of), None)
         return filled(
             events,
-            ci_system=said.column(lambda one: one[0].system),
-            ci_project=said.column(lambda one: one[0].project),
-            ci_ref=said.column(lambda one: one[0].ref),
-            ci_run=said.column(lambda one: one[0].run),
-            ci_commit=pc.if_else(pc.is_valid(built), commits, None),
+            ci_system=system,
+            ci_project=named.column(lambda build: build.project),
+            ci_ref=named.column(lambda build: build.ref),
+            ci_run=named.column(lambda build: build.run),
+            ci_commit=commits,
         )
 
-    def _build(self, actor: str | None, kind: str | None, address: str | None, via: str | None) -> tuple[Build, bool]:
-        """The build, and whether there is one: of a CI account that names no system, only that."""
-        build = Build() if actor is None else build_of(actor)
-        # What a header claims is no proof that a request comes from a runner.
-        if build.system is None and address is not None and via not in (Via.FORWARDED, Via.PROXY):
-            build = Build(self.settings.runner(address))
-        return build, build.system is not None or kind == CI
+    def _runners(self, events: pa.Table) -> pa.Array:
+        """The system whose runner the address is; what a header claims is no proof that a request comes from a runner."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        claimed = pc.is_in(events.column("client_via").combine_chunks(), value_set=pa.array(_UNPROVEN))
+        return pc.if_else(claimed, None, mapped(events, "client_ip", self.settings.runner))
 
 
 def commit_of(tag: str) -> str | None:

@@ -6,9 +6,10 @@ The forms are those seen in registries' logs. A user agent that is not in the ta
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from collector.distinct import filled, grouped
+from collector.distinct import each, filled
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,6 +61,7 @@ OTHER = "other"
 _VERSION = re.compile(r"[^/\s]{1,64}[/ ]v?(\d[\w.+-]{0,63})")
 
 
+@lru_cache(4_096)
 def client_of(user_agent: str) -> tuple[str, str | None]:
     """(class, version); the version is None where none is said, and always for "other"."""
     start = user_agent.lower()
@@ -78,7 +80,7 @@ def _version(name: str, user_agent: str) -> str | None:
 
 def enrich(events: pa.Table) -> pa.Table:
     """Fills client_class and client_version, once for each different user agent."""
-    said = grouped(events, ("user_agent",), lambda agent: (None, None) if agent is None else client_of(agent))
+    said = each(events, "user_agent", client_of)
     return filled(events, client_class=said.column(lambda one: one[0]), client_version=said.column(lambda one: one[1]))
 
 

@@ -12,25 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from collector.accounts import CI, HUMAN, INTERNAL, NODE
-from collector.distinct import filled, grouped
+from collector.distinct import filled, grouped, mapped
 from collector.enriching import EnrichSettings
 from store.event import Action, Outcome, Traffic
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_COLUMNS = (
-    "actor",
-    "actor_kind",
-    "ci_system",
-    "client_ip",
-    "client_class",
-    "action",
-    "outcome",
-    "registry_kind",
-    "health",
-    "api",
-)
+_COLUMNS = ["actor_kind", "client_class", "action", "outcome", "registry_kind"]
 # What load balancers, kubelets and Harbor's own parts ask to see whether a registry is alive. `/v2/` is not among them:
 # every client begins with it.
 _HEALTH = (
@@ -82,41 +71,52 @@ class TrafficOfLines:
         import pyarrow.compute as pc
 
         path = events.column("uri").combine_chunks()
-        health = pc.if_else(pc.is_in(path, value_set=pa.array(_HEALTH)), "yes", None).cast(pa.string())
-        api = pc.if_else(pc.match_substring_regex(path, _API), "yes", None).cast(pa.string())
-        looked_at = events.append_column("health", health).append_column("api", api)
-        said = grouped(looked_at, _COLUMNS, self._class)
-        return filled(events, traffic_class=said.column(lambda one: one))
+        nobody = pc.is_null(events.column("actor"))
+        looked_at = events.select(_COLUMNS).append_column("nobody", nobody)
+        looked_at = looked_at.append_column("in_ci", pc.is_valid(events.column("ci_system")))
+        looked_at = looked_at.append_column("health", pc.is_in(path, value_set=pa.array(_HEALTH)))
+        looked_at = looked_at.append_column("api", pc.match_substring_regex(path, _API))
+        found = grouped(looked_at, tuple(looked_at.column_names), _class).column(lambda one: one)
+        return filled(events, traffic_class=pc.coalesce(*self._set(events), found))
 
-    def _class(
-        self,
-        actor: str | None,
-        kind: str | None,
-        system: str | None,
-        address: str | None,
-        tool: str | None,
-        action: str,
-        outcome: str,
-        registry_kind: str | None,
-        health: str | None,
-        api: str | None,
-    ) -> str | None:
-        rule = self.settings.traffic.rule_for(actor, address)
-        if rule is not None:
-            return rule[0].value
-        if actor is None and health and tool != "browser":
-            return Traffic.PROBE.value
-        # Distribution serves nothing but images; other registries have pages and interfaces of their own.
-        nowhere = action == Action.OTHER and not api and (registry_kind == "distribution" or outcome != Outcome.SUCCESS)
-        if actor is None and nowhere and tool != "browser":
-            return Traffic.NOISE.value
-        found = Traffic.CI if system is not None else _BY_KIND.get(kind or "") or _BY_TOOL.get(tool or "")
-        if found is None and kind == HUMAN and tool in _BY_HAND:
-            found = Traffic.PEOPLE
-        # Harbor's account at its own registry stands for whoever Harbor let through; the tool is then the client's.
-        if found is None and kind == INTERNAL and tool is None:
-            found = Traffic.MIRROR
-        return None if found is None else found.value
+    def _set(self, events: pa.Table) -> list[pa.Array]:
+        """What was set for the accounts, and what for the addresses."""
+        rules, asked = self.settings.traffic, []
+        if rules.accounts:
+            asked.append(mapped(events, "actor", lambda actor: _named(rules.rule_for(actor, None))))
+        if rules.networks:
+            asked.append(mapped(events, "client_ip", lambda address: _named(rules.rule_for(None, address))))
+        return asked
+
+
+def _named(rule: tuple[Traffic, str] | None) -> str | None:
+    return None if rule is None else rule[0].value
+
+
+def _class(
+    kind: str | None,
+    tool: str | None,
+    action: str,
+    outcome: str,
+    registry_kind: str | None,
+    nobody: bool,
+    in_ci: bool,
+    health: bool | None,
+    api: bool | None,
+) -> str | None:
+    if nobody and health and tool != "browser":
+        return Traffic.PROBE.value
+    # Distribution serves nothing but images; other registries have pages and interfaces of their own.
+    nowhere = action == Action.OTHER and not api and (registry_kind == "distribution" or outcome != Outcome.SUCCESS)
+    if nobody and nowhere and tool != "browser":
+        return Traffic.NOISE.value
+    found = Traffic.CI if in_ci else _BY_KIND.get(kind or "") or _BY_TOOL.get(tool or "")
+    if found is None and kind == HUMAN and tool in _BY_HAND:
+        found = Traffic.PEOPLE
+    # Harbor's account at its own registry stands for whoever Harbor let through; the tool is then the client's.
+    if found is None and kind == INTERNAL and tool is None:
+        found = Traffic.MIRROR
+    return None if found is None else found.value
 
 
 ENRICH = TrafficOfLines()

@@ -49,6 +49,19 @@ _ACTIONS: dict[str, Action] = {
     "PutImageScanningConfiguration": Action.CONFIG,
     "PutReplicationConfiguration": Action.CONFIG,
 }
+# What such a call changes, in the words of `oci.change`.
+_CHANGES: dict[str, str] = {
+    "SetRepositoryPolicy": "repository_policy_changed",
+    "DeleteRepositoryPolicy": "repository_policy_deleted",
+    "PutRegistryPolicy": "registry_policy_changed",
+    "DeleteRegistryPolicy": "registry_policy_deleted",
+    "CreateRepository": "repository_created",
+    "PutImageTagMutability": "immutable_changed",
+    "PutLifecyclePolicy": "retention_changed",
+    "DeleteLifecyclePolicy": "retention_deleted",
+    "PutImageScanningConfiguration": "scanning_changed",
+    "PutReplicationConfiguration": "replication_changed",
+}
 _DENIED = re.compile(r"AccessDenied|UnauthorizedOperation|NotAuthorized")
 _BAD_CREDENTIALS = re.compile(
     r"ExpiredToken|InvalidClientTokenId|SignatureDoesNotMatch|UnrecognizedClient|InvalidSignature"
@@ -105,7 +118,20 @@ def _event(record: dict[str, Any]) -> Event:
         "error_message": word(record.get("errorMessage")),
     }
     event |= _image(record)
+    if name in _CHANGES:
+        event |= {"change": _CHANGES[name], "target": _destination(record) or event["repository"]}
     return event
+
+
+def _destination(record: dict[str, Any]) -> str | None:
+    """Account and region that images are replicated to, where the call names a single one."""
+    rules = as_object(as_object(record.get("requestParameters")).get("replicationConfiguration")).get("rules")
+    found = {
+        (word(as_object(one).get("registryId")), word(as_object(one).get("region")))
+        for rule in (rules if isinstance(rules, list) else [])
+        for one in (as_object(rule).get("destinations") or [])
+    }
+    return "/".join(part for part in found.pop() if part) or None if len(found) == 1 else None
 
 
 def _with_zone(time: Any) -> Any:

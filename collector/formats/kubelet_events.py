@@ -40,7 +40,7 @@ _ROW = re.compile(
     r"(?:Normal|Warning) +([A-Za-z]{1,60}) +([A-Za-z./]{1,100}/[^ ]{1,253}) +(.*)",
     re.DOTALL,
 )
-_HEADING = re.compile(r"(?:NAMESPACE +)?LAST SEEN +TYPE +REASON +OBJECT +.*MESSAGE.*")
+_HEADING = re.compile(r"(?:NAMESPACE +)?LAST SEEN +TYPE +REASON +OBJECT .*MESSAGE.*")
 _NOTHING = re.compile(r"No resources found.*")
 
 

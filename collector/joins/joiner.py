@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -22,7 +22,7 @@ from collector.joins.memory import Group, Memory
 from collector.joins.numbered import NUMBERED_BY, standing_alone, stands_alone
 from collector.joins.part import COLUMNS, SECOND, Part, micros, moment_of, part_of
 from collector.joins.placing import place
-from store.contract import EventQuery
+from store.contract import EventQuery, Voice
 from store.event import Channel
 from store.plain import plain_rows
 
@@ -39,7 +39,9 @@ _ORDER = {Channel.APPLICATION: 0, Channel.ACCESS: 1, Channel.AUDIT: 2, Channel.N
 class PartReader(Protocol):
     """What of a store joining needs."""
 
-    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    def parts(
+        self, query: EventQuery, *, numbered_by: Sequence[str] = (), besides: Collection[Voice] = ()
+    ) -> Iterator[dict[str, Any]]:
         """See `store.contract.EventReader.parts`."""
         ...
 
@@ -108,15 +110,29 @@ class Joiner:
             memory.numbered = False
             missing = [(begin, end)]
         memory.voices |= part.voices
-        for span in missing:
-            self._ask(part.registry, memory, _span(*span))
+        if _one_alone(memory.voices) and not part.untimed and self._nobody_else(part.registry, missing, memory.voices):
+            memory.covered.add(begin, end)
+            memory.forget_parts()
+            return False
+        self._fill(part, memory, missing)
         memory.covered.add(begin, end)
         if part.untimed and not memory.groups:
             self._ask(part.registry, memory, EventQuery(limit=self._config.memory_rows, newest_first=True))
-        if len(memory.voices) == 1 and next(iter(memory.voices))[1] != Channel.NOTIFICATION:
+        if _one_alone(memory.voices):
             memory.forget_parts()
             return False
         return True
+
+    def _fill(self, part: _Summary, memory: Memory, missing: Sequence[tuple[int, int]]) -> None:
+        """Take over what is stored of these times, and no more than can be remembered: what is closest to the batch first, then
+        what came last. What had to make room once is not asked for by batches that lie behind it.
+        """
+        room = self._config.memory_rows
+        for low, high in sorted(missing, key=lambda span: (span[1] < part.begin, -span[0])):
+            begin = max(low, memory.forgotten + 1) if part.begin > memory.forgotten else low
+            for least, most in ((begin, min(high, part.end)), (max(begin, part.end + 1), high)):
+                if least <= most and room > 0:
+                    room -= self._ask(part.registry, memory, replace(_span(least, most), limit=room, newest_first=True))
 
     def _all_numbered(self, registry: str | None, spans: Sequence[tuple[int, int]]) -> bool:
         """Whether nothing is stored of these times that could be joined with a row which has its number."""
@@ -127,12 +143,24 @@ class Joiner:
                 return False
         return True
 
-    def _ask(self, registry: str | None, memory: Memory, query: EventQuery) -> None:
+    def _nobody_else(
+        self, registry: str | None, spans: Sequence[tuple[int, int]], voices: Collection[tuple[str, str]]
+    ) -> bool:
+        """Whether no other log told of these times."""
+        asked = (replace(_span(*span), registry=registry) for span in spans)
+        rows = (row for query in asked for row in self._store.parts(query, besides=voices))
+        return not any(row["registry"] == registry for row in rows)
+
+    def _ask(self, registry: str | None, memory: Memory, query: EventQuery) -> int:
+        """How many rows the store had."""
+        count = 0
         for row in self._store.parts(replace(query, registry=registry)):
+            count += 1
             if row["registry"] == registry:
                 part = part_of(row)
                 memory.voices.add(part.voice)
                 memory.take_stored(part)
+        return count
 
 
 class _Batch:
@@ -227,6 +255,11 @@ def _rank(part: Part) -> tuple[int, bool]:
 
 def _order(part: Part) -> tuple[Any, ...]:
     return (*_rank(part), *part.voice, part.stream, part.at if part.placed else 0, part.row["offset"])
+
+
+def _one_alone(voices: Collection[tuple[str, str]]) -> bool:
+    """Whether a single log tells of the registry; of one request, notifications may tell twice."""
+    return len(voices) == 1 and next(iter(voices))[1] != Channel.NOTIFICATION
 
 
 def _span(begin: int, end: int) -> EventQuery:

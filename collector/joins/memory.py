@@ -77,6 +77,7 @@ class Memory:
         self.groups: dict[str, Group] = {}
         self.covered = Spans()
         self.voices: set[tuple[str, str]] = set()
+        self.forgotten = -1  # what ended until then may have made room
         self.numbered = True  # every row so far had the number of its request: nothing to remember
         self._index: dict[Hashable, list[Group]] = {}
         self._natural: defaultdict[Hashable, list[tuple[Part, str]]] = defaultdict(list)
@@ -159,6 +160,7 @@ class Memory:
                 break
         if until is not None:
             self.covered.cut(until)
+            self.forgotten = max(self.forgotten, until)
 
     def clear(self) -> None:
         """Forget every part, and what was asked; the store still has them."""

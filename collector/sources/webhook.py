@@ -6,8 +6,8 @@ headers say what the body does not (CloudEvents in binary mode, and endpoints wi
 `{"headers": {…}, "body": …}`, without the headers that hold secrets.
 
 Answers: 200 stored, or stored before · 400 not JSON (kept as a dead letter, once) · 401 no or wrong token, signature or time
-of signing · 405 not POST · 413 too large · 415 not JSON by its own word · 503 with Retry-After: the queue is full, the store
-does not answer in time, or the receiver is stopping.
+of signing · 405 not POST · 408 the body takes too long · 413 too large · 415 not JSON by its own word · 503 with Retry-After:
+the queue is full, the store does not answer in time, or the receiver is stopping.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from collector.http_server import HttpServer
+from collector.http_server import REQUEST_SECONDS, HttpServer
 from collector.stages import Block
 from collector.webhook_handshake import permission, validation_answer
 from collector.webhook_proof import Deliveries, Endpoint, knows_token, signed
@@ -75,9 +75,10 @@ class WebhookReceiver:
         *,
         counted: Callable[[str, int], None] = lambda endpoint, status: None,
         answer_seconds: float = 10.0,
+        request_seconds: float = REQUEST_SECONDS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._server = HttpServer(listen)
+        self._server, self._request_seconds = HttpServer(listen, request_seconds), request_seconds
         self._endpoints, self._counted, self._answer_seconds = endpoints, counted, answer_seconds
         self._clock, self._deliveries = clock, Deliveries()
         self._posted: queue.Queue[_Posted] = queue.Queue(maxsize=WAITING_BODIES)
@@ -180,7 +181,11 @@ class WebhookReceiver:
             return _told({}, permitted) if permitted is not None else _answer(405, "only POST")
         if "json" not in request.headers.get("content-type", "application/json").lower():
             return _answer(415, "the body must be JSON")
-        body = await _body(request, endpoint.max_body_bytes)
+        try:
+            async with asyncio.timeout(self._request_seconds):
+                body = await _body(request, endpoint.max_body_bytes)
+        except TimeoutError:
+            return _answer(408, "the body takes too long")
         if body is None:
             return _answer(413, "too large")
         if not signed(endpoint, request.headers, body, self._clock()):
@@ -259,12 +264,12 @@ async def _body(request: Request, most: int) -> bytes | None:
     """The body; None as soon as it is longer than allowed, whatever its header says."""
     if int(request.headers.get("content-length", "0")) > most:
         return None
-    body = b""
+    body = bytearray()
     async for piece in request.stream():
         body += piece
         if len(body) > most:
             return None
-    return body
+    return bytes(body)
 
 
 def _one_line(body: bytes) -> bytes:

@@ -107,7 +107,7 @@ fn named_wholly(text: &[u8]) -> bool {
             Some(b"sha512:") if text.len() == at + 8 + 128 => &text[at + 8..],
             _ => return false,
         };
-        return at > 0 && hex.iter().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte));
+        return at > 0 && hex.iter().fold(true, |all, byte| all & (byte.is_ascii_digit() | (b'a'..=b'f').contains(byte)));
     }
     match memchr::memrchr(b':', text) {
         Some(at) => at > 0 && at + 1 < text.len() && !text[at + 1..].contains(&b'/'),

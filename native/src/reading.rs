@@ -172,7 +172,8 @@ impl Reading<'_> {
         };
         let payload = behind_program(text, host)?;
         // `#0…` may be a control byte as rsyslog writes it.
-        if text[payload..].windows(2).any(|pair| pair[0] == b'#' && (pair[1] == b'0' || pair[1] == b'1')) {
+        let rest = &text[payload..];
+        if memchr::memchr_iter(b'#', rest).any(|at| matches!(rest.get(at + 1), Some(b'0' | b'1'))) {
             return None;
         }
         Some((line.part(payload, text.len()), Some(time)))

@@ -21,11 +21,12 @@ def table(seed: int, rows: int) -> pa.Table:
 
 
 @pytest.mark.parametrize("most", [1 << 62, 10], ids=["at-once", "numbered-anew"])
+@pytest.mark.parametrize("rows_there", [40, 500], ids=["few", "many"])
 @pytest.mark.parametrize("seed", range(3))
-def test_each_combination_is_asked_once(monkeypatch: pytest.MonkeyPatch, seed: int, most: int) -> None:
+def test_each_combination_is_asked_once(monkeypatch: pytest.MonkeyPatch, seed: int, most: int, rows_there: int) -> None:
     """And each row has what was said of its own values, null as null; also where the codes would overflow."""
     monkeypatch.setattr(collector.distinct, "_MOST_CODES", most)
-    events, asked = table(seed, 500), []
+    events, asked = table(seed, rows_there), []
 
     def say(*values: str | None) -> tuple[str | None, ...]:
         asked.append(values)

@@ -1,4 +1,4 @@
-"""The scanner and the Python path give equal tables, rejects and counts, on whatever they read."""
+"""The scanner, the columns and the Python path give equal tables, rejects and counts, on whatever they read."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 import random
 from dataclasses import replace
 from datetime import timedelta, timezone
+from unittest.mock import patch
 
 import pytest
 from format_samples import Sample, block, cut, samples
-from two_paths import NOW, check_equal, needs_native
+from three_paths import NOW, check_equal, needs_native
 
 from benchmarks.lines import MAKERS, made
 from collector import native
 
-pytestmark = needs_native
 MINE = [sample for sample in samples() if sample.format_name in native.FORMATS]
 ALL_SAMPLES = pytest.mark.parametrize("sample", MINE, ids=lambda sample: sample.id)
 ALL_FORMATS = pytest.mark.parametrize("name", sorted(MAKERS))
@@ -49,9 +49,10 @@ def test_mutated_samples(sample: Sample) -> None:
 
 @ALL_FORMATS
 def test_usual_lines_are_read_by_the_scanner(name: str) -> None:
-    """Of lines as servers write them every day, nothing is left to Python."""
-    tally = check_equal(name, block(made(name, 500)))
-    assert (tally.scanned, tally.left) == (500, 0)
+    """Of lines as servers write them every day, nothing is left to Python; of the text form the columns read nothing."""
+    for path, tally in check_equal(name, block(made(name, 500))).items():
+        read = 0 if (path, name) == ("columns", "distribution-text") else 500
+        assert (tally.scanned, tally.left) == (read, 500 - read), path
 
 
 @ALL_FORMATS
@@ -60,11 +61,14 @@ def test_generated_lines(name: str, odd: float) -> None:
     """Lines of which a share is odd in its values or shape, in blocks of a tail's size and of all together."""
     count = GENERATED // (2 * len(MAKERS))
     data = made(name, count, seed=count, odd=odd)
-    tally = check_equal(name, block(data))
+    tallies = check_equal(name, block(data))
     for piece in list(cut(data, 97))[:40]:
-        part = check_equal(name, piece)
-        tally.scanned, tally.left = tally.scanned + part.scanned, tally.left + part.left
-    assert tally.scanned * 4 > tally.left, "so many lines were left that nothing was compared"
+        for path, part in check_equal(name, piece).items():
+            tallies[path].scanned += part.scanned
+            tallies[path].left += part.left
+    for path, tally in tallies.items():
+        text = (path, name) == ("columns", "distribution-text")
+        assert text or tally.scanned * 4 > tally.left, f"{path}: so many lines were left that nothing was compared"
 
 
 @ALL_FORMATS
@@ -90,16 +94,57 @@ def test_the_way_back_to_python_is_whole() -> None:
     usual = made("distribution-json", 3)
     first = usual.split(b"\n")[0]
     again = first.replace(b'{"', b'{ "', 1)
-    tally = check_equal("distribution-json", block(usual + again + b"\n"))
-    assert tally.left == 1
+    tallies = check_equal("distribution-json", block(usual + again + b"\n"))
+    assert tallies["columns"].left >= 1
+    assert "native" not in tallies or tallies["native"].left == 1
 
 
+def test_requests_told_twice_in_other_words() -> None:
+    """Two lines of one request that are both read by columns are one event, with all that both say."""
+    lines = made("distribution-json", 400).splitlines(keepends=True)
+    refused = next(line for line in lines if b"error authorizing" in line)
+    told = next(line for line in lines if b'response completed"' in line)
+    number = told.partition(b'"http.request.id":"')[2][:32]
+    other = refused.partition(b'"http.request.id":"')[2][:32]
+    check_equal("distribution-json", block(b"".join([*lines, refused.replace(other, number)])))
+
+
+def test_few_lines_are_not_read_by_columns() -> None:
+    """A tail's handful of lines goes line by line."""
+    native.TALLY.scanned = native.TALLY.left = 0
+    with patch.object(native, "scanner", lambda: None):
+        found = native.scan("nginx-combined", block(made("nginx-combined", 100)), NOW).found
+        assert found is None
+        assert native.scan("nginx-combined", block(made("nginx-combined", 1000)), NOW).found is not None
+
+
+def test_a_template_is_no_wider_than_its_line() -> None:
+    """Lines that look like another in all but what makes them JSON are left."""
+    line = made("distribution-json", 1).rstrip()
+    broken = [
+        line.replace(b'"http.response.status":200', b'"http.response.status":0200'),
+        line.replace(b'"http.response.status":200', b'"http.response.status":2 0'),
+        line.replace(b'"http.response.status":200', b'"http.response.status":'),
+        line.replace(b'"level":"', b'"level":"\\q'),
+        line.replace(b'"level":"', b'"level":"\\ud800'),
+        line.replace(b'"level":"', b'"level":"\\u00e9'),
+        line + b"}",
+        line[:-1],
+        line + b" ",
+    ]
+    usual = made("distribution-json", 60, seed=3)
+    check_equal("distribution-json", block(usual + b"\n".join([line, *broken, line]) + b"\n" + usual))
+
+
+@needs_native
 def test_a_switch_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(native.SWITCH, "off")
     native.scanner.cache_clear()
     try:
-        assert native.path_in_use() == "pure Python (REGSIGHT_NATIVE=off)"
-        assert native.scan("distribution-json", block(made("distribution-json", 3)), NOW).found is None
+        assert native.path_in_use() == "Python by columns (REGSIGHT_NATIVE is off)"
+        monkeypatch.setenv(native.COLUMNS_SWITCH, "off")
+        assert native.path_in_use().startswith("Python line by line (REGSIGHT_COLUMNS is off)")
+        assert native.scan("distribution-json", block(made("distribution-json", 300)), NOW).found is None
     finally:
         monkeypatch.undo()
         native.scanner.cache_clear()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from collector.config import JoinsConfig
 from collector.joins.joiner import Joiner
-from store.contract import EventQuery
+from store.contract import EventQuery, Voice
 from store.embedded import EmbeddedStore
 from store.errors import Unavailable
 from store.event import FIELDS, schema
@@ -204,14 +204,18 @@ def test_a_line_without_a_time_takes_its_place_between_others(store: EmbeddedSto
 
 
 class Counting:
-    """A reader of parts that counts how often it is asked."""
+    """A reader of parts that counts how often it is asked, and the rows that it gives."""
 
     def __init__(self, store: EmbeddedStore) -> None:
-        self.store, self.asked = store, 0
+        self.store, self.asked, self.rows = store, 0, 0
 
-    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    def parts(
+        self, query: EventQuery, *, numbered_by: Sequence[str] = (), besides: Collection[Voice] = ()
+    ) -> Iterator[dict[str, Any]]:
         self.asked += 1
-        return self.store.parts(query, numbered_by=numbered_by)
+        for part in self.store.parts(query, numbered_by=numbered_by, besides=besides):
+            self.rows += 1
+            yield part
 
 
 def test_one_log_alone_is_neither_compared_nor_remembered(store: EmbeddedStore) -> None:
@@ -222,6 +226,28 @@ def test_one_log_alone_is_neither_compared_nor_remembered(store: EmbeddedStore) 
         batch = table(nginx(number, number))
         assert joiner.join(batch) is batch
     assert reader.asked == 1
+
+
+def test_of_one_log_alone_nothing_is_fetched(store: EmbeddedStore) -> None:
+    """However much the store has of it: only rows of other logs would matter, and of the other registries none."""
+    store.commit(table(*(nginx(number / 10, number) for number in range(500)), audit(3, registry="other")), [])
+    reader = Counting(store)
+    batch = table(nginx(60, 1000))
+    assert Joiner(reader, clock=lambda: START).join(batch) is batch
+    assert reader.rows == 0
+
+
+def test_no_more_is_fetched_than_can_be_remembered(store: EmbeddedStore) -> None:
+    """With more rows in the window than memory: the last are taken, and what made room is not fetched batch by batch."""
+    store.commit(table(*(nginx(number / 10, number) for number in range(5000))), [])
+    reader = Counting(store)
+    joiner = Joiner(reader, JoinsConfig(memory_rows=1000), clock=lambda: START)
+    first = joiner.join(table(application(499.9, 0, "q0")))
+    assert any(first["join_confidence"].to_pylist())
+    assert reader.rows <= 1010
+    for number in range(1, 20):
+        joiner.join(table(application(500 + number, number, f"q{number}"), nginx(500 + number, 5000 + number)))
+    assert reader.rows < 2200
 
 
 def test_registries_are_kept_apart(store: EmbeddedStore) -> None:
@@ -246,10 +272,10 @@ def test_a_store_that_does_not_answer_is_told_to_the_pipeline(store: EmbeddedSto
     class Away:
         down = True
 
-        def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+        def parts(self, query: EventQuery, **options: Any) -> Iterator[dict[str, Any]]:
             if self.down:
                 raise Unavailable("not now")
-            return store.parts(query, numbered_by=numbered_by)
+            return store.parts(query, **options)
 
     reader = Away()
     joiner = Joiner(reader)

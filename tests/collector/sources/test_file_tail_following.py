@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from followed_files import Following, Log, Shelf, log
+from followed_files import Following, Log, Shelf, log, once
 
 __all__ = ["log"]
 
@@ -69,6 +69,24 @@ def test_zeros_at_the_end_are_read_again(log: Log) -> None:
             file.write(b"text\n")
         log.written[b"text"] += 1
         following.until(log.written)
+
+
+def test_zeros_at_the_beginning_do_not_name_the_stream(tmp_path: Path) -> None:
+    """A whole file seen before its data: the stream is called by its first line, as if the zeros had never been there."""
+    content = b"".join(b"line %d of the log\n" % number for number in range(200))
+    (tmp_path / "plain.log").write_bytes(content)
+    plain = {stream for stream, _, _ in once(tmp_path / "plain.log").rows}
+    path, shelf = tmp_path / "late.log", Shelf()
+    path.write_bytes(bytes(len(content)))
+    with Following(shelf, path) as following:
+        deadline = time.monotonic() + 30
+        while following.tail.unread() != len(content):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        with path.open("r+b") as file:
+            file.write(content)
+        following.until(200)
+    assert {stream for stream, _, _ in shelf.rows} == plain
 
 
 def test_a_link_is_followed_to_each_target(tmp_path: Path) -> None:
