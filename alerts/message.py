@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -139,11 +140,18 @@ def page_link(finding: Finding, config: AlertsConfig) -> str | None:
 
 
 def runbook_link(finding: Finding, config: AlertsConfig) -> str:
-    """The page of the detector, at the heading of the kind; a rule's findings have a page each."""
+    """What the finding itself names, empty where there is nothing; else the page of the detector, at the heading of the
+    kind, and of a rule its own."""
+    if finding.runbook is not None:
+        return finding.runbook
     if finding.detector == "rules":
         return f"{config.runbook_base.rstrip('/')}/rules/{quote(finding.kind, safe='')}.md"
     page = f"{config.runbook_base.rstrip('/')}/{quote(finding.detector, safe='')}.md"
     return f"{page}#{quote(finding.kind, safe='')}"
+
+
+def _is_address(text: str) -> bool:
+    return re.fullmatch(r"https?://[\w.~:/?#@!$&*+,;=%-]+", text, re.ASCII) is not None
 
 
 def subjects(finding: Finding) -> list[tuple[str, str]]:
@@ -167,9 +175,12 @@ def _rows(finding: Finding, config: AlertsConfig, repeats: int) -> list[_Row]:
     if repeats:
         rows.append(_Row("Repeats", f"{repeats} like it before were not sent on their own", ours=True))
     rows.append(_Row("Why", finding.explanation))
+    rows.append(_Row("Severity", "; ".join(finding.reasons)))
     rows.append(_Row("Check first", finding.next_step))
     rows.append(_Row("Page", page_link(finding, config) or "", ours=True))
-    rows.append(_Row("Runbook", runbook_link(finding, config), ours=True))
+    rows.append(
+        _Row("Runbook", runbook_link(finding, config), ours=finding.runbook is None or _is_address(finding.runbook))
+    )
     rows.append(_Row("Command", f"regsight findings show {quote(finding.id, safe='')}", ours=True))
     return [row for row in rows if row.value]
 

@@ -18,6 +18,8 @@ _GUESSING = ((CELL, FEWEST_TRIES), (HOUR, 10), (DAY, 20))
 _SPRAYING = ((CELL, 3), (HOUR, 3), (DAY, 5))
 _HOPELESS = 60  # tries in five minutes; no client with an expired token is that fast
 _BREATH = timedelta(seconds=10)
+_UNKNOWN = ((HOUR, 8), (DAY, 15))  # accounts that never got in, tried all over the registry
+_EVEN = 0.25  # of the mean gap, at most, where no address says whether it is the account's own client
 
 
 def by_account(run: list[Try]) -> dict[str, list[Try]]:
@@ -36,6 +38,23 @@ def is_guessing(tries: list[Try], at_once: bool = True) -> bool:
 def is_spraying(tries: list[Try]) -> bool:
     """Whether these tries at one address are on more accounts than share an address by accident."""
     return _exceeds(tries, _SPRAYING, lambda some: len({one.actor for one in some}))
+
+
+def unknown_accounts(ledger: Ledger, tries: list[Try], now: datetime) -> list[Try]:
+    """The tries on accounts that have not got in for a week, if these are too many for mistyped names; else none. One address
+    that tries many of them is left out: that is spraying.
+    """
+    known = {actor: ledger.knows(actor, now) for actor in {one.actor for one in tries if one.actor}}
+    unknown = [one for one in tries if one.actor and not known[one.actor]]
+    at_client: dict[str, set[str]] = defaultdict(set)
+    for one in unknown:
+        at_client[one.client].add(one.actor)
+    scattered = [one for one in unknown if not one.client or len(at_client[one.client]) < _SPRAYING[0][1]]
+    for span, limit in _UNKNOWN:
+        recent = [one for one in scattered if one.at > now - span]
+        if len({one.actor for one in recent}) >= limit:
+            return recent
+    return []
 
 
 def odd_accounts(ledger: Ledger, accounts: dict[str, list[Try]], now: datetime) -> list[str]:
@@ -69,11 +88,13 @@ def is_expired(ledger: Ledger, tries: list[Try], alone: bool) -> bool:
     first, agents = tries[0], {one.agent for one in tries}
     if _fastest(tries) > _HOPELESS or len(agents) > 2:
         return False
+    gaps = [(later.at - earlier.at).total_seconds() for earlier, later in pairwise(tries)]
+    if not first.client:  # no address: only a machine's pace tells its own client from somebody who guesses
+        return len(gaps) < 4 or pstdev(gaps) <= _EVEN * fmean(gaps)
     if ledger.at_home(first.actor, first.client, first.at):
         return True
     if not ledger.near_home(first.actor, first.client, first.at):
         return False
-    gaps = [(later.at - earlier.at).total_seconds() for earlier, later in pairwise(tries)]
     even = len(gaps) >= 4 and median(gaps) >= 5 and pstdev(gaps) <= 0.5 * fmean(gaps)
     return even and alone and bool(first.actor) and len(agents) == 1
 

@@ -7,7 +7,7 @@ is known to have pointed to the digest. Layers, checks and refused tries are no 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from store.event import Action, Outcome, iso
 
 CERTAIN, LIKELY = "certain", "likely"
 MOST_ELSEWHERE = 200
+FEW_PEOPLE = 64  # so many are asked for one by one
 _MOVES_TAG = (Action.PUSH, Action.TAG, Action.UNTAG, Action.DELETE)
 
 
@@ -228,13 +229,20 @@ def _built_on(
     if not everybody:
         return []
     own = {event["event_id"] for event in direct}
-    pushes = store.events(EventQuery(since=min(everybody.values()), until=until, action=["push"], outcome=["success"]))
-    later = (
-        event
-        for event in pushes
+    asked = EventQuery(since=min(everybody.values()), until=until, action=["push"], outcome=["success"])
+    each = [asked]
+    if len(everybody) <= FEW_PEOPLE:
+        each = [
+            replace(asked, since=first, actor=name) if kind == "actor" else replace(asked, since=first, client=name)
+            for (kind, name), first in everybody.items()
+        ]
+    later = {
+        event["event_id"]: event
+        for query in each
+        for event in store.events(query)
         if event["event_id"] not in own and event["timestamp"] >= everybody.get(_who(event), _never())
-    )
-    return _contacts(later, LIKELY)
+    }
+    return _contacts(later.values(), LIKELY)
 
 
 def _elsewhere(
@@ -249,13 +257,24 @@ def _elsewhere(
     begun = min(everybody.values())
     end = until or _never()
     counted = store.counts(begun, end, ["actor", "client_ip", "repository", "action", "outcome"])
-    found = []
-    for row in counted.to_dict("records"):
-        who = ("actor", row["actor"]) if row["actor"] else ("client", row["client_ip"] or "")
-        if row["repository"] and row["repository"] not in here and who in everybody:
-            names = {name: row[name] for name in ("actor", "repository", "action", "outcome")}
-            found.append(Elsewhere(client=row["client_ip"], times=int(row["events"]), **names))
-    return sorted(found, key=lambda one: (-one.times, one.repository, one.action))[:MOST_ELSEWHERE]
+    actors, clients = ([name for kind, name in everybody if kind == wanted] for wanted in ("actor", "client"))
+    nobody = counted["actor"].isna() | (counted["actor"] == "")
+    concerned = counted["actor"].isin(actors) | (nobody & counted["client_ip"].isin(clients))
+    other = counted["repository"].notna() & (counted["repository"] != "") & ~counted["repository"].isin(list(here))
+    most = counted[concerned & other].sort_values(
+        ["events", "repository", "action"], ascending=[False, True, True], kind="stable"
+    )
+    return [
+        Elsewhere(
+            actor=row["actor"],
+            client=row["client_ip"],
+            repository=row["repository"],
+            action=row["action"],
+            outcome=row["outcome"],
+            times=int(row["events"]),
+        )
+        for row in most.head(MOST_ELSEWHERE).to_dict("records")
+    ]
 
 
 def _never() -> datetime:

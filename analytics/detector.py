@@ -32,6 +32,9 @@ class Suspicion:
     evidence: list[str] = field(default_factory=list)
     explanation: str = ""
     next_step: str = ""  # where it differs from the detector's
+    runbook: str | None = None  # of a rule of the user's own
+    # How many as strange a week chance gives by the detector's own past (`analytics.surprise`); None: known exactly.
+    chance: float | None = None
 
 
 class Detector(Protocol):

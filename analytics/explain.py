@@ -33,10 +33,19 @@ CAUSES: dict[str, tuple[str, str]] = {
     ),
     "forbidden_probe": ("somebody tries what his credentials open (T1613)", "a new job in the wrong project"),
     "expired_credential": ("a stolen token that was revoked is tried (T1550.001)", "a token that ran out"),
-    "pull_surge": ("images are carried off (T1213, T1530)", "a migration, a mirror, a scan, a new cluster"),
+    "pull_surge": (
+        "images are carried off, or read for the secrets in them (T1213, T1530, T1552.001)",
+        "a migration, a mirror, a scan, a new cluster",
+    ),
     "pull_surge_from_many": ("many stolen tokens at once (T1078)", "a scale-out, a release, retries after an outage"),
-    "new_repositories": ("images are carried off (T1213, T1530)", "a new task of this account"),
-    "new_reach": ("images are carried off slowly (T1213, T1567)", "a new task, a new team, an audit"),
+    "new_repositories": (
+        "images are carried off, perhaps with a stolen token (T1213, T1530, T1078.004)",
+        "a new task of this account",
+    ),
+    "new_reach": (
+        "images are carried off slowly, or read for the secrets in them (T1213, T1567, T1552.001)",
+        "a new task, a new team, an audit",
+    ),
     "new_images": ("somebody who leaves takes the images along (T1213)", "a test of many versions"),
     "release_tag_overwritten": ("a release was replaced (T1525, T1195.002)", "a release that was built again"),
     "tag_rolled_back": ("a way back to a known hole (T1195.002)", "a release that was taken back"),
@@ -51,8 +60,41 @@ CAUSES: dict[str, tuple[str, str]] = {
         "a rare job, somebody who was away",
     ),
     "deleted_account_goes_on": ("a token outlived its account (T1550.001)", "settings that were not cleaned up"),
+    "account_elsewhere": (
+        "a token or password is in other hands (T1078.004, T1552)",
+        "a runner, cluster or person that was moved",
+    ),
+    "unknown_account_reaches": (
+        "an account was made to get in and stay (T1136, T1098.001)",
+        "a new tool, a new colleague",
+    ),
+    "old_versions_taken": (
+        "old images are searched for secrets, or taken along (T1552.001, T1213)",
+        "a search for the version that broke",
+    ),
+    "stranger_push_used": (
+        "an image of a stranger is run, or built upon (T1525, T1195.002)",
+        "a repair by a colleague",
+    ),
+    "hand_made_image_runs": (
+        "an image for other ends runs here, such as a miner (T1496, T1610)",
+        "a first version made by hand",
+    ),
+    "own_name_from_outside": (
+        "an image of one's own name was put where the cache fetches (T1195.001)",
+        "a wrong path in a manifest",
+    ),
+    "signed_by_wrong_hands": (
+        "an image went round the second pair of eyes (T1195.002)",
+        "a signer that was replaced",
+    ),
     "job_missing": ("somebody stopped it (T1562.008)", "a job that failed, or was moved"),
     "report_missing": ("somebody keeps the log from being read (T1562.008)", "a job that failed, or was moved"),
+    "source_silent": ("somebody keeps the log from being told (T1562.008)", "a sender that failed, or was moved"),
+    "channels_disagree": (
+        "somebody cut lines out of one log (T1070.002, T1562.008)",
+        "a log that was rotated away, or a sender that lost lines",
+    ),
     "expected_event_missing": (
         "somebody keeps it from happening, or from being logged (T1562.008)",
         "a job that failed",

@@ -6,6 +6,7 @@ that half the registry shares (an anonymous user, a list of dozens of accounts) 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -21,6 +22,7 @@ GAP = timedelta(hours=6)  # so far apart two findings about the same names are s
 LOOK_BACK = timedelta(days=8)  # longer than any detector's own span
 MOST_NAMES = 20  # of one sort in a finding; more name nobody in particular
 REGSIGHT = "regsight"
+_SILENCE = re.compile(r"(.+) has (?:written|told) nothing (?:since|for) .+")
 _NOBODY = frozenset({"anonymous", "-", ""})
 
 
@@ -101,7 +103,7 @@ def reason_of(finding: Finding) -> str:
 
 def _place(finding: Finding, incidents: Iterable[Incident]) -> str | None:
     """The incident that the finding belongs to: the one that shares most names with it, then the earliest."""
-    own = _telling(finding.subjects)
+    own, silent = _telling(finding.subjects), _silent_one(finding.title)
     best: tuple[int, float, str] | None = None
     for incident in incidents:
         if finding.start > incident.end + GAP or finding.end < incident.start - GAP:
@@ -109,10 +111,17 @@ def _place(finding: Finding, incidents: Iterable[Incident]) -> str | None:
         if incident.state is State.RESOLVED and incident.closed_at and finding.start > incident.closed_at:
             continue  # it is over: what comes later is a new one
         shared = own & _telling(incident.subjects)
-        if any(sort != "repository" for sort, _ in shared) or (shared and not _who(finding)):
+        one_silence = silent is not None and silent == _silent_one(incident.title)
+        if one_silence or any(sort != "repository" for sort, _ in shared) or (shared and not _who(finding)):
             rank = (-len(shared), incident.detected_at.timestamp(), incident.id)
             best = rank if best is None else min(best, rank)
     return best[2] if best else None
+
+
+def _silent_one(title: str) -> str | None:
+    """Who fell silent, by the title of a finding of the rule or of the collector's own watch: both speak of one silence."""
+    found = _SILENCE.fullmatch(title)
+    return found[1] if found else None
 
 
 def _telling(subjects: Any) -> frozenset[tuple[str, str]]:

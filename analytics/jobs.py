@@ -8,26 +8,35 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from analytics.amend import amended, touched
+from analytics.budget import DEFAULT, Budget
 from analytics.config import AnalyticsConfig
 from analytics.detector import Detector
 from analytics.errors import UnknownDetector
+from analytics.holding import Allowance
 from analytics.judge import judge
 from analytics.marks import marks
+from analytics.models.shelf import Shelf
 from analytics.replay import EPOCH, Replay, floor
 from analytics.rules.load import in_force
 from analytics.telemetry import AnalyticsTelemetry
+from analytics.watermark import done, look
 from analytics.windows import DAY
+from analytics.wording import duration
 from store.contract import JobRun, Store
+from store.errors import StoreError
 from store.finding import Finding
 
 log = logging.getLogger(__name__)
 
 SIMILAR_WITHIN = timedelta(days=90)  # how far back similar findings are looked for
 JUDGED_NOTE = "analytics.judged_until"
+LEAST_LATE = timedelta(minutes=5)
 MOST_MISSED = 500  # due moments that `missed` names at most: after a month off, the last ones matter
 
 
@@ -58,33 +67,54 @@ def detect_span(
     until: datetime,
     telemetry: AnalyticsTelemetry | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    reopened: datetime | None = None,
+    budget: Budget = DEFAULT,
 ) -> list[Finding]:
     """Judge [since, until) in the steps of the timetable, each step seeing only what was known then.
 
     Findings are stored as they are made, with the step as their time of detection. Returns those that are new or
     changed, each once in its last state, by time of detection. `on_progress` gets the steps done and their number,
-    about a hundred times and at the end.
+    about a hundred times and at the end. `budget` is what may be told by statistics alone.
+
+    `reopened`: events since then were stored late. All from there on is judged as if for the first time; what comes of it
+    takes the place of the findings that there were (`analytics.amend`) when all is judged.
 
     Raises:
         Unavailable: the store did not answer; calling again with the same arguments judges the same again.
     """
     if not detectors or since >= until:
         return []
+    anew: dict[str, Finding] = {}
+    if reopened is not None:
+        start, anew = touched(store, {d.name for d in detectors}, min(reopened, since), until)
+        since = min(since, start)
+    for detector in detectors:
+        if hasattr(detector, "models"):
+            detector.models = Shelf(store, detector.name)
     reader = Replay(store, floor(since, DAY) - max(d.history for d in detectors) - DAY, until)
     stored: dict[str, Finding] = {}
     new: set[str] = set()
     spent = dict.fromkeys((d.name for d in detectors), 0.0)
+    allowance = Allowance(budget, reader, reader.since, sum(hasattr(d, "alerts_per_week") for d in detectors))
 
     def known(id: str) -> Finding | None:
-        return stored.get(id) or store.finding(id)
+        found = stored.get(id) or (None if id in anew else store.finding(id))
+        return None if found is None or found.withdrawn else found
 
     said = marks(store)
-    before: list[Finding] = []
+    before: list[Finding] | None = None
 
     def past() -> list[Finding]:
-        if not before:  # asked for only where something is found
-            before.extend(store.findings(since=since - SIMILAR_WITHIN))
+        nonlocal before
+        if before is None:  # asked for only where something is found
+            before = [one for one in store.findings(since=since - SIMILAR_WITHIN) if one.id not in anew]
         return [*before, *stored.values()]
+
+    def keep(findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            if store.put_finding(finding):
+                new.add(finding.id)
+            stored[finding.id] = finding
 
     steps = _steps(detectors, since, until)
     for number, (step, due) in enumerate(steps, start=1):
@@ -92,18 +122,39 @@ def detect_span(
             began = time.perf_counter()
             suspicions = detector.detect(reader, start, step)
             spent[detector.name] += time.perf_counter() - began
-            for finding in judge(detector, suspicions, step, known, said, past):
-                if store.put_finding(finding):
-                    new.add(finding.id)
-                stored[finding.id] = finding
+            judged = judge(detector, suspicions, step, known, said, past, partial(allowance.at, step))
+            if reopened is None:
+                keep(judged)
+            else:
+                stored |= {finding.id: finding for finding in judged}
         if on_progress and (number % max(len(steps) // 100, 1) == 0 or number == len(steps)):
             on_progress(number, len(steps))
-    if telemetry:
-        for name, seconds in spent.items():
-            telemetry.detection(name, seconds)
-        for id in new:
-            telemetry.found(stored[id].detector, stored[id].severity)
+    if reopened is not None:
+        made, stored = _without_the_known(store, stored, anew), {}
+        keep(amended(anew, made, until))
+    _count(telemetry, spent, (stored[id] for id in new), (one for one in stored.values() if one.id in anew))
     return sorted(stored.values(), key=lambda finding: (finding.detected_at, finding.id))
+
+
+def _without_the_known(store: Store, made: Mapping[str, Finding], anew: Mapping[str, Finding]) -> dict[str, Finding]:
+    """Those that are made anew, new, or grown; what else was judged again is as it was stored."""
+    return {id: finding for id, finding in made.items() if id in anew or store.finding(id) != finding}
+
+
+def _count(
+    telemetry: AnalyticsTelemetry | None,
+    spent: Mapping[str, float],
+    new: Iterable[Finding],
+    changed: Iterable[Finding],
+) -> None:
+    if telemetry is None:
+        return
+    for name, seconds in spent.items():
+        telemetry.detection(name, seconds)
+    for finding in new:
+        telemetry.found(finding.detector, finding.severity)
+    for finding in changed:
+        telemetry.amended("withdrawn" if finding.withdrawn else "changed")
 
 
 def detect_now(
@@ -113,17 +164,42 @@ def detect_now(
     telemetry: AnalyticsTelemetry | None = None,
     overlap: timedelta = timedelta(minutes=10),
     first_look_back: timedelta = DAY,
+    late: timedelta = timedelta(days=7),
+    budget: Budget = DEFAULT,
+    group: str = "",
 ) -> list[Finding]:
     """Judge what happened since the last call; what the timetable runs.
 
-    `overlap` is judged again, for events that were stored late; findings do not repeat by it. The first call of all
-    looks back `first_look_back`. A call after a pause judges the whole pause, in steps.
+    `overlap` is judged again, for events that were stored a little late; findings do not repeat by it. Events that were
+    stored later re-open the time from them on, `late` at most. The first call of all looks back `first_look_back`, or as
+    far as there are events. A call after a pause judges the whole pause, in steps. Detectors that are called in groups,
+    each in its own rhythm, give each group a name: until when it has judged is kept under it.
     """
-    note = store.note(JUDGED_NOTE)
-    last = datetime.fromisoformat(note["until"]) if note else now - first_look_back
-    found = detect_span(store, detectors, min(last, now) - overlap, now, telemetry)
-    store.put_note(JUDGED_NOTE, {"until": now.astimezone(UTC).isoformat()})
+    note = store.note(JUDGED_NOTE + group)
+    last = datetime.fromisoformat(note["until"]) if note else None
+    reopened, rows = look(store, now, last, late, group)
+    since = min(_first(store, now, first_look_back) if last is None else last, now) - overlap
+    found = detect_span(
+        store,
+        detectors,
+        since,
+        now,
+        telemetry,
+        reopened=reopened.since if reopened is not None else None,
+        budget=budget,
+    )
+    store.put_note(JUDGED_NOTE + group, {"until": now.astimezone(UTC).isoformat()})
+    if reopened is not None:
+        done(store, group)
+    if telemetry and not group:  # the other groups see the same rows
+        telemetry.late(rows)
     return found
+
+
+def _first(store: Store, now: datetime, look_back: timedelta) -> datetime:
+    """From when on a store is judged that never was: a day of steps over nothing takes its time."""
+    span = store.span()
+    return now if span is None else max(now - look_back, span[0])
 
 
 def run_job(
@@ -133,8 +209,10 @@ def run_job(
     now: Callable[[], datetime],
     work: Callable[[], str | None],
     telemetry: AnalyticsTelemetry | None = None,
+    every: timedelta | None = None,
 ) -> JobRun:
-    """Run `work` for the moment `due` and keep that in the ledger; what `work` returns becomes the run's note.
+    """Run `work` for the moment `due` and keep that in the ledger; what `work` returns becomes the run's note. With
+    `every` the note begins with how late it is, where it is: by its moment, or by the last good run before it.
 
     Nothing is raised, for the other jobs must go on: a failure is logged, counted and stored as state failed. A ledger
     that cannot be written (store away) does not stop the work, it is only logged.
@@ -142,7 +220,7 @@ def run_job(
     run = JobRun(job=name, due_at=due, started_at=now())
     _in_ledger(store.start_run, run)
     try:
-        note = work() or ""
+        note = _lateness(store, run, every) + (work() or "")
         state = "ok"
     except Exception as error:
         log.exception("job failed", extra={"job": name})
@@ -166,6 +244,21 @@ def missed(store: Store, name: str, every: timedelta, now: datetime) -> list[dat
         return [latest]
     count = min((latest - floor(last.due_at, every)) // every, MOST_MISSED)
     return [latest - every * back for back in reversed(range(count))]
+
+
+def _lateness(store: Store, run: JobRun, every: timedelta | None) -> str:
+    """`late by 3 h: ` of a run that makes good what was missed; nothing of one in time."""
+    if every is None:
+        return ""
+    try:
+        last = store.last_ok(run.job)
+    except StoreError:  # the work itself will say so
+        return ""
+    behind = run.started_at - run.due_at
+    waited = run.due_at - last.due_at - every if last else timedelta(0)
+    if behind < LEAST_LATE and waited < max(every, LEAST_LATE):
+        return ""
+    return f"late by {duration(max(behind, waited))}: "
 
 
 def _in_ledger(write: Callable[[JobRun], None], run: JobRun) -> None:

@@ -8,10 +8,13 @@ from datetime import datetime
 
 from analytics.detector import Detector, Suspicion
 from analytics.explain import causes_of, query_of, similar_to
+from analytics.holding import SAME, Holding
 from analytics.marks import Mark, marked
 from store.finding import Finding, finding_id
 
 MOST_EVIDENCE = 50
+MOST_REASONS = 30  # from which on more of the same stands alone
+_ALSO = "also: "
 
 
 def judge(
@@ -21,18 +24,23 @@ def judge(
     known: Callable[[str], Finding | None],
     marks: Sequence[Mark] = (),
     past: Callable[[], Iterable[Finding]] = tuple,
+    holding: Callable[[], Holding | None] = lambda: None,
 ) -> list[Finding]:
     """The findings that are new or have changed by these suspicions, in the order of their first suspicion.
 
     `known` gives the finding stored under an id. A finding that goes on keeps its id and its first `detected_at`, grows
-    in span, subjects and evidence, and takes severity, score and sentences from the stronger of the two. What people said
-    of others like it (`marks`) is applied first; `past` gives the findings among which similar ones are looked for.
+    in span, subjects and evidence, and takes severity, score and sentences from the stronger of the two; one that is more
+    of the same by the same account within a day becomes part of it. What people said
+    of others like it (`marks`) is applied first; `past` gives the findings among which similar ones are looked for, and
+    those that have spent the budget; `holding` is that budget.
     """
     changed: dict[str, Finding] = {}
     for suspicion in suspicions:
-        fresh = marked(_finding(detector, suspicion, now), marks, now)
-        before = changed.get(fresh.id) or known(fresh.id)
-        merged = fresh if before is None else merge(before, fresh)
+        fresh = _weighed(_finding(detector, suspicion, now), marks, now, past, holding)
+        own = changed.get(fresh.id) or known(fresh.id)
+        host = _host(fresh, [*past(), *changed.values()], own) if fresh.chance is None else None
+        before = host or own
+        merged = fresh if before is None else absorbed(host, fresh) if host else merge(before, fresh)
         similar = similar_to(merged, past(), marks) if before is None else before.similar
         merged = replace(merged, query=query_of(merged), causes=causes_of(merged, similar), similar=similar)
         if merged != before:
@@ -40,20 +48,85 @@ def judge(
     return list(changed.values())
 
 
+def _host(fresh: Finding, others: Sequence[Finding], own: Finding | None) -> Finding | None:
+    """The finding of which this one is a part: of the same detector and kind, by the same account (or address, where no
+    account is named), no less grave and begun within a day. What names nobody, or several, is a thing of its own; so is
+    what stands alone already (`own`), but once part of another it stays that: judging again must end as it did before.
+    """
+    who = fresh.subjects["actor"] or fresh.subjects["client"]
+    if len(who) != 1:
+        return None
+    alike = [
+        one
+        for one in {one.id: one for one in others}.values()
+        if not one.withdrawn
+        and one.id != fresh.id
+        and (one.detector, one.kind) == (fresh.detector, fresh.kind)
+        and one.severity.rank >= fresh.severity.rank
+        and (one.subjects.get("actor") or one.subjects.get("client")) == who
+        and abs(fresh.start - one.start) < SAME
+        and one.detected_at <= fresh.detected_at
+    ]
+    part_of = [one for one in alike if _holds(one, fresh)]
+    if part_of or own is not None:
+        return part_of[0] if part_of else None
+    open_ones = [one for one in alike if len(one.reasons) < MOST_REASONS]
+    return min(open_ones, key=lambda one: (one.detected_at, one.id), default=None)
+
+
+def _holds(host: Finding, part: Finding) -> bool:
+    return any(reason.startswith(_ALSO) and reason.endswith(f"({part.id})") for reason in host.reasons)
+
+
+def absorbed(host: Finding, part: Finding) -> Finding:
+    """The host with the part's names, time and evidence, and its title among the reasons; its own words stay."""
+    also = [] if _holds(host, part) else [f"{_ALSO}{part.title} ({part.id})"]
+    return replace(
+        host,
+        start=min(host.start, part.start),
+        end=max(host.end, part.end),
+        subjects=_united(host.subjects, part.subjects),
+        evidence=list(dict.fromkeys([*host.evidence, *part.evidence]))[:MOST_EVIDENCE],
+        reasons=[*host.reasons, *also],
+    )
+
+
 def merge(before: Finding, after: Finding) -> Finding:
-    """One finding out of two with the same id; the earlier one's id and time of detection."""
+    """One finding out of two with the same id; the earlier one's time of detection."""
     # Equal ones leave things as they are: judging the same span again must change nothing.
     stronger = after if (after.severity.rank, after.score) > (before.severity.rank, before.score) else before
     other = before if stronger is after else after
     return replace(
         stronger,
         id=before.id,
+        reasons=_reasons(stronger, other),
         detected_at=min(before.detected_at, after.detected_at),
         start=min(before.start, after.start),
         end=max(before.end, after.end),
         subjects=_united(before.subjects, after.subjects),
         evidence=list(dict.fromkeys([*stronger.evidence, *other.evidence]))[:MOST_EVIDENCE],
     )
+
+
+def _reasons(stronger: Finding, other: Finding) -> list[str]:
+    """Those of the stronger one, and what became part of either."""
+    return list(dict.fromkeys([*stronger.reasons, *(one for one in other.reasons if one.startswith(_ALSO))]))
+
+
+def _weighed(
+    finding: Finding,
+    marks: Sequence[Mark],
+    now: datetime,
+    past: Callable[[], Iterable[Finding]],
+    holding: Callable[[], Holding | None],
+) -> Finding:
+    """At the severity that the budget and what people said of its like leave it, with the reasons."""
+    budget = holding()
+    held = finding if budget is None else budget.held(finding, past() if finding.chance is not None else (), now)
+    heard = marked(held, marks, now)
+    if heard.severity is held.severity:
+        return heard
+    return replace(heard, reasons=[f"{heard.severity}: one like it was marked by a person", *held.reasons])
 
 
 def _finding(detector: Detector, suspicion: Suspicion, now: datetime) -> Finding:
@@ -73,6 +146,8 @@ def _finding(detector: Detector, suspicion: Suspicion, now: datetime) -> Finding
         evidence=list(dict.fromkeys(suspicion.evidence))[:MOST_EVIDENCE],
         explanation=suspicion.explanation,
         next_step=suspicion.next_step or detector.next_step,
+        runbook=suspicion.runbook,
+        chance=suspicion.chance,
     )
 
 

@@ -7,13 +7,13 @@ it holds for every step of that day.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
 
 from analytics.baselines import Baseline, learn, threshold
-from analytics.novelty import NewPairs, new_pairs
+from analytics.novelty import NewPairs, Pushes, new_pairs
 from analytics.windows import DAY, Floats, Ints, minute, minutes, sliding_sums
 from store.contract import EventReader
 
@@ -34,17 +34,18 @@ class Pulls:
     amounts: Ints
     codes: dict[str, Ints]
     names: dict[str, list[str]]
+    pushes: Pushes = field(default_factory=Pushes)  # of all the time that was loaded, by the same codes
 
     def between(self, first: int, end: int) -> Pulls:
         """The rows that start in [first, end)."""
         cut = slice(*np.searchsorted(self.starts, [first, end]))
         codes = {kind: values[cut] for kind, values in self.codes.items()}
-        return Pulls(self.starts[cut], self.amounts[cut], codes, self.names)
+        return Pulls(self.starts[cut], self.amounts[cut], codes, self.names, self.pushes)
 
     def where(self, chosen: np.ndarray) -> Pulls:
         """The rows that a boolean array names."""
         codes = {kind: values[chosen] for kind, values in self.codes.items()}
-        return Pulls(self.starts[chosen], self.amounts[chosen], codes, self.names)
+        return Pulls(self.starts[chosen], self.amounts[chosen], codes, self.names, self.pushes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,8 @@ class DayOfPulls:
     odd: list[Odd]  # by start
     new_pairs: NewPairs
     history_days: float
+    past: Floats  # how strange the strangest of each six hours was that the baselines were not learned from
+    past_weeks: float
 
 
 def load(store: EventReader, since: datetime, until: datetime) -> Pulls:
@@ -78,17 +81,22 @@ def load(store: EventReader, since: datetime, until: datetime) -> Pulls:
 
     by = ("actor", "client_ip", "repository", "project", "action", "outcome")
     frame = store.counts(since, until, by, CELL)
-    frame = frame[(frame["action"] == "pull") & (frame["outcome"] == "success")].sort_values(
+    frame = frame[frame["action"].isin(("pull", "push")) & (frame["outcome"] == "success")].sort_values(
         "window_start", kind="stable"
     )
+    pulled = (frame["action"] == "pull").to_numpy()
     codes: dict[str, Ints] = {}
+    all_codes: dict[str, Ints] = {}
     names: dict[str, list[str]] = {}
     for kind, column in zip(KINDS, ("actor", "client_ip", "repository", "project"), strict=True):
         numbers, uniques = pd.factorize(frame[column].astype(object), sort=True)
-        codes[kind] = np.asarray(numbers, dtype=np.int64)
+        all_codes[kind] = np.asarray(numbers, dtype=np.int64)
+        codes[kind] = all_codes[kind][pulled]
         names[kind] = [str(name) for name in uniques]
-    amounts = frame["events"].to_numpy(dtype=np.int64)
-    return Pulls(minutes(frame["window_start"]), amounts, codes, names)
+    amounts = frame["events"].to_numpy(dtype=np.int64)[pulled]
+    starts = minutes(frame["window_start"])
+    pushes = Pushes(starts[~pulled], all_codes["actor"][~pulled], all_codes["repository"][~pulled])
+    return Pulls(starts[pulled], amounts, codes, names, pushes)
 
 
 def day_of_pulls(pulls: Pulls, day: datetime, alerts_per_week: float) -> DayOfPulls | None:
@@ -107,14 +115,15 @@ def day_of_pulls(pulls: Pulls, day: datetime, alerts_per_week: float) -> DayOfPu
     for table in tables.values():
         baseline = table.learn(int(pulls.starts[0]), split)
         candidates += table.judged(baseline, split, begin, limit=0.0)
-    limit = threshold(_one_per_block(candidates), calibration / 7, alerts_per_week)
+    tails = _one_per_block(candidates)
+    limit = threshold(tails, calibration / 7, alerts_per_week)
     baselines: dict[str, Baseline] = {}
     odd: list[Odd] = []
     for kind, table in tables.items():
         baselines[kind] = table.learn(int(pulls.starts[0]), begin)
         odd += table.judged(baselines[kind], begin, begin + 1440, limit)
     odd.sort(key=lambda one: (one.start, one.kind, one.code))
-    return DayOfPulls(pulls, baselines, odd, _new_pairs(pulls, begin), days)
+    return DayOfPulls(pulls, baselines, odd, _new_pairs(pulls, begin), days, -tails, calibration / 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +206,7 @@ def _one_per_block(candidates: list[Odd]) -> Floats:
 def _new_pairs(pulls: Pulls, begin: int) -> NewPairs:
     named = (pulls.codes["actor"] >= 0) & (pulls.codes["repository"] >= 0)
     actors, repositories = pulls.codes["actor"][named], pulls.codes["repository"][named]
-    return new_pairs(pulls.starts[named], actors, repositories, len(pulls.names["actor"]), begin)
+    return new_pairs(pulls.starts[named], actors, repositories, len(pulls.names["actor"]), begin, pulls.pushes)
 
 
 def history_start(day: datetime, history: timedelta) -> datetime:

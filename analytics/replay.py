@@ -8,12 +8,13 @@ store itself would have answered. What it cannot cut exactly it passes on.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from store.contract import EventQuery, EventReader
+from store.arrivals import Arrival
+from store.contract import EventQuery, EventReader, Voice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,8 +64,10 @@ class Replay:
         cut = found[bisect_left(times, query.since) : bisect_left(times, query.until)]
         yield from reversed(cut) if query.newest_first else cut
 
-    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
-        return self.store.parts(query, numbered_by=numbered_by)
+    def parts(
+        self, query: EventQuery, *, numbered_by: Sequence[str] = (), besides: Collection[Voice] = ()
+    ) -> Iterator[dict[str, Any]]:
+        return self.store.parts(query, numbered_by=numbered_by, besides=besides)
 
     def counts(
         self, since: datetime, until: datetime, by: Sequence[str], width: timedelta | None = None
@@ -92,6 +95,9 @@ class Replay:
         if self._span is None:
             self._span = self.store.span()
         return self._span
+
+    def arrived(self, stored_since: datetime, since: datetime, before: datetime) -> list[Arrival]:
+        return self.store.arrived(stored_since, since, before)
 
     def total(self) -> int:
         return self.store.total()

@@ -37,6 +37,45 @@ class AnalyticsTelemetry:
             ["job"],
             registry=registry,
         )
+        self._late = Counter(
+            "regsight_analytics_late_rows_total",
+            "Rows stored after the time that they tell of was judged.",
+            registry=registry,
+        )
+        self._amended = Counter(
+            "regsight_analytics_amended_findings_total",
+            "Findings that late rows changed, by what became of them.",
+            ["change"],
+            registry=registry,
+        )
+        self._drift = Gauge(
+            "regsight_analytics_model_drift",
+            "Population stability index of the last week against the training, by feature; above 0.25 it is another world.",
+            ["model", "feature"],
+            registry=registry,
+        )
+        self._exhaustion = Gauge(
+            "regsight_analytics_exhaustion_seconds",
+            "Time until what is limited runs out, as forecast; negative when it has.",
+            ["limit"],
+            registry=registry,
+        )
+
+    def drift(self, model: str, feature: str, index: float) -> None:
+        """How far a feature of the last week lies from what the model in service learned."""
+        self._drift.labels(model, feature).set(index)
+
+    def exhaustion(self, limit: str, seconds: float) -> None:
+        """`limit` is a name of the settings, or a project with a quota."""
+        self._exhaustion.labels(limit).set(seconds)
+
+    def late(self, rows: int) -> None:
+        """So many rows came late since the last look."""
+        self._late.inc(rows)
+
+    def amended(self, change: str) -> None:
+        """A finding was judged again because of late rows; `change` is changed or withdrawn."""
+        self._amended.labels(change).inc()
 
     def found(self, detector: str, severity: Severity) -> None:
         """A new finding; updates of a known one are not counted."""

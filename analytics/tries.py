@@ -87,6 +87,10 @@ class Ledger:
         end = floor(before, CELL) + (CELL if inclusive else timedelta(0))
         return bisect_left(cells, end) > bisect_left(cells, end - HOME_FOR)
 
+    def knows(self, actor: str, before: datetime) -> bool:
+        """Whether the account succeeded from anywhere in the week before."""
+        return any(self.at_home(actor, home, before) for home in self.homes.get(actor, ()))
+
     def visitors(self, since: datetime, until: datetime) -> set[str]:
         """The accounts that succeed in a cell that starts before `until` and ends after `since`."""
         first = bisect_left(self.visits, (floor(since, CELL), ""))

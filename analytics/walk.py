@@ -125,6 +125,8 @@ class Walk:
         return self._walk(store, self._at(store, day, span[0]), day, until, span[0])[0]
 
     def _at(self, store: EventReader, day: datetime, began: datetime) -> _Kept:
+        for later in [known for known in self.kept if known > day]:
+            del self.kept[later]  # the day is asked for again: something may have come in late, and is part of it now
         if day in self.kept:
             return self.kept[day]
         earlier = [known for known in self.kept if known < day]

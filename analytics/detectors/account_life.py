@@ -1,10 +1,11 @@
 """Accounts at the edges of their life: dormant ones that wake, deleted ones that go on.
 
-Notices: an account that was silent for two months, or for much longer than ever before, and now does something; an account that was
-deleted or disabled and goes on, with success or without. Needs: logs that name accounts; for deletions an audit log. Wakes nobody
-for an account that comes back to its own place and its own work, nor for a job that always came that seldom, nor for a deleted
-robot that is still asked for where it always ran: somebody forgot its settings. Method: exact bookkeeping by days. Never sees: an
-account that slept before the stored history begins.
+Notices: an account that was silent for two months, or for much longer than ever before, and now does something; one that was
+seen on a few days only, was silent since, and comes back in an unusual way (from elsewhere, at an hour of rest, in other
+projects, with acts that it never did); an account that was deleted or disabled and goes on, with success or without. Needs: logs
+that name accounts; for deletions an audit log. Wakes nobody for an account that comes back to its own place and its own work, nor
+for a job that always came that seldom, nor for a deleted robot that is still asked for where it always ran: somebody forgot its
+settings. Method: exact bookkeeping by days. Never sees: an account that slept before the stored history begins.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from analytics.detector import Suspicion
 from analytics.ledger import network
-from analytics.replay import Replay, floor, remember
-from analytics.windows import DAY
+from analytics.replay import Replay, floor, horizon, remember
+from analytics.windows import DAY, HOUR
 from analytics.wording import duration, plain, several
 from store.contract import EventQuery, EventReader
 from store.event import Action, Outcome
@@ -31,6 +32,12 @@ DORMANT = timedelta(days=60)
 QUIET = timedelta(days=21)  # enough for an account that was there nearly every day
 FEWEST_DAYS = 8  # on which an account must have been active before a pause can be unlike it
 TIMES_LONGER = 7
+LITTLE_KNOWN = 3  # days on which an account was seen at all
+LITTLE_QUIET = timedelta(days=8)  # more than a week: not the same weekday's errand
+REST = 0.02  # of what people do in a day, at most, falls into an hour of rest
+REST_DAYS = timedelta(days=14)
+AROUND_THE_CLOCK = 20  # hours of the day; who is seen in so many is no person
+FEWEST_HOURS = 50  # account-hours of people, before their rest is known
 MOST_EVENTS = 50
 _ENDED = ("user_deleted", "robot_deleted", "user_disabled")
 _BEGUN = ("user_created", "robot_created", "user_enabled")
@@ -61,7 +68,7 @@ class _End:
     event_id: str
 
 
-_Before = tuple[dict[str, _Past], dict[str, _End]]
+_Before = tuple[dict[str, _Past], dict[str, _End], frozenset[int]]
 
 
 @dataclass(slots=True)
@@ -84,10 +91,10 @@ class AccountLife:
             start, end = max(since, day), min(day + DAY, now)
             actors = _active(store, start, end)
             if actors:
-                past, before = self._past(store, day)
+                past, before, rest = self._past(store, day)
                 ended = _ended(store, day, end, before)
                 for actor in sorted(actors):
-                    found += _judge(store, actor, past.get(actor), ended.get(actor), day, start, end)
+                    found += _judge(store, actor, past.get(actor), ended.get(actor), rest, day, start, end)
             day += DAY
         return found
 
@@ -100,13 +107,39 @@ class AccountLife:
 
     def _learn(self, store: EventReader, day: datetime) -> _Before:
         since = day - self.history
-        return _past(store, since, day), _ended(store, since, day, {})
+        return _past(store, since, day), _ended(store, since, day, {}), _rest(store, day)
 
 
 def _active(store: EventReader, since: datetime, until: datetime) -> set[str]:
+    """Whoever did anything; in a replay of many steps from the day's cells, made once."""
+    if not isinstance(store, Replay) or floor(since, CELL) != since or floor(until, CELL) != until:
+        return set().union(*_cells(store, since, until).values())
+    day = floor(since, DAY)
+    cells = store.memo("account_life cells", day, lambda: _cells(store, day, min(day + DAY, horizon(store, until))))
+    return set().union(*(actors for at, actors in cells.items() if since <= at < until))
+
+
+def _cells(store: EventReader, since: datetime, until: datetime) -> dict[datetime, set[str]]:
     frame = store.counts(since, until, ("actor", "actor_kind"), CELL).dropna(subset=["actor"])
     named = frame[~frame["actor_kind"].isin(["anonymous", "internal"])]
-    return {str(actor) for actor in named["actor"].unique()}
+    cells: dict[datetime, set[str]] = {}
+    for at, actor in zip(named["window_start"], named["actor"], strict=True):
+        cells.setdefault(at.to_pydatetime(), set()).add(str(actor))
+    return cells
+
+
+def _rest(store: EventReader, day: datetime) -> frozenset[int]:
+    """The hours of the day (UTC) in which people here do next to nothing; none while too little is known."""
+    frame = store.counts(day - REST_DAYS, day, ("actor",), HOUR).dropna(subset=["actor"])
+    if frame.empty:
+        return frozenset()
+    seen = frame.assign(hour=[at.hour for at in frame["window_start"]])[["actor", "hour"]]
+    busy = seen.groupby("actor")["hour"].nunique()
+    people = seen[~seen["actor"].isin(busy[busy >= AROUND_THE_CLOCK].index)]
+    if len(people) < FEWEST_HOURS:
+        return frozenset()
+    shares = people["hour"].value_counts(normalize=True)
+    return frozenset(hour for hour in range(24) if shares.get(hour, 0.0) <= REST)
 
 
 def _past(store: EventReader, since: datetime, until: datetime) -> dict[str, _Past]:
@@ -138,7 +171,14 @@ def _ended(store: EventReader, since: datetime, until: datetime, before: Mapping
 
 
 def _judge(
-    store: EventReader, actor: str, past: _Past | None, end: _End | None, day: datetime, start: datetime, now: datetime
+    store: EventReader,
+    actor: str,
+    past: _Past | None,
+    end: _End | None,
+    rest: frozenset[int],
+    day: datetime,
+    start: datetime,
+    now: datetime,
 ) -> Iterator[Suspicion]:
     if end is not None:
         tried = _events(store, actor, max(end.at, now - DAY), now)
@@ -149,14 +189,20 @@ def _judge(
         return
     silent = day - past.days[-1] - DAY
     unlike = silent >= QUIET and len(past.days) >= FEWEST_DAYS and silent >= TIMES_LONGER * past.longest_gap()
-    if silent >= DORMANT or unlike:
+    little = silent >= LITTLE_QUIET and len(past.days) <= LITTLE_KNOWN
+    if silent >= DORMANT or unlike or little:
         done = [
             event
             for event in _events(store, actor, day, now)
             if event["outcome"] == Outcome.SUCCESS and event["action"] in _DOES
         ]
         if done and done[-1]["timestamp"] >= start:
-            yield _woke(actor, done, past, silent)
+            before = _projects(_events(store, actor, past.days[0], day))
+            yield _woke(actor, done, past, silent, rest, before)
+
+
+def _projects(events: list[dict[str, Any]]) -> set[str]:
+    return {str(one["project"]) for one in events if one["project"]}
 
 
 def _events(store: EventReader, actor: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
@@ -196,16 +242,26 @@ def _goes_on(actor: str, tried: list[dict[str, Any]], past: _Past | None, end: _
     )
 
 
-def _woke(actor: str, done: list[dict[str, Any]], past: _Past, silent: timedelta) -> Suspicion:
+def _woke(
+    actor: str, done: list[dict[str, Any]], past: _Past, silent: timedelta, rest: frozenset[int], before: set[str]
+) -> Suspicion:
     strong = sorted({one["action"] for one in done if one["action"] in _STRONG and one["action"] not in past.actions})
     elsewhere = any(one["client_ip"] and network(one["client_ip"]) not in past.networks for one in done)
     seldom = past.longest_gap() >= silent / 2
+    beyond = _projects(done) - before if before else set()
+    at_rest = done[0]["timestamp"].hour in rest
+    known = silent >= DORMANT or len(past.days) > LITTLE_KNOWN  # else it may only be somebody who comes seldom
     signs = [f"it never did this before: {', '.join(strong)}"] if strong else []
     signs += ["it comes from a network that it never used"] if elsewhere else []
+    grave = len(signs)
+    signs += ["at an hour at which people here rest"] if at_rest else []
+    signs += [f"in {several(len(beyond), 'project')} that it never touched"] if beyond else []
     if seldom:
         severity = Severity.LOW if signs else Severity.INFO
+    elif known:
+        severity = Severity.HIGH if grave == 2 or len(signs) >= 3 else Severity.MEDIUM if signs else Severity.LOW
     else:
-        severity = Severity.HIGH if len(signs) == 2 else Severity.MEDIUM if signs else Severity.LOW
+        severity = Severity.MEDIUM if len(signs) >= 2 else Severity.INFO
     why = f"Unusual: {' and '.join(signs)}." if signs else "It comes back to its own place and does what it did."
     return _suspicion(
         "dormant_account_wakes",
@@ -226,7 +282,10 @@ def _suspicion(
     events: list[dict[str, Any]],
     *,
     first: str = "",
-    **words: str,
+    title: str,
+    expected: str,
+    observed: str,
+    explanation: str,
 ) -> Suspicion:
     subjects: Mapping[str, str] = {"actor": "actor", "client": "client_ip", "repository": "repository"}
     return Suspicion(
@@ -238,7 +297,10 @@ def _suspicion(
         subjects={name: sorted({one[column] for one in events if one[column]}) for name, column in subjects.items()},
         score=10.0 * severity.rank + min(len(events), 9),
         evidence=[*([first] if first else []), *(one["event_id"] for one in events)],
-        **words,
+        title=title,
+        expected=expected,
+        observed=observed,
+        explanation=explanation,
     )
 
 

@@ -16,7 +16,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from analytics.accounts import FEWEST_TRIES, GRACE, by_account, is_expired, is_guessing, is_spraying, odd_accounts
+from analytics.accounts import (
+    FEWEST_TRIES,
+    GRACE,
+    by_account,
+    is_expired,
+    is_guessing,
+    is_spraying,
+    odd_accounts,
+    unknown_accounts,
+)
 from analytics.detector import Suspicion
 from analytics.replay import Replay, floor, horizon, remember
 from analytics.tries import CELL, Ledger, Try, load
@@ -39,6 +48,7 @@ class CredentialProbe:
     subject: str = "client"
     every: timedelta = CELL
     history: timedelta = timedelta(days=9)
+    urgent: bool = True  # judged each minute, on what there is of the window: whoever guesses passwords is quick
     next_step: str = (
         "Ask the owner of the account whether it was them. If not: block the address, change the account's password or "
         "token, and look at everything the account did since."
@@ -70,6 +80,7 @@ def _step(store: EventReader, ledger: Ledger, start: datetime, now: datetime) ->
         yield from _account(store, ledger, ledger.refused.run("actor", actor, now), now)
     if recent:
         yield from _stuffing(ledger, ledger.refused.between(now - HOUR, now), now)
+        yield from _unknown(unknown_accounts(ledger, ledger.refused.between(now - DAY, now), now))
     for client in sorted({one.client for one in ledger.forbidden.between(start, now)}):
         yield from _forbidden(ledger.forbidden.run("client", client, now))
 
@@ -138,6 +149,27 @@ def _stuffing(ledger: Ledger, hour: list[Try], now: datetime) -> Iterator[Suspic
         title=f"{len(accounts)} accounts refused from {len(clients)} addresses in 1 h; usual: a few that soon succeed",
         expected="people who mistype succeed within minutes, from addresses they used before",
         explanation=f"Accounts and addresses do not belong together; {several(len(agents), 'user agent')} in all.",
+    )
+
+
+def _unknown(tries: list[Try]) -> Iterator[Suspicion]:
+    """Accounts all over the registry that are not its own, whether or not the log says from where they are tried."""
+    if not tries:
+        return
+    accounts, clients = {one.actor for one in tries}, {one.client for one in tries} - {""}
+    where = (
+        f"from {several(len(clients), 'address', 'addresses')}"
+        if clients
+        else "from addresses that the log does not have"
+    )
+    yield _suspicion(
+        "credential_stuffing",
+        ("registry",),
+        tries,
+        Severity.HIGH if len(accounts) >= _MANY_TRIES else Severity.MEDIUM,
+        title=f"{len(accounts)} accounts that never got in lately refused within {duration(tries[-1].at - tries[0].at)}, {where}",
+        expected="a mistyped name now and then",
+        explanation="A list of names is tried: most of them are nobody's here.",
     )
 
 

@@ -2,10 +2,10 @@
 
 Notices: odd mixtures that no single count gives away (many repositories with few pulls, pushes together with deletes
 and failures). Assumes that actors are named. Needs seven days of history before it speaks. Method: scikit-learn's
-IsolationForest, fitted each day on the actor-hours of the weeks before, proposes the hours whose score lies in the
-extreme quantile of its training scores, five times as many as the budget allows; said are those with features that are
-odd by themselves, against all actors and the actor's own past. A forest cannot see a feature that never varied before
-(the first deletes of all). It never says more than medium. First check: what the named features say.
+IsolationForest, trained by schedule (`regsight models`) or fitted each day on the actor-hours of the weeks before, proposes
+the hours whose score lies in the extreme quantile of its training scores, five times as many as the budget allows; said
+are those with features that are odd by themselves, against all actors and the actor's own past. A forest cannot see a feature that
+never varied before (the first deletes of all). It never says more than medium. First check: what the named features say.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytics.detector import Suspicion
+from analytics.models.forest import Forest
+from analytics.models.shelf import Shelf
 from analytics.replay import floor, horizon, remember
-from analytics.windows import DAY, HOUR, Floats, actor_hours
+from analytics.surprise import a_week
+from analytics.windows import DAY, HOUR, Floats, actor_hours, minutes
 from analytics.wording import names, number, plain
 from store.contract import EventQuery, EventReader
 from store.finding import Severity
@@ -60,6 +63,7 @@ class _Day:
     scores: Floats
     limit: float
     past: pd.DataFrame
+    loudest: Floats  # the highest score of each day before
 
     def strangeness(self, row: int) -> pd.Series[Any]:
         """Robust z of each feature: against all actors' hours and, where it has enough, its own; the smaller counts."""
@@ -81,6 +85,7 @@ class ActorHours:
     """See the top of the file."""
 
     alerts_per_week: float = 3.0
+    models: Shelf | None = None  # trained ones of the store; without one in service a forest is fitted each day
     name: str = "isolation_forest"
     subject: str = "actor"
     every: timedelta = HOUR
@@ -111,16 +116,16 @@ class ActorHours:
         known_days = (day - past.index.get_level_values(1).min()) / DAY
         if known_days < _FEWEST_DAYS:
             return None
-        fitted = forest(len(past)).fit(past.to_numpy())
-        # scikit-learn scores the other way round: lower is stranger
-        before = -fitted.score_samples(past.to_numpy())
-        scores = -fitted.score_samples(today.to_numpy())
+        fitted = self.models.forest_at(day, list(features.columns)) if self.models else None
+        fitted = fitted or Forest.of(forest(len(past)).fit(past.to_numpy()))
+        before, scores = fitted.scores(past.to_numpy()), fitted.scores(today.to_numpy())
         proposed = _PROPOSALS * self.alerts_per_week * known_days / 7
         return _Day(
             features=today,
             scores=np.asarray(scores),
             limit=float(np.quantile(before, 1 - min(proposed / len(before), 1.0))),
             past=past,
+            loudest=_loudest(before, past),
         )
 
     def _hour(self, store: EventReader, day: _Day, hour: datetime) -> list[Suspicion]:
@@ -137,6 +142,14 @@ class ActorHours:
             else:
                 found += [_suspicion(store, day, row, odd[row], hour) for row in of_kind]
         return found
+
+
+def _loudest(scores: Floats, past: pd.DataFrame) -> Floats:
+    days = minutes(past.index.get_level_values(1)) // (24 * 60)
+    _, place = np.unique(days, return_inverse=True)
+    loudest = np.zeros(place.max() + 1)
+    np.maximum.at(loudest, place, scores)
+    return loudest
 
 
 def forest(rows: int) -> Any:
@@ -213,6 +226,7 @@ def _suspicion(store: EventReader, day: _Day, row: int, odd: pd.Series[Any], hou
         evidence=[event["event_id"] for event in touched],
         explanation="Furthest from the middle: "
         + ", ".join(f"{_WORDS[str(name)]} ({z:.0f} spreads above)" for name, z in odd.items()),
+        chance=a_week(float(day.scores[row]), day.loudest, len(day.loudest) / 7),
     )
 
 

@@ -1,10 +1,11 @@
 """Repositories whose name looks like that of a popular one, by somebody else: bait for typing errors.
 
 Notices: the first push to a new repository whose name differs from a known, well-used one by a letter, by two changed places,
-or by signs that look alike (0 and o, 1 and l, rn and m). Told loudly only if the account never pushed to the project of the
-original. Needs: logs that name accounts, or addresses. Method: edit distance (Damerau, one step; two in long names) of the one
-part of the name that differs, and equal skeletons of confusable signs (as in Unicode Technical Standard 39, its Latin part).
-Never sees: bait in another registry.
+or by signs that look alike (0 and o, 1 and l, rn and m); the first pull, through a cache that nobody pushes to, of an image
+that is called like one of the registry's own: somebody has put it where the cache fetches from. Told loudly only if the account
+never pushed to the project of the original. Needs: logs that name accounts, or addresses. Method: edit distance (Damerau, one
+step; two in long names) of the one part of the name that differs, and equal skeletons of confusable signs (as in Unicode
+Technical Standard 39, its Latin part). Never sees: bait in another registry that nobody here pulls.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from string import digits
 from typing import TYPE_CHECKING, Any
 
 from analytics.detector import Suspicion
@@ -27,7 +29,10 @@ from store.finding import Severity
 if TYPE_CHECKING:
     import pandas as pd
 
+CELL = timedelta(minutes=5)
+MOST_EVENTS = 50
 FEWEST_PULLS = 20
+FEWEST_CACHED = 3  # repositories of a project that nobody pushes to: then it is a cache
 OLD = timedelta(days=3)  # younger names are nobody's habit yet
 SHORTEST = 4  # signs of a part; shorter ones differ by one sign all the time
 LONG = 9  # from here on two steps are still near
@@ -42,6 +47,8 @@ class _Known:
     pulls: dict[str, int]
     first: dict[str, datetime]
     pushers: frozenset[tuple[str, str]]
+    made: dict[str, tuple[str, ...]]  # last part of the name → repositories that are pushed to here
+    caches: frozenset[str]  # projects that are only ever pulled from
 
 
 @dataclass(slots=True)
@@ -50,7 +57,7 @@ class LookAlike:
 
     name: str = "look_alike"
     subject: str = "repository"
-    every: timedelta = timedelta(minutes=5)
+    every: timedelta = CELL
     history: timedelta = timedelta(days=30)
     next_step: str = "Ask the account what the repository is for; see who pulled it (`regsight blast --repository`)."
 
@@ -63,6 +70,9 @@ class LookAlike:
             if any(event["timestamp"] >= start for event in pushes):
                 known = remember(store, self.name, day, lambda day=day: _known(store, day - self.history, day))  # type: ignore[misc]
                 found += _judge(pushes, start, known)
+            if len(_pulled(store, start, end)):
+                known = remember(store, self.name, day, lambda day=day: _known(store, day - self.history, day))  # type: ignore[misc]
+                found += _from_outside(store, known, day, start, end)
             day += DAY
         return found
 
@@ -72,13 +82,68 @@ def _pushes(store: EventReader, since: datetime, until: datetime) -> list[dict[s
     return [event for event in store.events(query) if event["repository"]]
 
 
+def _pulled(store: EventReader, since: datetime, until: datetime) -> set[str]:
+    frame = store.counts(since, until, ("repository", "action", "outcome"), CELL)
+    done = frame[(frame["outcome"] == Outcome.SUCCESS) & (frame["action"] == Action.PULL)]
+    return set(map(str, done["repository"].dropna()))
+
+
+def _from_outside(
+    store: EventReader, known: _Known, day: datetime, start: datetime, now: datetime
+) -> Iterator[Suspicion]:
+    """Names of one's own that come through a cache, where they never did."""
+    for name in sorted(_pulled(store, start, now) - known.first.keys()):
+        project, _, rest = name.partition("/")
+        originals = known.made.get(rest.rpartition("/")[2], ())
+        if project not in known.caches or not originals:
+            continue
+        query = EventQuery(
+            since=day, until=now, action=(Action.PULL,), outcome=(Outcome.SUCCESS,), repository=name, limit=MOST_EVENTS
+        )
+        events = [event for event in store.events(query) if event["repository"] == name]
+        if events:
+            yield _taken_from_outside(name, originals, events)
+
+
+def _taken_from_outside(name: str, originals: tuple[str, ...], events: list[dict[str, Any]]) -> Suspicion:
+    subjects = {"actor": "actor", "client": "client_ip"}
+    return Suspicion(
+        kind="own_name_from_outside",
+        cause=("own_name_from_outside", name),
+        severity=Severity.HIGH,
+        title=f"{plain(name)} came through the cache; {plain(originals[0])} is one of our own",
+        start=events[0]["timestamp"],
+        end=events[-1]["timestamp"],
+        subjects={key: sorted({one[column] for one in events if one[column]}) for key, column in subjects.items()}
+        | {"repository": [name]},
+        score=10.0 * Severity.HIGH.rank + min(len(events), 9),
+        expected=f"{plain(originals[0])} is pulled from where it is pushed to",
+        observed=f"pulled {len(events)} times under {plain(name)}, of a project that nobody pushes to",
+        evidence=[str(one["event_id"]) for one in events],
+        explanation="Somebody may have put an image of that name where the cache fetches from, and a wrong path took it.",
+        next_step="Compare the digest with that of one's own image; take the name off the cache and pull by full path.",
+    )
+
+
 def _known(store: EventReader, since: datetime, until: datetime) -> _Known:
     frame = store.counts(since, until, ("repository", "actor", "action", "outcome"), DAY)
     done = frame[(frame["outcome"] == Outcome.SUCCESS) & frame["repository"].notna()]
     pulled = done[done["action"] == Action.PULL].groupby("repository")["events"].sum()
     pushed: pd.DataFrame = done[(done["action"] == Action.PUSH) & done["actor"].notna()]
     first = done.groupby("repository")["window_start"].min()
+    pushes = {str(repository) for repository in done.loc[done["action"] == Action.PUSH, "repository"]}
+    own = {name.partition("/")[0] for name in pushes}
+    made: dict[str, list[str]] = {}
+    cached: dict[str, int] = {}
+    for name in sorted({str(repository) for repository in done["repository"]}):
+        project, _, rest = name.partition("/")
+        if project in own:
+            made.setdefault(rest.rpartition("/")[2] or project, []).append(name)
+        else:
+            cached[project] = cached.get(project, 0) + 1
     return _Known(
+        made={last: tuple(some) for last, some in made.items()},
+        caches=frozenset(name for name, many in cached.items() if many >= FEWEST_CACHED),
         pulls={str(name): int(many) for name, many in pulled.items()},
         first={str(name): moment.to_pydatetime() for name, moment in first.items()},
         pushers=frozenset(
@@ -121,7 +186,7 @@ def alike(name: str, other: str) -> str:
     one, two = differing[0]
     if min(len(one), len(two)) < SHORTEST or f"{one}s" == two or one == f"{two}s":
         return ""
-    if re.sub(r"\d+$", "", one) == re.sub(r"\d+$", "", two):
+    if one.rstrip(digits) == two.rstrip(digits):
         return ""
     if skeleton(one) == skeleton(two):
         return "made of signs that look the same"

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from analytics.detector import Suspicion
+from analytics.novelty import chance
 from analytics.replay import Replay, floor, remember
 from analytics.windows import DAY, HOUR
 from analytics.wording import names, number, plain
@@ -71,6 +72,8 @@ class _Past:
     raised: dict[str, float]
 
 
+JUST_MADE = timedelta(hours=2)  # after a push, within which a pull is what the push was for
+
 # Width → the threshold at a rate of r new ones a day.
 LIMITS = {
     "hour": lambda rate: 4.0 + 8.0 * rate,
@@ -100,12 +103,14 @@ class NewReach:
             start, end = max(since, day), min(day + DAY, now)
             if len(_pulls(store, start, end, CELL, _BY)):
                 today = _pulls(store, day, end, CELL, _BY)
+                made = _pushes(store, day - JUST_MADE, end, CELL, ("actor", "repository"))
                 past = self._past(store, day)
                 for actor in sorted(set(today.loc[today["window_start"] > start - CELL, "actor"])):
                     account = past.accounts.get(actor)
                     if account is not None and account.settled(day):
                         rows = today[today["actor"] == actor]
-                        found += _judge(store, actor, account, past, rows, day, start, end)
+                        judged = _judge(store, actor, account, past, rows, made, day, start, end)
+                        found += [replace(one, chance=chance(one.score, len(past.accounts))) for one in judged]
             day += DAY
         return found
 
@@ -119,8 +124,18 @@ class NewReach:
 
 
 def _pulls(store: EventReader, since: datetime, until: datetime, width: timedelta, by: Sequence[str]) -> pd.DataFrame:
+    return _done(store, Action.PULL, since, until, width, by)
+
+
+def _pushes(store: EventReader, since: datetime, until: datetime, width: timedelta, by: Sequence[str]) -> pd.DataFrame:
+    return _done(store, Action.PUSH, since, until, width, by)
+
+
+def _done(
+    store: EventReader, action: Action, since: datetime, until: datetime, width: timedelta, by: Sequence[str]
+) -> pd.DataFrame:
     frame = store.counts(since, until, (*by, "action", "outcome"), width)
-    chosen = (frame["action"] == Action.PULL) & (frame["outcome"] == Outcome.SUCCESS)
+    chosen = (frame["action"] == action) & (frame["outcome"] == Outcome.SUCCESS)
     return frame[chosen & frame["actor"].notna() & frame["repository"].notna()]
 
 
@@ -149,6 +164,11 @@ def _learn(store: EventReader, since: datetime, day: datetime, alerts_per_week: 
         if digest and (repository, digest) not in account.images:
             account.images.add((repository, digest))
             account.new_images.append(at)
+    pushes = _pushes(store, since, day, DAY, ("actor", "actor_kind", "repository", "digest"))
+    for actor, repository in zip(pushes["actor"], pushes["repository"], strict=True):
+        if actor in accounts:  # what an account makes is not new to it
+            accounts[actor].repositories.add(repository)
+            accounts[actor].projects.add(repository.partition("/")[0])
     raised = _raised(accounts, day, alerts_per_week)
     return _Past(accounts=accounts, known=frozenset(first_of), raised=raised)
 
@@ -180,11 +200,12 @@ def _judge(
     account: _Account,
     past: _Past,
     rows: pd.DataFrame,
+    made: pd.DataFrame,
     day: datetime,
     start: datetime,
     now: datetime,
 ) -> Iterator[Suspicion]:
-    fresh = _fresh(account, past, rows)
+    fresh = _fresh(actor, account, past, rows, made)
     touched = [at for at, _, _ in fresh if at + CELL > start]
     if touched:
         rate = account.rate(day)
@@ -202,12 +223,22 @@ def _judge(
         yield from _images(store, actor, account, rows, day, start, now)
 
 
-def _fresh(account: _Account, past: _Past, rows: pd.DataFrame) -> list[tuple[datetime, float, str]]:
-    """The repositories that the account touches for the first time today, of those that were there before."""
+def _fresh(
+    actor: str, account: _Account, past: _Past, rows: pd.DataFrame, made: pd.DataFrame
+) -> list[tuple[datetime, float, str]]:
+    """The repositories that the account touches for the first time today, of those that were there before; not what it
+    pushed to itself, nor what anybody has just pushed: an image that was just made is fetched by whom it was made for.
+    """
+    pushed: dict[str, list[tuple[datetime, str]]] = defaultdict(list)
+    for by, repository, moment in zip(made["actor"], made["repository"], made["window_start"], strict=True):
+        pushed[repository].append((moment.to_pydatetime(), by))
     first: dict[str, datetime] = {}
-    for repository, moment in zip(rows["repository"], rows["window_start"], strict=True):
-        if repository in past.known and repository not in account.repositories:
-            first.setdefault(repository, moment.to_pydatetime())
+    for repository, start in zip(rows["repository"], rows["window_start"], strict=True):
+        moment = start.to_pydatetime()
+        if repository not in past.known or repository in account.repositories or repository in first:
+            continue
+        if not any(at <= moment and (by == actor or moment - at <= JUST_MADE) for at, by in pushed[repository]):
+            first[repository] = moment
     return sorted(
         (at, AT_HOME if repository.partition("/")[0] in account.projects else 1.0, repository)
         for repository, at in first.items()

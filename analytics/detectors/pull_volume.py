@@ -12,7 +12,7 @@ have (a node that holds the image already).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from analytics.detector import Suspicion
 from analytics.pulls import KINDS, DayOfPulls, Odd, Pulls, day_of_pulls, history_start, load
 from analytics.replay import Replay, floor, horizon, remember
+from analytics.surprise import a_week
 from analytics.windows import DAY, minute
 from analytics.wording import names, number, plain, several
 from store.contract import EventQuery, EventReader
@@ -61,7 +62,8 @@ class PullVolume:
         begin, end = history_start(day, self.history), min(day + DAY, horizon(store, now))
         if isinstance(store, Replay):
             pulls = store.memo("pulls", store.since, lambda: load(store, store.since, store.until))
-            pulls = pulls.between(minute(begin), minute(day + DAY))
+            cut = pulls.between(minute(begin), minute(day + DAY))
+            pulls = replace(cut, pushes=pulls.pushes.since(minute(begin)))
         else:
             pulls = load(store, begin, end)
         key = (day, self.alerts_per_week)
@@ -148,7 +150,14 @@ def _surge(store: EventReader, day: DayOfPulls, group: list[Odd], hour: Pulls, n
         ),
         evidence=_evidence(store, day.pulls, lead, start, min(end, now)),
         explanation=_why(shared, unlike, times, names(_named(day.pulls, "repository", new))),
+        chance=_chance(day, group, actor, len(new) if unlike else 0),
     )
+
+
+def _chance(day: DayOfPulls, group: list[Odd], actor: int, new: int) -> float:
+    """How many as strange a week the past gives: by the count of pulls, or by the repositories new to the account."""
+    by_count = a_week(-min(odd.tail for odd in group), day.past, day.past_weeks)
+    return min(by_count, day.new_pairs.chance(actor, new)) if new else by_count
 
 
 def _severity(day: DayOfPulls, lead: Odd, rows: Pulls, new: int, shared: bool, unlike: bool) -> Severity:
@@ -217,6 +226,7 @@ def _novelty(store: EventReader, day: DayOfPulls, actor: int, at: int, now: date
         evidence=[event["event_id"] for event in store.events(query) if event["repository"] in wanted],
         explanation=f"Chance and this account's past would explain up to {limit - 1} within a day."
         + (" Many addresses use this account: looks like a cluster that got new work." if many else ""),
+        chance=day.new_pairs.chance(actor, len(new)),
     )
 
 

@@ -16,9 +16,10 @@ from typing import Any
 from analytics.detector import Suspicion
 from analytics.replay import Replay, floor, horizon, remember
 from analytics.rules.condition import condition
-from analytics.rules.engine import MOST_EVIDENCE, Event, Match, evaluate
+from analytics.rules.engine import evaluate
 from analytics.rules.history import Histories
 from analytics.rules.load import pack
+from analytics.rules.match import MOST_EVIDENCE, Event, Match
 from analytics.rules.model import AT_MOMENTS, Kind, Rule, actions_of
 from analytics.windows import DAY
 from analytics.wording import duration, plain
@@ -154,14 +155,22 @@ def suspicion(match: Match) -> Suspicion:
         title=_filled(rule.title, match),
         start=start,
         end=match.at,
-        subjects={name: _names(match.events, column) for name, column in _SUBJECTS.items()},
+        subjects=_subjects(match),
         score=10.0 * severity.rank + log2(1 + match.count),
         expected=_expected(rule),
         observed=_observed(match),
         evidence=[event["event_id"] for event in match.events[-MOST_EVIDENCE:]],
         explanation=f"{rule.description} Harmless if: {'; '.join(rule.false_positives)}.",
         next_step=rule.next_step,
+        # Only rules of the pack have a page among ours, also where the user's own takes its place.
+        runbook=rule.runbook or (None if any(rule.id == ours.id for ours in pack()) else ""),
     )
+
+
+def _subjects(match: Match) -> dict[str, list[str]]:
+    """Whom it names. Who spoke last before a silence has nothing to do with it, unless it is theirs."""
+    theirs = match.rule.when.by if match.rule.kind is Kind.FLATLINE else tuple(_SUBJECTS.values())
+    return {name: _names(match.events, column) if column in theirs else [] for name, column in _SUBJECTS.items()}
 
 
 def _subject_of(event: Event) -> tuple[str, ...]:

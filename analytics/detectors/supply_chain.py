@@ -1,10 +1,11 @@
 """What usually belongs to an image and is missing: the signature or scan before its first use, the build around its push.
 
-Notices: an image that is pulled unsigned or unscanned in a project where every image was signed or scanned first; a moving tag
-(`latest`, `main`) that is pushed without what its pushes always had: a base image fetched before, other tags beside it, a
-signature, a scan. Needs: signatures or scans among the events, and logs that name accounts; digests as `tag_ledger` does. Speaks
-after a dozen images of a project, eight pushes of a tag. Method: bookkeeping; a habit is one without exception. Never sees:
-what an image holds, and signatures that are kept elsewhere.
+Notices: an image that is pulled unsigned or unscanned in a project where every image was signed or scanned first (a signature
+that comes within two minutes of the push is in time); an image signed by its own pusher, or by an account that never signed
+there, where one always pushes and another signs; a moving tag (`latest`, `main`) that is pushed without what its pushes always
+had: a base image fetched before, other tags beside it, a signature, a scan. Needs: signatures or scans among the events, and logs
+that name accounts; digests as `tag_ledger` does. Speaks after a dozen images of a project, eight pushes of a tag. Method:
+bookkeeping; a habit is one without exception. Never sees: what an image holds, and signatures that are kept elsewhere.
 """
 
 from __future__ import annotations
@@ -14,26 +15,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from analytics.approvals import Image, Project, Use, image_of, project_of, signed, still_unsafe, used
 from analytics.detector import Suspicion
 from analytics.ledger import Move, Tag, home, is_release, network, note
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
-from analytics.wording import duration, plain
+from analytics.wording import plain
 from store.contract import EventReader
-from store.event import Action, Outcome, Traffic
+from store.event import Action, Outcome
 from store.finding import Severity
 
 ACTIONS = (Action.PUSH, Action.TAG, Action.UNTAG, Action.PULL, Action.CHECK, Action.SIGN, Action.SCAN)
-FEWEST_IMAGES = 12
 FEWEST_PUSHES = 8
-SAFE = 0.97  # share of a project's images that were signed (scanned) before anybody used them
-FRESH = timedelta(days=2)  # an image's first use counts so long after its push
 BUILD = timedelta(minutes=60)  # the base image is fetched at most so long before
 BESIDE = timedelta(minutes=5)
 AFTER = timedelta(minutes=65)  # signatures and scans follow within an hour
 _SIGNATURE = re.compile(r"sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?")
-_NOT_USE = frozenset((Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE))
-_TOOLS = frozenset(("trivy", "grype", "clair", "harbor", "cosign", "notation", "container-analysis"))
 _COMPANIONS = {
     "base": "the build fetched its base image before",
     "beside": "another tag was pushed beside it",
@@ -41,31 +38,6 @@ _COMPANIONS = {
     "scanned": "a scan followed",
     "tool": "it was pushed with one of the usual tools",
 }
-
-
-@dataclass(slots=True)
-class _Image:
-    """An image under its digest: who pushed it, and since when it is signed and scanned."""
-
-    pushed: datetime | None = None
-    pusher: str | None = None
-    push_id: str = ""
-    signed: datetime | None = None
-    scanned: datetime | None = None
-    used: bool = False
-    seen: datetime = EPOCH
-
-
-@dataclass(slots=True)
-class _Project:
-    """First uses of fresh images: of how many, signed first, scanned first. Accounts that pushed: day of the last, days."""
-
-    images: int = 0
-    signed: int = 0
-    scanned: int = 0
-    pushers: dict[str, tuple[datetime, int]] = field(default_factory=dict)
-    networks: set[tuple[str, str]] = field(default_factory=set)
-    seen: datetime = EPOCH
 
 
 @dataclass(slots=True)
@@ -123,11 +95,6 @@ class SupplyChain:
         return self.walk.between(store, since, now)
 
 
-def _images(memory: Memory, repository: str, digest: str) -> _Image:
-    image: _Image = memory.table("images", _Image)[repository, digest]
-    return image
-
-
 def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     repository, at = event["repository"], event["timestamp"]
     if not repository:
@@ -136,12 +103,13 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     if event["action"] in (Action.SIGN, Action.SCAN) or (signature and event["action"] == Action.PUSH):
         digest = f"sha256:{signature[1]}" if signature else event["digest"]
         if digest:
-            image = _images(memory, repository, digest)
+            image = image_of(memory, repository, digest)
             image.seen = at
             if event["action"] == Action.SCAN:
                 image.scanned = image.scanned or at
-            else:
-                image.signed = image.signed or at
+            elif image.signed is None:
+                image.signed = at
+                yield from signed(memory, event, image)
         return
     if signature:
         return
@@ -155,77 +123,21 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     for move in note(memory, event):
         _enter(memory, move)
     if event["action"] == Action.PULL and event["digest"]:
-        yield from _used(memory, event)
+        yield from used(memory, event)
 
 
 def _enter(memory: Memory, move: Move) -> None:
-    image = _images(memory, move.repository, move.after.digest)
+    image = image_of(memory, move.repository, move.after.digest)
     image.seen = move.at
     if image.pushed is None and not move.back:
         image.pushed, image.pusher = move.after.at, move.after.actor
         image.push_id = move.after.evidence[0] if move.after.evidence else ""
 
 
-def _project_of(event: Event) -> str:
-    return str(event["project"] or event["repository"].partition("/")[0])
-
-
-def _used(memory: Memory, event: Event) -> Iterator[Suspicion]:
-    """The first use of a fresh image by somebody else than its pusher, or a tool that looks at it."""
-    at = event["timestamp"]
-    image = memory.table("images", _Image).look((event["repository"], event["digest"]))
-    looks_on = (
-        event["traffic_class"] in _NOT_USE or event["client_class"] in _TOOLS or event["actor_kind"] == "internal"
-    )
-    if image is None or image.used or image.pushed is None or at - image.pushed > FRESH or looks_on:
-        return
-    if event["actor"] and event["actor"] == image.pusher:
-        return
-    image = _images(memory, event["repository"], event["digest"])
-    image.used, image.seen = True, at
-    project = memory.table("projects", _Project)[_project_of(event)]
-    project.seen = at
-    missing = [
-        word
-        for word, done, many in (("signed", image.signed, project.signed), ("scanned", image.scanned, project.scanned))
-        if done is None and project.images >= FEWEST_IMAGES and many >= SAFE * project.images
-    ]
-    if missing:
-        yield _unsafe(event, image, project, missing)
-    project.images += 1
-    project.signed += image.signed is not None
-    project.scanned += image.scanned is not None
-
-
-def _unsafe(event: Event, image: _Image, project: _Project, missing: list[str]) -> Suspicion:
-    assert image.pushed is not None
-    repository, at = event["repository"], event["timestamp"]
-    words = " and ".join(missing)
-    many = project.signed if "signed" in missing else project.scanned
-    return Suspicion(
-        kind="used_unsafe",
-        cause=("used_unsafe", repository, event["digest"]),
-        severity=Severity.MEDIUM,
-        title=f"{plain(repository)}: an image was pulled before it was {words}, {duration(at - image.pushed)} after its push",
-        start=image.pushed,
-        end=at,
-        subjects={
-            "actor": [name for name in (image.pusher, event["actor"]) if name],
-            "client": [event["client_ip"]] if event["client_ip"] else [],
-            "repository": [repository],
-        },
-        score=10.0 * Severity.MEDIUM.rank + len(missing),
-        expected=f"every image of this project is {words} before anybody pulls it: {many} of {project.images} were",
-        observed=f"{event['digest'][:19]}… pulled by {plain(event['actor'] or event['client_ip'] or 'nobody named')}, not {words}",
-        evidence=[id for id in (image.push_id, event["event_id"]) if id],
-        explanation="The check that stands between a push and its use was not waited for, or went round.",
-    )
-
-
 def _pushed(memory: Memory, event: Event) -> None:
     at, name, repository, tag = event["timestamp"], event["actor"], event["repository"], event["tag"]
     actor = memory.table("actors", _Actor)[name]
-    project = memory.table("projects", _Project)[_project_of(event)]
+    project = memory.table("projects", Project)[project_of(event)]
     last, days = project.pushers.get(name, (EPOCH, 0))
     place = (name, network(event["client_ip"])) if event["client_ip"] else None
     if not is_release(tag) and not _looks_unique(tag):
@@ -246,7 +158,11 @@ def _looks_unique(tag: str) -> bool:
     return re.search(r"[0-9a-f]{7,}|\d{4,}", tag) is not None
 
 
-def _late(memory: Memory, at: datetime, push: _Push) -> Iterator[Suspicion]:
+def _late(memory: Memory, at: datetime, what: _Push | Use) -> Iterator[Suspicion]:
+    yield from still_unsafe(memory, what, at) if isinstance(what, Use) else _alone_or_not(memory, at, what)
+
+
+def _alone_or_not(memory: Memory, at: datetime, push: _Push) -> Iterator[Suspicion]:
     habit = memory.table("habits", _Habit)[push.repository, push.tag]
     had = _companions(memory, push, habit)
     enough = habit.pushes >= FEWEST_PUSHES
@@ -280,7 +196,7 @@ def _companions(memory: Memory, push: _Push, habit: _Habit) -> dict[str, bool | 
     )
     tag = memory.table("tags", Tag).look((push.home, push.tag))
     digest = next((one.digest for one in reversed(tag.settings) if one.at == push.at), "") if tag else ""
-    image = memory.table("images", _Image).look((push.repository, digest)) if digest else None
+    image = memory.table("images", Image).look((push.repository, digest)) if digest else None
     return {
         "base": push.base,
         "beside": beside,

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from analytics.replay import floor
 from analytics.rules.condition import condition, field_name, fields_of
-from analytics.rules.engine import NOTHING, Key, Known
+from analytics.rules.match import NOTHING, Key, Known
 from analytics.rules.model import Kind, Rule
-from analytics.windows import DAY
+from analytics.windows import DAY, HOUR
 from store.contract import EventReader
+
+FEWEST_DAYS = timedelta(days=7)  # before so much is known of a key, its silence is nothing unusual
 
 
 @dataclass(slots=True)
@@ -28,6 +30,7 @@ class _Learned:
     prefixes: dict[Key, datetime] = field(default_factory=dict)
     last: dict[Key, tuple[datetime, frozenset[Any]]] = field(default_factory=dict)
     busiest: dict[Key, int] = field(default_factory=dict)
+    hours: dict[Key, set[datetime]] = field(default_factory=dict)  # in which a key did anything
 
 
 @dataclass(slots=True)
@@ -42,7 +45,7 @@ class Histories:
         """What a rule knows of the time before `day`, the start of a day; nothing for kinds that need no history.
         `begun` is the time of the first event of all.
         """
-        if rule.kind not in (Kind.NEW_TERM, Kind.CHANGE) and not rule.when.unusual:
+        if not rule.learns:
             return NOTHING
         self._learn_registries(store, day, begun)
         oldest = floor(day - rule.when.history, DAY)
@@ -58,7 +61,8 @@ class Histories:
             last={key: values for key, (seen, values) in learned.last.items() if seen >= oldest},
             since=begun,
             registries=self.registries,
-            busiest={key: most for key, most in learned.busiest.items() if rule.when.unusual},
+            busiest=dict(learned.busiest),
+            silent=_silent(learned, max(oldest, begun or day), day),
         )
 
     def _learn_registries(self, store: EventReader, day: datetime, begun: datetime | None) -> None:
@@ -77,13 +81,24 @@ def _learn(learned: _Learned, store: EventReader, rule: Rule, day: datetime) -> 
         name: value for name, value in rule.match.items() if name in ("any", "none") or field_name(name) != "timestamp"
     }
     fits, when = condition(wanted), rule.when
-    own = (*when.by, when.field) if rule.kind is Kind.CHANGE and when.field else (*when.terms, *when.by)
+    fits_before = condition(when.before) if when.before is not None else fits
+    own = (*when.by, when.field) if when.field and not when.terms else (*when.terms, *when.by)
+    terms = own if when.fresh else when.terms
     a_day: dict[tuple[Key, datetime], int] = {}
-    names = list(dict.fromkeys((*own, *when.also_new, *when.known, *sorted(fields_of(wanted)))))
-    for row in store.counts(learned.until, day, names, DAY).to_dict("records"):
+    asked = sorted(fields_of(wanted) | fields_of(when.before or {}))
+    names = list(dict.fromkeys((*own, *when.also_new, *when.known, *asked)))
+    width = HOUR if rule.kind is Kind.FLATLINE else DAY
+    frame = store.counts(learned.until, day, names, width)
+    # What is not said is None in an event, and may be not-a-number in a column.
+    for row in frame.astype(dict.fromkeys(names, "object")).where(frame.notna(), None).to_dict("records"):
+        seen = row["window_start"]
+        if fits_before(row):  # type: ignore[arg-type]
+            learned.prefixes[_values(row, when.known)] = seen
         if not fits(row):  # type: ignore[arg-type]
             continue
-        seen = row["window_start"]
+        if rule.kind is Kind.FLATLINE:
+            learned.hours.setdefault(_values(row, when.by), set()).add(seen)
+            continue
         if when.unusual:
             of_day = (_values(row, when.by), seen)
             a_day[of_day] = a_day.get(of_day, 0) + int(row["events"])
@@ -92,14 +107,24 @@ def _learn(learned: _Learned, store: EventReader, rule: Rule, day: datetime) -> 
             _keep_last(learned, _values(row, when.by), row[when.field], seen)
             continue
         for kept, chosen in (
-            (learned.terms, when.terms),
+            (learned.terms, terms),
             (learned.also, when.also_new),
-            (learned.prefixes, when.known),
         ):
             kept[_values(row, chosen)] = seen
     for (key, _), many in a_day.items():
         learned.busiest[key] = max(many, learned.busiest.get(key, 0))
     learned.until = day
+
+
+def _silent(learned: _Learned, since: datetime, day: datetime) -> dict[Key, float]:
+    """Of the hours of a key since it began (of a week at least), the share in which it did nothing."""
+    found = {}
+    for key, hours in learned.hours.items():
+        inside = [hour for hour in hours if hour >= since]
+        span = (day - max(since, min(inside))) if inside else timedelta(0)
+        if span >= FEWEST_DAYS:
+            found[key] = max(1 - len(inside) / (span / HOUR), 0.0)
+    return found
 
 
 def _keep_last(learned: _Learned, key: Key, value: Any, seen: datetime) -> None:

@@ -90,8 +90,11 @@ class When(BaseModel):
     within: Span | None = None
     count: int | None = Field(None, ge=0, description="so many (flatline: fewer than this)")
     unusual: bool = Field(
-        False, description="frequency: and more than one and a half of the busiest day in the history"
+        False,
+        description="frequency: and more than one and a half of the busiest day in the history; "
+        "flatline: and hardly any hour of the history was silent",
     )
+    fresh: bool = Field(False, description="cardinality: only values that the key never had in the history count")
     times: float | None = Field(None, gt=1, description="so many times as many as in the time before")
     least: int = Field(1, ge=1, description="never for fewer events than this")
     field: str | None = None
@@ -101,6 +104,9 @@ class When(BaseModel):
     learned: Span = Field(timedelta(days=3), description="nothing is new before so much history is known")
     also_new: tuple[str, ...] = Field((), description="a second combination that must be new as well")
     known: tuple[str, ...] = Field((), description="what must have a history before something can be new to it")
+    before: dict[str, Any] | None = Field(
+        None, description="the events of the history that `known` is about, where they are not those of `match`"
+    )
     metric: Metric | None = None
     above: float | None = None
     share: float | None = Field(None, gt=0, le=1)
@@ -120,7 +126,7 @@ class When(BaseModel):
     def _field(cls, name: str | None) -> str | None:
         return None if name is None else field_name(name)
 
-    @field_validator("of", "then", "unless")
+    @field_validator("of", "then", "unless", "before")
     @classmethod
     def _conditions(cls, wanted: dict[str, Any] | None) -> dict[str, Any] | None:
         if wanted is not None:
@@ -174,6 +180,7 @@ class Rule(BaseModel):
     attack: tuple[str, ...] = Field(description="MITRE ATT&CK technique ids")
     false_positives: tuple[str, ...] = Field(min_length=1)
     next_step: str = Field(min_length=10)
+    runbook: str = Field("", max_length=500, description="address of a page that says what to do, or that in words")
     needs: tuple[str, ...] = Field((), description="formats or sources without which it can never fire, in words")
     match: dict[str, Any] = Field(description="which events count at all")
     when: When = When()
@@ -209,11 +216,16 @@ class Rule(BaseModel):
             value = getattr(self.when, name)
             if value is None or value == ():
                 raise ValueError(f"a rule of kind {self.kind} needs when.{name}")
-        if self.kind in (Kind.NEW_TERM, Kind.CHANGE):
-            for name in sorted(fields_of(self.match) - {"timestamp"}):
+        if self.kind in (Kind.NEW_TERM, Kind.CHANGE) or self.when.fresh:
+            for name in sorted((fields_of(self.match) | fields_of(self.when.before or {})) - {"timestamp"}):
                 if not BY_NAME[name].index:
                     raise ValueError(f"a rule of kind {self.kind} cannot look at {name}: the past is not counted by it")
         return self
+
+    @property
+    def learns(self) -> bool:
+        """Whether it holds events against the days before."""
+        return self.kind in (Kind.NEW_TERM, Kind.CHANGE) or self.when.unusual or self.when.fresh
 
     @property
     def reach(self) -> timedelta:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,13 +12,14 @@ from analytics.detectors.rules import Rules
 from analytics.replay import floor
 from analytics.rules.condition import field_name
 from analytics.rules.model import Rule, expanded
-from store.contract import EventQuery
+from store.contract import EventQuery, Voice
 from store.event import FIELDS
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from analytics.detector import Suspicion
+    from store.arrivals import Arrival
 
 START = datetime(2026, 11, 16, 9, tzinfo=UTC)  # minute 0 of the samples, a Monday morning
 REST = timedelta(hours=8)  # at least so much time passes behind it
@@ -75,7 +76,9 @@ class _Samples:
             ):
                 yield row
 
-    def parts(self, query: EventQuery, *, numbered_by: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    def parts(
+        self, query: EventQuery, *, numbered_by: Sequence[str] = (), besides: Collection[Voice] = ()
+    ) -> Iterator[dict[str, Any]]:
         return self.events(query)
 
     def counts(
@@ -96,6 +99,9 @@ class _Samples:
 
     def span(self) -> tuple[datetime, datetime] | None:
         return (self.rows[0]["timestamp"], self.rows[-1]["timestamp"]) if self.rows else None
+
+    def arrived(self, stored_since: datetime, since: datetime, before: datetime) -> list[Arrival]:
+        return []  # no sample comes late
 
     def total(self) -> int:
         return len(self.rows)

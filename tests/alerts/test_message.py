@@ -133,3 +133,23 @@ def test_ordinary_names_stay_as_they_are() -> None:
         "registry.local:5000/a",
     ):
         assert inert(name) == name
+
+
+@pytest.mark.parametrize(
+    ("runbook", "shown"),
+    [
+        (None, "docs/runbooks/rules/our_own.md"),
+        ("", None),
+        ("https://wiki.example.org/registry?page=7", "https://wiki.example.org/registry?page=7"),
+        ("call the <b>platform</b> team", "call the <b>platform</b> team"),
+    ],
+)
+def test_a_rule_of_ones_own_has_its_own_runbook(runbook: str | None, shown: str | None) -> None:
+    """Its address or its words, as text in every medium; no link to a page that is not there."""
+    finding = make_finding(detector="rules", kind="our_own", runbook=runbook)
+    message = compose(finding, "mail", AlertsConfig())
+    assert message.runbook == (shown or "")
+    assert ("Runbook" in message.text) == ("Runbook" in message.html) == (shown is not None)
+    assert "<b>platform" not in message.html and "<b>platform" not in message.markdown
+    if shown is not None and shown.startswith("https"):
+        assert f'<a href="{shown}">' in message.html and f"<{shown}>" in message.markdown

@@ -40,9 +40,18 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def kinds(detector: Path) -> set[str]:
-    """The kinds a detector's source names: `kind=…` and the first argument of its own `_suspicion`."""
-    found: set[str] = set()
-    for call in (node for node in ast.walk(ast.parse(detector.read_text())) if isinstance(node, ast.Call)):
+    """The kinds that a detector's source names, or those modules beside it that make findings for it."""
+    source = detector.read_text()
+    names = re.findall(r"^from analytics\.(\w+) import", source, re.MULTILINE)
+    beside = [(ROOT / "analytics" / f"{name}.py").read_text() for name in names]
+    makers = [text for text in beside if re.search(r"^ +(yield|return) Suspicion\(", text, re.MULTILINE)]
+    return set().union(*map(_kinds, [source, *makers]))
+
+
+def _kinds(source: str) -> set[str]:
+    """`kind=…`, the first argument of its own `_suspicion`, and what a comment tells to be its kinds."""
+    found = set(re.findall(r'"(\w+)"', " ".join(re.findall(r"^.*# the kinds of its findings$", source, re.MULTILINE))))
+    for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
         named = [keyword.value for keyword in call.keywords if keyword.arg == "kind"]
         if isinstance(call.func, ast.Name) and call.func.id == "_suspicion":
             named += call.args[:1]

@@ -94,6 +94,31 @@ def outlive_deletion(made: Made) -> None:
     made.pull(EVENING + timedelta(minutes=3), "robot$old", "203.0.113.14", "shop/a")
 
 
+def use_elsewhere(made: Made) -> None:
+    who = {"actor": "robot$build-2", "actor_kind": "robot", "client_ip": "198.51.100.7", "client_class": "curl"}
+    for number in range(6):
+        made.add(EVENING + timedelta(seconds=10 * number), "pull", repository=REPOSITORIES[36], **who)
+
+
+def go_through_versions(made: Made) -> None:
+    for number in range(12):
+        at, who = EVENING + timedelta(seconds=20 * number), {"actor": "person-7", "client_ip": "192.0.2.7"}
+        made.add(at, "pull", repository=REPOSITORIES[24], reference=f"v{number}", tag=f"v{number}", **who)
+
+
+def push_as_a_stranger(made: Made) -> None:
+    for day in range(20):
+        hand_over(made, START + timedelta(days=day, hours=10), f"b{day}", "robot$build-3", "10.30.0.3")
+    hand_over(made, EVENING, "b99", "person-8", "192.0.2.8")
+
+
+def hand_over(made: Made, at: datetime, tag: str, actor: str, client: str) -> None:
+    """A push to one repository, and a pull by those who always use it."""
+    what = {"repository": "tools/cli", "tag": tag, "reference": tag, "digest": f"sha256:{tag:0>64}"}
+    made.add(at, "push", actor=actor, client_ip=client, **what)
+    made.add(at + timedelta(minutes=4), "pull", actor="robot$node", actor_kind="robot", client_ip="10.40.0.1", **what)
+
+
 PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "credential_probe": (guess, EVENING, {"actor": "person-1", "client": "203.0.113.9"}),
     "pull_volume": (pull_everything, EVENING, {"actor": "person-2", "client": "203.0.113.10", "repository": "data/a"}),
@@ -103,6 +128,9 @@ PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "look_alike": (lay_bait, EVENING, {"actor": "person-5", "repository": "core/paymemts"}),
     "account_life": (outlive_deletion, EVENING, {"actor": "robot$old", "client": "203.0.113.14"}),
     "new_reach": (nothing_more, EVENING, {"actor": "person-2", "client": "203.0.113.10", "repository": "data/a"}),
+    "new_place": (use_elsewhere, EVENING, {"actor": "robot$build-2", "client": "198.51.100.7"}),
+    "old_versions": (go_through_versions, EVENING, {"actor": "person-7", "repository": REPOSITORIES[24]}),
+    "unusual_hands": (push_as_a_stranger, EVENING, {"actor": "person-8", "repository": "tools/cli"}),
     "isolation_forest": (delete_and_push, BEFORE, {"actor": "person-3", "client": "203.0.113.11"}),
 }
 

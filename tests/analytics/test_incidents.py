@@ -100,6 +100,20 @@ def change(store: Store, do: Any, **options: Any) -> None:
     store.change_incident(incident.id, lambda one: None if one is None else do(one, "ann", START + 3 * HOUR, **options))
 
 
+def test_one_silence_has_one_voice(store: Store) -> None:
+    """What the rule and the collector's watch say of one registry is one incident; another registry's silence is another."""
+    said = {
+        "watch": "eu has written nothing since 11:00 UTC",
+        "rule": "eu has told nothing for 60 min",
+        "other": "us has told nothing for 60 min",
+    }
+    for number, (name, title) in enumerate(said.items()):
+        finding = found(store, name, number * MINUTE, Severity.MEDIUM)
+        store.put_finding(replace(finding, title=title))
+    gather(store, START)
+    assert sorted(sorted(one.findings) for one in store.incidents()) == [["f-other"], ["f-rule", "f-watch"]]
+
+
 def test_a_closed_incident_stays_closed_until_it_gets_worse(store: Store) -> None:
     finding = found(store, "guessing", timedelta(), actor=["ci"])
     gather(store, START)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from made_traffic import REPOSITORIES, START, Made, steady
 from prometheus_client import CollectorRegistry
 
+from analytics.budget import DEFAULT
 from analytics.config import AnalyticsConfig
 from analytics.detector import Detector
 from analytics.detectors import credential_probe, isolation_forest, pull_volume
 from analytics.errors import UnknownDetector
+from analytics.holding import Allowance
 from analytics.jobs import JUDGED_NOTE, detect_now, detect_span, missed, prepare, run_job
 from analytics.judge import judge
 from analytics.telemetry import AnalyticsTelemetry
@@ -61,12 +64,27 @@ def test_a_span_equals_its_steps(store: Store) -> None:
     """Judging a span at once gives the very findings that the timetable's steps give, each asking the store anew."""
     since, until = EVENING - timedelta(minutes=30), EVENING + timedelta(hours=2)
     expected: dict[str, Finding] = {}
+    shared_by = sum(hasattr(detector, "alerts_per_week") for detector in detectors())
+    allowance = Allowance(DEFAULT, store, START, shared_by)
+
+    def past() -> list[Finding]:
+        return list(expected.values())
+
     step = since + EVERY
     while step <= until:
         for detector in detectors():
             if step.timestamp() % detector.every.total_seconds() == 0:
                 suspicions = detector.detect(store, step - detector.every, step)
-                expected |= by_id(judge(detector, suspicions, step, expected.get))
+                expected |= by_id(
+                    judge(
+                        detector,
+                        suspicions,
+                        step,
+                        expected.get,
+                        past=past,
+                        holding=partial(allowance.at, step),
+                    )
+                )
         step += EVERY
     assert len(expected) >= 3
     found = detect_span(store, detectors(), since, until)
@@ -162,6 +180,15 @@ def test_a_job_that_fails_is_kept_and_raises_nothing(empty: Store, caplog: pytes
         assert registry.get_sample_value("regsight_analytics_job_runs_total", labels) == 1
     success = registry.get_sample_value("regsight_analytics_job_last_success_timestamp_seconds", {"job": "detect"})
     assert success == EVENING.timestamp()
+
+
+def test_a_run_that_makes_good_says_how_late_it_is(empty: Store) -> None:
+    """By its own moment, or by the pause since the last good run; a run in time says nothing."""
+    hour = timedelta(hours=1)
+    first = run_job(empty, "detect", EVENING, lambda: EVENING, lambda: "ok", every=EVERY)
+    paused = run_job(empty, "detect", EVENING + 3 * hour, lambda: EVENING + 3 * hour, lambda: "ok", every=EVERY)
+    daily = run_job(empty, "report", EVENING, lambda: EVENING + 26 * hour, lambda: "ok", every=24 * hour)
+    assert [run.note for run in (first, paused, daily)] == ["ok", "late by 2.9 h: ok", "late by 26 h: ok"]
 
 
 def test_missed_moments(empty: Store) -> None:

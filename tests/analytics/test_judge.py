@@ -67,3 +67,31 @@ def test_what_is_known_is_not_said_again() -> None:
     """Neither the same suspicion nor an earlier, weaker one changes a finding."""
     (found,) = judge(CredentialProbe(), [WEAK, STRONG], NOW, known())  # type: ignore[arg-type]
     assert judge(CredentialProbe(), [WEAK, STRONG], NOW + timedelta(days=1), known(found)) == []  # type: ignore[arg-type]
+
+
+def test_more_of_the_same_by_the_same_account_is_one_finding() -> None:
+    """Another cause of the same kind within a day joins the first, with its names, evidence and title; judging it all
+    again changes nothing. Another account's, and a graver one, stand alone.
+    """
+    first = replace(WEAK, subjects={"actor": ["a"], "client": [], "repository": ["x"]}, title="x")
+    more = replace(first, cause=("y",), subjects={"actor": ["a"], "repository": ["y"]}, title="y", evidence=["new"])
+    others = [
+        replace(more, cause=("z",), subjects={"actor": ["b"], "repository": ["z"]}),
+        replace(more, cause=("g",), severity=Severity.HIGH),
+        replace(more, cause=("n",), subjects={"repository": ["y"]}),
+        replace(more, cause=("d",), start=START + timedelta(days=1, hours=1), end=START + timedelta(days=2)),
+    ]
+    stored: dict[str, Finding] = {}
+
+    def run() -> list[Finding]:
+        found = judge(CredentialProbe(), [first, more, *others], NOW, stored.get, past=lambda: list(stored.values()))
+        stored.update({one.id: one for one in found})
+        return found
+
+    joined, *apart = run()
+    assert joined.id == finding_id("credential_probe", *first.cause)
+    assert joined.subjects["repository"] == ["x", "y"] and "new" not in joined.evidence[:40]
+    assert joined.title == "x"
+    assert joined.reasons == [f"also: y ({finding_id('credential_probe', *more.cause)})"]
+    assert {one.id for one in apart} == {finding_id("credential_probe", *one.cause) for one in others}
+    assert run() == []

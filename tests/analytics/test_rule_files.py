@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ import yaml
 from sigma.collection import SigmaCollection
 
 from analytics.config import AnalyticsConfig
-from analytics.detectors.rules import Rules
+from analytics.detectors.rules import Rules, suspicion
 from analytics.jobs import prepare
 from analytics.rules.from_sigma import NotOurs, rules_of
 from analytics.rules.load import PACK, WrongRule, in_force, pack
+from analytics.rules.match import Match
 from analytics.rules.model import Rule
 from analytics.rules.samples import try_rule
 from analytics.rules.to_sigma import NotInSigma, documents
@@ -120,3 +122,17 @@ def test_a_rule_about_web_servers_becomes_one_of_ours() -> None:
 def test_what_is_not_ours_is_refused(old: str, new: str, says: str) -> None:
     with pytest.raises(NotOurs, match=says):
         rules_of(WEB.replace(old, new))
+
+
+def test_a_rule_of_ones_own_names_its_own_runbook() -> None:
+    """Its findings lead where the file says, and nowhere if it says nothing; ours lead to our pages."""
+    (ours,) = (rule for rule in pack() if rule.id == "mass_delete")
+    at = datetime(2026, 11, 24, tzinfo=UTC)
+    events = [{"event_id": "e", "timestamp": at, "actor": "ann", "client_ip": "192.0.2.7", "repository": "shop/api"}]
+    told = {}
+    for id, runbook in (("mass_delete", ""), ("our_own", ""), ("our_own", "https://wiki.example.org/7")):
+        rule = ours.model_copy(update={"id": id, "runbook": runbook})
+        match = Match(rule=rule, at=at, key=("ann",), events=events, count=1)
+        told[id, runbook] = suspicion(match).runbook
+    assert list(told.values()) == [None, "", "https://wiki.example.org/7"]
+    assert tomllib.loads(as_toml(data_of(rule)))["runbook"] == "https://wiki.example.org/7"

@@ -204,3 +204,29 @@ def test_spraying_behind_a_busy_morning(judge: Judge) -> None:
         made.login(first + timedelta(seconds=75), f"person-{person}", "192.0.2.1")
         made.refuse(first, f"person-{person}", ATTACKER)
     assert [one.subjects["client"] for one in judge(made) if one.severity is Severity.HIGH] == [[ATTACKER]]
+
+
+def test_unknown_names_all_over_are_told_without_addresses(judge: Judge) -> None:
+    """Ten names in an hour that never got in, by a log that has no addresses; people who mistype and then get in are none."""
+    made = Made()
+    at_home(made, *((f"person-{n}", "") for n in range(12)))
+    for number in range(10):
+        at = NOW + timedelta(minutes=5 * number)
+        made.add(at, "login", "denied", reason="bad_credentials", actor=f"nobody-{number}")
+        made.add(at, "login", "denied", reason="bad_credentials", actor=f"person-{number}")
+        made.add(at + timedelta(seconds=30), "login", actor=f"person-{number}")
+    told = [one for one in judge(made) if one.severity.rank >= Severity.MEDIUM.rank]
+    assert [one.kind for one in told] == ["credential_stuffing"]
+    assert told[0].subjects["actor"] == [f"nobody-{n}" for n in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kind"), [([300] * 30, "expired_credential"), ([60, 540] * 15, "password_guessing")]
+)
+def test_without_addresses_the_pace_tells_a_machine(judge: Judge, seconds: list[int], kind: str) -> None:
+    made, at = Made(), NOW
+    at_home(made, ("robot$ci", ""))
+    for pause in seconds:
+        at += timedelta(seconds=pause)
+        made.add(at, "login", "denied", reason="bad_credentials", actor="robot$ci")
+    assert {one.kind for one in judge(made)} == {kind}

@@ -63,3 +63,18 @@ def test_who_lays_it_and_for_whom(actor: str | None, pulls: int, severity: list[
     store.close()
     assert [one.severity for one in found] == severity
     assert all("paymemts" in one.title and "2 of" not in one.observed for one in found)
+
+
+def test_own_names_that_come_through_a_cache(tmp_path: Path) -> None:
+    """A project that nobody pushes to, asked for what we build ourselves; other names through it are ordinary."""
+    made, at = Made(), START + 8 * DAY
+    made.add(START, "push", actor="ci", repository="team/payments", tag="1")
+    for name in ("nginx", "redis", "postgres"):
+        made.pull(START + DAY, "k8s", "10.40.0.1", f"hub/library/{name}")
+    made.pull(at, "k8s", "10.40.0.1", "hub/library/golang")
+    made.pull(at, "k8s", "10.40.0.1", "hub/library/payments")
+    store = made.store(tmp_path)
+    (one,) = LookAlike().detect(store, at - timedelta(hours=1), at + timedelta(hours=1))
+    store.close()
+    assert (one.kind, str(one.severity)) == ("own_name_from_outside", "high")
+    assert one.subjects == {"actor": ["k8s"], "client": ["10.40.0.1"], "repository": ["hub/library/payments"]}

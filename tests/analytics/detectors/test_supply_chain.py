@@ -95,3 +95,42 @@ def test_no_rule_no_breach(tmp_path: Path) -> None:
         build(made, START + day * DAY + timedelta(hours=10), day, sign=day % 8 != 0)
     build(made, AT, 100, sign=False)
     assert found(made, tmp_path) == []
+
+
+def signed_apart(made: Made, at: datetime, number: int, pusher: str, signer: str, after: timedelta = MINUTE) -> None:
+    what = {"repository": "shop/api", "digest": digest(number)}
+    made.add(at, "push", actor=pusher, client_ip="10.30.0.1", tag=f"b{number}", **what)
+    tag = digest(number).replace(":", "-") + ".sig"
+    made.add(at + after, "push", actor=signer, client_ip="10.30.0.2", repository="shop/api", tag=tag)
+
+
+@pytest.mark.parametrize(
+    ("pusher", "signer", "expected"),
+    [
+        (CI, "signer", []),
+        (CI, CI, [("signed_by_wrong_hands", "medium")]),
+        ("mallory", "mallory", [("signed_by_wrong_hands", "high")]),
+        (CI, "mallory", [("signed_by_wrong_hands", "medium")]),
+    ],
+)
+def test_whoever_pushes_does_not_sign(
+    pusher: str, signer: str, expected: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    made = Made()
+    for day in range(16):
+        signed_apart(made, START + day * DAY, day, CI, "signer")
+    signed_apart(made, AT, 100, pusher, signer)
+    assert found(made, tmp_path) == expected
+
+
+def test_a_signature_on_its_way_is_in_time(tmp_path: Path) -> None:
+    """Used seconds after the push: a signature within two minutes is in time, none is told when they are over."""
+    made = usual()
+    for number, after in ((100, timedelta(seconds=40)), (101, None)):
+        at, what = AT + number * MINUTE - 100 * MINUTE, {"repository": "shop/api", "digest": digest(number)}
+        made.add(at, "push", actor=CI, client_ip="10.30.0.1", tag=f"b{number}", **what)
+        made.add(at + timedelta(seconds=10), "pull", actor="robot$node", client_ip="10.9.0.1", **what)
+        if after is not None:
+            tag = digest(number).replace(":", "-") + ".sig"
+            made.add(at + after, "push", actor=CI, client_ip="10.30.0.1", repository="shop/api", tag=tag)
+    assert found(made, tmp_path) == [("used_unsafe", "medium")]

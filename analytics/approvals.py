@@ -1,0 +1,181 @@
+"""Whether images were signed and scanned before anybody used them, and by whom: the second pair of eyes of each project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from analytics.detector import Suspicion
+from analytics.replay import EPOCH
+from analytics.walk import Event, Memory
+from analytics.wording import duration, plain
+from store.event import Traffic
+from store.finding import Severity
+
+FEWEST_IMAGES = 12
+SAFE = 0.97  # share of a project's images that were signed (scanned) before anybody used them
+FRESH = timedelta(days=2)  # an image's first use counts so long after its push
+GRACE = timedelta(minutes=2)  # a signature that follows the push so soon is one that was on its way
+_NOT_USE = frozenset((Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE))
+_TOOLS = frozenset(("trivy", "grype", "clair", "harbor", "cosign", "notation", "container-analysis"))
+
+
+@dataclass(slots=True)
+class Image:
+    """An image under its digest: who pushed it, and since when it is signed and scanned."""
+
+    pushed: datetime | None = None
+    pusher: str | None = None
+    push_id: str = ""
+    signed: datetime | None = None
+    scanned: datetime | None = None
+    used: bool = False
+    seen: datetime = EPOCH
+
+
+@dataclass(slots=True)
+class Project:
+    """First uses of fresh images: of how many, signed first, scanned first. Accounts that pushed: day of the last, days."""
+
+    images: int = 0
+    signed: int = 0
+    scanned: int = 0
+    signatures: int = 0  # of images whose pusher is known
+    by_pusher: int = 0
+    signers: set[str] = field(default_factory=set)
+    pushers: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+    networks: set[tuple[str, str]] = field(default_factory=set)
+    seen: datetime = EPOCH
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A first use that came so soon after the push that a signature may still be on its way."""
+
+    event: Event
+    missing: tuple[str, ...]
+
+
+def image_of(memory: Memory, repository: str, digest: str) -> Image:
+    image: Image = memory.table("images", Image)[repository, digest]
+    return image
+
+
+def project_of(event: Event) -> str:
+    return str(event["project"] or event["repository"].partition("/")[0])
+
+
+def signed(memory: Memory, event: Event, image: Image) -> Iterator[Suspicion]:
+    """Who signed what whom pushed: roles that were always apart are a control, even if nobody wrote it down."""
+    signer, pusher = event["actor"], image.pusher
+    if not signer or not pusher:
+        return
+    project = memory.table("projects", Project)[project_of(event)]
+    apart = project.by_pusher <= (1 - SAFE) * project.signatures
+    own, strange = signer == pusher and apart, signer not in project.signers
+    if project.signatures >= FEWEST_IMAGES and (own or strange):
+        yield _self_approved(event, image, project, own)
+    else:
+        project.signers.add(signer)
+    project.signatures += 1
+    project.by_pusher += signer == pusher
+    project.seen = event["timestamp"]
+
+
+def _self_approved(event: Event, image: Image, project: Project, own: bool) -> Suspicion:
+    repository, at, signer = event["repository"], event["timestamp"], plain(event["actor"])
+    days = project.pushers.get(image.pusher or "", (EPOCH, 0))[1]
+    severity = Severity.HIGH if own and days <= 1 else Severity.MEDIUM
+    how = "by the account that pushed it" if own else "by an account that never signed in this project"
+    return Suspicion(
+        kind="signed_by_wrong_hands",
+        cause=("signed_by_wrong_hands", repository, event["actor"], f"{at:%Y-%m-%d}"),
+        severity=severity,
+        title=f"{plain(repository)}: an image was signed {how}, {signer}",
+        start=image.pushed or at,
+        end=at,
+        subjects={
+            "actor": sorted({event["actor"], image.pusher or event["actor"]}),
+            "client": [event["client_ip"]] if event["client_ip"] else [],
+            "repository": [repository],
+        },
+        score=10.0 * severity.rank + own,
+        expected=f"one account pushes, another signs: so it was with {project.signatures - project.by_pusher} of "
+        f"{project.signatures} images of this project",
+        observed=f"pushed by {plain(image.pusher or '')}, signed by {signer}",
+        evidence=[id for id in (image.push_id, event["event_id"]) if id],
+        explanation="Who pushes and signs alone can put anything into use; the second pair of eyes was not asked.",
+        next_step="Ask the usual signers whether they know of it; do not trust the signature until they do.",
+    )
+
+
+def used(memory: Memory, event: Event) -> Iterator[Suspicion]:
+    """The first use of a fresh image by somebody else than its pusher, or a tool that looks at it."""
+    at = event["timestamp"]
+    image = memory.table("images", Image).look((event["repository"], event["digest"]))
+    looks_on = (
+        event["traffic_class"] in _NOT_USE or event["client_class"] in _TOOLS or event["actor_kind"] == "internal"
+    )
+    if image is None or image.used or image.pushed is None or at - image.pushed > FRESH or looks_on:
+        return
+    if event["actor"] and event["actor"] == image.pusher:
+        return
+    pushed = image.pushed
+    image = image_of(memory, event["repository"], event["digest"])
+    image.used, image.seen = True, at
+    project = memory.table("projects", Project)[project_of(event)]
+    project.seen = at
+    missing = [
+        word
+        for word, done, many in (("signed", image.signed, project.signed), ("scanned", image.scanned, project.scanned))
+        if done is None and project.images >= FEWEST_IMAGES and many >= SAFE * project.images
+    ]
+    if missing and at - pushed < GRACE:
+        memory.wait(pushed + GRACE, Use(event, tuple(missing)))
+    elif missing:
+        yield _unsafe(event, image, project, missing, at)
+    project.images += 1
+    project.signed += image.signed is not None
+    project.scanned += image.scanned is not None
+
+
+def still_unsafe(memory: Memory, use: Use, at: datetime) -> Iterator[Suspicion]:
+    """The use again when the grace is over: what came in the meantime was on its way."""
+    image = memory.table("images", Image).look((use.event["repository"], use.event["digest"]))
+    project = memory.table("projects", Project).look(project_of(use.event))
+    if image is None or project is None:
+        return
+    done = {"signed": image.signed, "scanned": image.scanned}
+    missing = [word for word in use.missing if done[word] is None]
+    if missing:
+        yield _unsafe(use.event, image, project, missing, at)
+    for word in set(use.missing) - set(missing):  # it counts as safe
+        project = memory.table("projects", Project)[project_of(use.event)]
+        project.signed += word == "signed"
+        project.scanned += word == "scanned"
+
+
+def _unsafe(event: Event, image: Image, project: Project, missing: Sequence[str], end: datetime) -> Suspicion:
+    assert image.pushed is not None
+    repository, at = event["repository"], event["timestamp"]
+    words = " and ".join(missing)
+    many = project.signed if "signed" in missing else project.scanned
+    return Suspicion(
+        kind="used_unsafe",
+        cause=("used_unsafe", repository, event["digest"]),
+        severity=Severity.MEDIUM,
+        title=f"{plain(repository)}: an image was pulled before it was {words}, {duration(at - image.pushed)} after its push",
+        start=image.pushed,
+        end=end,
+        subjects={
+            "actor": [name for name in (image.pusher, event["actor"]) if name],
+            "client": [event["client_ip"]] if event["client_ip"] else [],
+            "repository": [repository],
+        },
+        score=10.0 * Severity.MEDIUM.rank + len(missing),
+        expected=f"every image of this project is {words} before anybody pulls it: {many} of {project.images} were",
+        observed=f"{event['digest'][:19]}… pulled by {plain(event['actor'] or event['client_ip'] or 'nobody named')}, not {words}",
+        evidence=[id for id in (image.push_id, event["event_id"]) if id],
+        explanation="The check that stands between a push and its use was not waited for, or went round.",
+    )

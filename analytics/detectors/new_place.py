@@ -1,0 +1,251 @@
+"""Accounts used from where they never were: a token in other hands, a person in two places, a newcomer from nowhere.
+
+Notices: a machine's account (robot, build, cluster, scanner) that always came from a few networks and now comes from another,
+louder if with another tool or from far off; a person who works from the usual place and from one never seen in turns; a person at
+an unknown place with a script's tool; an account nobody knew, from a network nobody used, that reaches into several projects at
+once. Needs: logs with accounts and addresses, and a week of each account's past. Method: exact bookkeeping of networks (/24, /64;
+an account with many of them in one /16 is at home in all of it), judged only for accounts to which a new network is rare. Wakes
+nobody where many accounts move to one new network (an office, a proxy) or one account to many new addresses (more nodes). Never
+sees: an intruder at a place that the account uses.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from analytics.detector import Suspicion
+from analytics.ledger import network
+from analytics.places import CELL, SETTLED_DAYS, Account, Past, Seen, learn, seen
+from analytics.replay import Replay, floor, horizon, remember
+from analytics.windows import DAY, HOUR
+from analytics.wording import names, plain, several
+from store.contract import EventQuery, EventReader
+from store.event import Action, Outcome
+from store.finding import Severity
+
+CROWD = 3  # accounts for which a network is new on the same day: they moved
+FLEET = 3  # new addresses of one account in one network: more machines
+COMMON = 1 / 3  # of all accounts use a project that is nobody's own
+TURNS = timedelta(hours=3)
+QUICK = timedelta(minutes=20)  # from one place to the other
+MOST_EVENTS = 200
+_TOOLS = frozenset(
+    ("curl", "wget", "python", "java", "go", "go-containerregistry", "skopeo", "crane", "regclient", "oras")
+)
+
+
+@dataclass(slots=True)
+class NewPlace:
+    """See the top of the file."""
+
+    name: str = "new_place"
+    subject: str = "actor"
+    every: timedelta = CELL
+    history: timedelta = timedelta(days=35)
+    next_step: str = (
+        "Ask the account's owner whether it is them at this address; if nobody knows it, revoke its tokens and passwords "
+        "before anything else."
+    )
+    _learned: dict[datetime, Past] = field(default_factory=dict)
+
+    def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
+        found: list[Suspicion] = []
+        day = floor(since, DAY)
+        while day < now:
+            start, end = max(since, day), min(day + DAY, now)
+            past = self._past(store, day)
+            strangers = [one for one in self._strange(store, past, day, end) if one.at < end]
+            if any(one.at >= start - 2 * CELL for one in strangers):
+                found += _judge(store, past, strangers, day, start, end)
+            day += DAY
+        return found
+
+    def _strange(self, store: EventReader, past: Past, day: datetime, end: datetime) -> list[Seen]:
+        """Whoever is seen today where it never was; in a replay worked out once for the day."""
+        until = min(day + DAY, horizon(store, end))
+        return remember(store, f"{self.name} today", day, lambda: seen(store, past, day, until))
+
+    def _past(self, store: EventReader, day: datetime) -> Past:
+        if isinstance(store, Replay):
+            return remember(store, self.name, day, lambda: learn(store, day - self.history, day))
+        if day not in self._learned:
+            self._learned = {day: learn(store, day - self.history, day)}
+        return self._learned[day]
+
+
+def _judge(
+    store: EventReader, past: Past, strangers: list[Seen], day: datetime, start: datetime, now: datetime
+) -> Iterator[Suspicion]:
+    strange: dict[str, dict[str, datetime]] = defaultdict(dict)  # account → address → when last
+    moved: dict[str, set[str]] = defaultdict(set)  # network → accounts that are new there today
+    for one in strangers:
+        strange[one.actor][one.client] = one.at
+        moved[network(one.client)].add(one.actor)
+    lately = start - 2 * CELL  # a crowd may take some minutes to show
+    for actor in sorted(strange):
+        places = {client for client, last in strange[actor].items() if last >= lately}
+        account = past.accounts.get(actor)
+        if not places:
+            continue
+        if account is None:
+            yield from _newcomer(store, actor, past, strange[actor], moved, day, now)
+        elif account.settled(day):
+            crowds = {client: moved[network(client)] for client in places}
+            same = {client: sum(network(other) == network(client) for other in strange[actor]) for client in places}
+            for client in sorted(places):
+                if len(crowds[client]) < CROWD and same[client] < FLEET:
+                    yield from _elsewhere(store, actor, account, past, client, day, now)
+
+
+def _elsewhere(
+    store: EventReader, actor: str, account: Account, past: Past, client: str, day: datetime, now: datetime
+) -> Iterator[Suspicion]:
+    events = _events(store, day, now, actor=actor, client=client)
+    if not events:
+        return
+    tools = {event["client_class"] for event in events if event["client_class"]} - account.tools
+    others = past.networks.get(network(client), set()) - {actor}
+    far = not account.near(client)
+    first = events[0]["timestamp"]
+    signs = [f"with {', '.join(sorted(tools))}, which it never used"] if tools else []
+    signs += ["far from all its places"] if far else []
+    if account.machine:
+        if not tools and (now - first < CELL or _crowded(store, client, first, now)):
+            return  # give others time to show that everybody moved
+        severity = Severity.HIGH if tools and not others else Severity.MEDIUM
+        told = "a machine's account at a place where it never ran"
+    else:
+        turns = _turns(store, actor, account, client, now)
+        if turns:
+            signs.append(f"in turns with its usual place, {turns} times within {TURNS // HOUR} hours")
+            severity = Severity.HIGH if tools else Severity.MEDIUM
+            told = "nobody is in two places at once"
+        elif tools & _TOOLS and not others:
+            severity, told = Severity.MEDIUM, "a person at an unknown place, with a tool for scripts"
+        else:
+            return
+    yield _suspicion(
+        "account_elsewhere",
+        (actor, network(client)),
+        severity,
+        actor,
+        events,
+        title=f"{plain(actor)} works from {plain(client)}, where it never was",
+        expected=f"one of {several(len(account.networks), 'network')}: {names(sorted(account.networks), 4)}",
+        observed=f"{several(len(events), 'request')} from {plain(client)}" + (f", {'; '.join(signs)}" if signs else ""),
+        explanation=f"{told.capitalize()}: its token or password may be in other hands.",
+        weight=len(signs),
+    )
+
+
+def _crowded(store: EventReader, client: str, since: datetime, now: datetime) -> bool:
+    """Whether others are at the address, as at a proxy that everybody goes through."""
+    seen = _events(store, since - CELL, now, client=client)
+    accounts = {event["actor"] for event in seen if event["actor"]}
+    return len(accounts) > 1 or len({event["client_class"] for event in seen}) >= CROWD
+
+
+def _turns(store: EventReader, actor: str, account: Account, client: str, now: datetime) -> int:
+    """How often a person went from the usual place to the new one and back, faster than anybody travels; else 0."""
+    seen = [one for one in _events(store, now - TURNS, now, actor=actor) if one["client_ip"]]
+    places = [(one["timestamp"], one["client_ip"] == client) for one in seen if _counts(account, one, client)]
+    switches = [later[0] - earlier[0] for earlier, later in pairwise(places) if earlier[1] != later[1]]
+    quick = sum(pause <= QUICK for pause in switches)
+    return len(switches) if len(switches) >= 3 or quick >= 2 else 0
+
+
+def _counts(account: Account, event: dict[str, Any], client: str) -> bool:
+    return event["outcome"] == Outcome.SUCCESS and (event["client_ip"] == client or account.covers(event["client_ip"]))
+
+
+def _newcomer(
+    store: EventReader,
+    actor: str,
+    past: Past,
+    places: Collection[str],
+    moved: dict[str, set[str]],
+    day: datetime,
+    now: datetime,
+) -> Iterator[Suspicion]:
+    """An account of which nothing is known, at a network of which nothing is known, in several projects of others."""
+    if past.began is None or day - past.began < SETTLED_DAYS or not past.accounts:
+        return
+    unknown = sorted(client for client in places if network(client) not in past.networks)
+    if not unknown or any(len(moved[network(client)]) >= CROWD for client in unknown):
+        return
+    events = [one for client in unknown for one in _events(store, day, now, actor=actor, client=client)]
+    common = {name for name, many in past.projects.items() if many >= max(COMMON * len(past.accounts), 3)}
+    reached = {
+        one["project"]
+        for one in events
+        if one["action"] in (Action.PULL, Action.PUSH) and one["project"] in past.projects
+    } - common
+    if len(reached) < 2:
+        return
+    events.sort(key=lambda one: one["timestamp"])
+    yield _suspicion(
+        "unknown_account_reaches",
+        (actor,),
+        Severity.MEDIUM,
+        actor,
+        events,
+        title=f"{plain(actor)} is new, comes from {plain(unknown[0])}, and reaches into {len(reached)} projects",
+        expected="a new account works in one project, or from a network of this registry's users",
+        observed=f"{several(len(events), 'request')} in {names(sorted(map(str, reached)), 5)}",
+        explanation="Nobody knew the account, nobody was ever at this address: it may have been made to get in and stay.",
+        weight=len(reached),
+    )
+
+
+def _events(
+    store: EventReader, since: datetime, until: datetime, actor: str | None = None, client: str | None = None
+) -> list[dict[str, Any]]:
+    query = EventQuery(since=since, until=until, actor=actor, client=client, limit=MOST_EVENTS)
+    return [
+        one
+        for one in store.events(query)
+        if (actor is None or (one["actor"] == actor and one["outcome"] == Outcome.SUCCESS))
+        and (client is None or one["client_ip"] == client)
+    ]
+
+
+def _suspicion(
+    kind: str,
+    cause: tuple[str, ...],
+    severity: Severity,
+    actor: str,
+    events: list[dict[str, Any]],
+    *,
+    weight: int,
+    title: str,
+    expected: str,
+    observed: str,
+    explanation: str,
+) -> Suspicion:
+    start = events[0]["timestamp"]
+    return Suspicion(
+        kind=kind,
+        cause=(kind, *cause, f"{start:%Y-%m-%d}"),
+        severity=severity,
+        start=start,
+        end=events[-1]["timestamp"],
+        subjects={
+            "actor": [actor],
+            "client": sorted({one["client_ip"] for one in events if one["client_ip"]}),
+            "repository": sorted({one["repository"] for one in events if one["repository"]})[:MOST_EVENTS],
+        },
+        score=10.0 * severity.rank + min(weight, 9),
+        evidence=[one["event_id"] for one in events],
+        title=title,
+        expected=expected,
+        observed=observed,
+        explanation=explanation,
+    )
+
+
+DETECTOR = NewPlace

@@ -1,0 +1,1 @@
+"""Learned models: kept in the store as plain arrays, compared before they take over, watched for drift."""

@@ -1,0 +1,151 @@
+"""Where each account is at home: the networks, tools and projects of the days before, and who is seen elsewhere today."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from analytics.ledger import network
+from analytics.windows import DAY
+from store.contract import EventReader
+from store.event import Action, Outcome
+
+CELL = timedelta(minutes=5)
+SETTLED_DAYS = timedelta(days=7)
+SETTLED_ACTIVE = 4  # days
+POOL = 4  # networks of one account in a wider one: machines that are drawn from a pool
+RARE = 0.15  # of the days on which an account meets a new network, at most, for one more to be news
+BY_HAND = 25  # pulls and pushes a day; more are a machine's
+_MACHINES = frozenset(("robot", "ci", "node"))
+_NOBODY = ("anonymous", "internal")
+_MACHINE_TOOLS = frozenset(
+    (
+        "containerd",
+        "cri-o",
+        "kaniko",
+        "buildkit",
+        "buildah",
+        "ko",
+        "jib",
+        "trivy",
+        "grype",
+        "clair",
+        "harbor",
+        "argocd",
+        "flux",
+    )
+)
+_ASKS = (
+    Action.PULL,
+    Action.PUSH,
+    Action.DELETE,
+    Action.CATALOG,
+    Action.LIST_TAGS,
+    Action.LOGIN,
+    Action.TOKEN,
+    Action.CHECK,
+)
+_BY = ("actor", "actor_kind", "client_ip", "client_class")
+
+
+@dataclass(slots=True)
+class Account:
+    """One account before the day: when, from which networks, with which tools, how busy."""
+
+    days: list[datetime] = field(default_factory=list)
+    networks: set[str] = field(default_factory=set)
+    wide: dict[str, int] = field(default_factory=lambda: defaultdict(int))  # wider network → networks in it
+    fresh: int = 0  # networks that came up after the first two days
+    tools: set[str] = field(default_factory=set)
+    work: int = 0  # pulls and pushes
+    machine: bool = False
+
+    def covers(self, client: str) -> bool:
+        """Whether it is at home at an address."""
+        return network(client) in self.networks or self.wide.get(_wide(client), 0) >= POOL
+
+    def near(self, client: str) -> bool:
+        """Whether any of its networks lies in the same wide one."""
+        return self.wide.get(_wide(client), 0) > 0
+
+    def settled(self, day: datetime) -> bool:
+        """Whether enough is known of it, and new networks are rare with it."""
+        long = len(self.days) >= SETTLED_ACTIVE and day - self.days[0] >= SETTLED_DAYS
+        return long and self.fresh <= RARE * (len(self.days) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    accounts: dict[str, Account]
+    networks: dict[str, set[str]]  # network → accounts
+    projects: dict[str, int]  # project → accounts that used it
+    began: datetime | None
+
+
+class Seen(NamedTuple):
+    """An account at an address, within five minutes from `at` on."""
+
+    at: datetime
+    actor: str
+    client: str
+
+
+def _wide(client: str) -> str:
+    """The first half of an address: /16, or about /32 of IPv6."""
+    separator = ":" if ":" in client else "."
+    return separator.join(client.split(separator)[:2])
+
+
+def learn(store: EventReader, since: datetime, day: datetime) -> Past:
+    frame = store.counts(since, day, (*_BY, "action", "outcome"), DAY)
+    chosen = (frame["outcome"] == Outcome.SUCCESS) & frame["actor"].notna() & frame["client_ip"].notna()
+    frame = frame[chosen & frame["action"].isin(list(_ASKS)) & ~frame["actor_kind"].isin(_NOBODY)]
+    accounts: dict[str, Account] = {}
+    at_network: dict[str, set[str]] = defaultdict(set)
+    columns = ("actor", "actor_kind", "client_ip", "client_class", "action", "events", "window_start")
+    for actor, kind, client, tool, action, many, start in zip(*(frame[name] for name in columns), strict=True):
+        account = accounts.setdefault(actor, Account())
+        at = start.to_pydatetime()
+        if not account.days or account.days[-1] != at:
+            account.days.append(at)
+        _enter(account, client, at)
+        at_network[network(client)].add(actor)
+        if isinstance(tool, str):
+            account.tools.add(tool)
+        account.work += int(many) if action in (Action.PULL, Action.PUSH) else 0
+        account.machine = account.machine or kind in _MACHINES
+    for account in accounts.values():
+        busy = account.work > BY_HAND * len(account.days)
+        account.machine = account.machine or busy or (bool(account.tools) and account.tools <= _MACHINE_TOOLS)
+    used = store.counts(since, day, ("actor", "project", "outcome"), DAY).dropna(subset=["actor", "project"])
+    used = used[used["outcome"] == Outcome.SUCCESS]
+    projects = used.groupby("project")["actor"].nunique()
+    span = store.span()
+    return Past(accounts, dict(at_network), {str(k): int(v) for k, v in projects.items()}, span[0] if span else None)
+
+
+def _enter(account: Account, client: str, at: datetime) -> None:
+    if not account.covers(client) and len(account.days) > 2:
+        account.fresh += 1
+    where = network(client)
+    if where not in account.networks:
+        account.networks.add(where)
+        account.wide[_wide(client)] += 1
+
+
+def seen(store: EventReader, past: Past, since: datetime, until: datetime) -> list[Seen]:
+    """By time. What every account did at home is left out."""
+    frame = store.counts(since, until, ("actor", "actor_kind", "client_ip", "action", "outcome"), CELL)
+    done = (frame["outcome"] == Outcome.SUCCESS) & frame["action"].isin(list(_ASKS))
+    frame = frame[done & ~frame["actor_kind"].isin(_NOBODY) & frame["actor"].notna() & frame["client_ip"].notna()]
+    home: dict[tuple[str, str], bool] = {}
+    found = []
+    for actor, client, at in zip(frame["actor"], frame["client_ip"], frame["window_start"], strict=True):
+        if (actor, client) not in home:
+            account = past.accounts.get(actor)
+            home[actor, client] = account is not None and account.covers(client)
+        if not home[actor, client]:
+            found.append(Seen(at.to_pydatetime(), actor, client))
+    return sorted(found, key=lambda one: one.at)

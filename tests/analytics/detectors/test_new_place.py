@@ -1,0 +1,105 @@
+"""Who is at home where, who only moved, and whose token is in other hands."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from made_traffic import START, Made
+
+from analytics.detector import Suspicion
+from analytics.detectors.new_place import NewPlace
+
+NOW = START + timedelta(days=12, hours=10)
+MINUTE = timedelta(minutes=1)
+
+
+def at_work(made: Made, actor: str, clients: list[str], kind: str | None = None, tool: str = "docker") -> None:
+    """Ten days of an account, five pulls a day from addresses in turn."""
+    for day in range(12):
+        for number in range(5):
+            client = clients[(day + number) % len(clients)]
+            pull(made, START + timedelta(days=day, hours=8 + number), actor, client, kind, tool)
+
+
+def pull(
+    made: Made,
+    at: datetime,
+    actor: str,
+    client: str,
+    kind: str | None = None,
+    tool: str = "docker",
+    name: str = "shop/api",
+) -> None:
+    made.add(at, "pull", actor=actor, actor_kind=kind, client_ip=client, client_class=tool, repository=name)
+
+
+def judged(made: Made, folder: Path) -> list[Suspicion]:
+    store = made.store(folder)
+    try:
+        return list(NewPlace().detect(store, NOW, NOW + timedelta(hours=1)))
+    finally:
+        store.close()
+
+
+def test_a_machine_elsewhere_is_told_and_louder_with_another_tool(tmp_path: Path) -> None:
+    made = Made()
+    at_work(made, "robot$ci", ["10.30.0.1", "10.30.0.2"], "robot", "kaniko")
+    at_work(made, "robot$other", ["10.30.0.9"], "robot", "kaniko")
+    pull(made, NOW + 2 * MINUTE, "robot$ci", "198.51.100.7", "robot", "curl")
+    pull(made, NOW + 3 * MINUTE, "robot$other", "10.77.0.4", "robot", "kaniko")
+    pull(made, NOW + 4 * MINUTE, "robot$other", "10.30.0.77", "robot", "kaniko")  # its own network
+    found = {
+        one.subjects["actor"][0]: (one.kind, str(one.severity), one.subjects["client"])
+        for one in judged(made, tmp_path)
+    }
+    assert found == {
+        "robot$ci": ("account_elsewhere", "high", ["198.51.100.7"]),
+        "robot$other": ("account_elsewhere", "medium", ["10.77.0.4"]),
+    }
+
+
+def test_a_pool_more_nodes_and_a_move_of_all_are_ordinary(tmp_path: Path) -> None:
+    made = Made()
+    at_work(made, "robot$pool", [f"10.30.{n}.1" for n in range(4)], "robot")
+    pull(made, NOW, "robot$pool", "10.30.200.1", "robot")
+    at_work(made, "k8s", ["10.40.0.1"], "node", "containerd")
+    for number in range(3):
+        pull(made, NOW + number * MINUTE, "k8s", f"10.41.0.{number + 1}", "node", "containerd")
+    for number in range(3):
+        at_work(made, f"robot$move-{number}", [f"10.5{number}.0.1"], "robot")
+        pull(made, NOW + MINUTE, f"robot$move-{number}", "10.0.0.8", "robot")
+    assert judged(made, tmp_path) == []
+
+
+def test_a_person_travels_but_is_not_in_two_places(tmp_path: Path) -> None:
+    made = Made()
+    for name in ("ann", "ben"):
+        at_work(made, name, ["192.0.2.1"])
+    pull(made, NOW, "ben", "203.0.113.5")
+    for number in range(4):
+        pull(made, NOW + 5 * number * MINUTE, "ann", "198.51.100.7" if number % 2 else "192.0.2.1")
+    (one,) = judged(made, tmp_path)
+    assert one.subjects["actor"] == ["ann"] and str(one.severity) == "medium"
+
+
+def test_a_newcomer_from_nowhere_in_many_projects(tmp_path: Path) -> None:
+    """One in a single project, and one from a known network, are new colleagues and tools."""
+    made = Made()
+    for number, project in enumerate(("a", "b", "c", "d", "e", "f", "g", "h", "i", "j")):
+        for day in range(12):
+            pull(
+                made,
+                START + timedelta(days=day, hours=9),
+                f"robot$r-{number}",
+                "192.0.2.9",
+                "robot",
+                name=f"{project}/x",
+            )
+    for project in ("a", "b", "c"):
+        pull(made, NOW, "robot$sync", "203.0.113.9", "robot", "curl", f"{project}/x")
+        pull(made, NOW, "robot$audit", "192.0.2.77", "robot", "grype", f"{project}/x")
+    pull(made, NOW, "new.colleague", "198.51.100.1", name="a/x")
+    (one,) = judged(made, tmp_path)
+    assert (one.kind, one.subjects["actor"]) == ("unknown_account_reaches", ["robot$sync"])
+    assert len(one.evidence) == 3

@@ -1,0 +1,74 @@
+"""Who goes through old versions, and who only follows what is pushed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from made_traffic import START, Made
+
+from analytics.detector import Suspicion
+from analytics.detectors.old_versions import OldVersions
+
+NOW = START + timedelta(days=12, hours=10)
+
+
+def pull(made: Made, at: datetime, actor: str, repository: str, reference: str) -> None:
+    made.add(at, "pull", actor=actor, client_ip="192.0.2.1", repository=repository, reference=reference)
+
+
+def judged(made: Made, folder: Path, hours: float = 1) -> list[Suspicion]:
+    store = made.store(folder)
+    try:
+        return list(OldVersions().detect(store, NOW, NOW + timedelta(hours=hours)))
+    finally:
+        store.close()
+
+
+def history() -> Made:
+    made = Made()
+    for day in range(12):
+        for actor in ("ann", "robot$mirror", "robot$scan"):
+            pull(made, START + timedelta(days=day, hours=9), actor, "shop/api", "latest")
+    return made
+
+
+def test_eight_beyond_one_of_a_repository(tmp_path: Path) -> None:
+    made = history()
+    for number in range(9):
+        pull(made, NOW + timedelta(minutes=number), "ann", "shop/api", f"v{number}")
+    (one,) = judged(made, tmp_path)
+    assert (one.subjects["actor"], one.subjects["repository"], str(one.severity)) == (["ann"], ["shop/api"], "medium")
+    assert len(one.evidence) == 9
+
+
+def test_days_add_up(tmp_path: Path) -> None:
+    made = history()
+    for number in range(10):
+        pull(made, NOW + timedelta(days=number // 5 - 1, minutes=number), "ann", "shop/api", f"v{number}")
+    assert [one.subjects["actor"] for one in judged(made, tmp_path)] == [["ann"]]
+
+
+def test_new_images_and_one_of_each_repository_are_ordinary(tmp_path: Path) -> None:
+    made = history()
+    for number in range(40):
+        at, what = (
+            NOW + timedelta(minutes=number),
+            {"repository": "shop/api", "reference": f"b{number}", "tag": f"b{number}"},
+        )
+        made.add(at - timedelta(hours=2), "push", actor="robot$ci", **what)
+        pull(made, at, "robot$mirror", "shop/api", f"b{number}")
+        pull(made, at, "robot$scan", f"shop/r{number}", "sha256:1")
+    assert judged(made, tmp_path) == []
+
+
+def test_whoever_takes_every_version_as_a_rule_may_take_old_ones(tmp_path: Path) -> None:
+    """A scanner that has seen ten versions a day of ten repositories looks at those of another."""
+    made = history()
+    for day in range(12):
+        for number in range(10):
+            pull(made, START + timedelta(days=day, hours=3), "robot$scan", f"shop/r{number}", f"d{day}")
+    for number in range(12):
+        pull(made, NOW + timedelta(minutes=number), "robot$scan", "shop/api", f"v{number}")
+        pull(made, NOW + timedelta(minutes=number), "ann", "shop/api", f"v{number}")
+    assert [one.subjects["actor"] for one in judged(made, tmp_path)] == [["ann"]]

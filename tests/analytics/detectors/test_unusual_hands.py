@@ -1,0 +1,79 @@
+"""Whose push is a stranger's, and when it matters."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from made_traffic import START, Made
+
+from analytics.detector import Suspicion
+from analytics.detectors.unusual_hands import UnusualHands
+
+NOW = START + timedelta(days=12, hours=10)
+MINUTE = timedelta(minutes=1)
+
+
+def push(made: Made, at: datetime, actor: str, repository: str, tag: str = "latest", image: str = "") -> None:
+    digest = f"sha256:{image or f'{at:%d%H%M}':0>64}"
+    made.add(
+        at, "push", actor=actor, client_ip="192.0.2.1", repository=repository, tag=tag, reference=tag, digest=digest
+    )
+
+
+def pull(made: Made, at: datetime, actor: str, repository: str, image: str = "", tag: str = "latest") -> None:
+    digest = f"sha256:{image:0>64}"
+    made.add(
+        at, "pull", actor=actor, client_ip="10.40.0.1", repository=repository, tag=tag, reference=tag, digest=digest
+    )
+
+
+def history() -> Made:
+    """A build that pushes every day, a cluster that runs six repositories of twelve, a person who works in one project."""
+    made = Made()
+    for day in range(12):
+        at = START + timedelta(days=day, hours=9)
+        for number in range(12):
+            name = f"p{number % 4}/r{number}"
+            push(made, at + number * MINUTE, "robot$ci", name)
+            if number < 6:
+                pull(made, at + (number + 20) * MINUTE, "robot$cluster", name)
+        for _ in range(3):
+            pull(made, at + 40 * MINUTE, "ann", "p0/r0")
+    return made
+
+
+def judged(made: Made, folder: Path) -> list[tuple[str, str, list[str], list[str]]]:
+    store = made.store(folder)
+    try:
+        found: list[Suspicion] = list(UnusualHands().detect(store, NOW, NOW + timedelta(hours=2)))
+    finally:
+        store.close()
+    return [(one.kind, str(one.severity), one.subjects["actor"], one.subjects["repository"]) for one in found]
+
+
+def test_a_strangers_image_that_runs(tmp_path: Path) -> None:
+    made = history()
+    push(made, NOW, "ann", "p1/r1", image="bad")
+    pull(made, NOW + MINUTE, "robot$cluster", "p1/r1", "bad")
+    assert judged(made, tmp_path) == [("stranger_push_used", "high", ["ann"], ["p1/r1"])]
+
+
+def test_in_ones_own_project_and_unused_it_is_nothing(tmp_path: Path) -> None:
+    made = history()
+    push(made, NOW, "ann", "p0/r4", image="fix")
+    pull(made, NOW + MINUTE, "robot$cluster", "p0/r4", "fix")
+    push(made, NOW, "ann", "p1/r1", image="bad")
+    pull(made, NOW + MINUTE, "robot$cluster", "p1/r1", "the one before")
+    assert judged(made, tmp_path) == []
+
+
+def test_a_repository_made_by_hand_that_runs(tmp_path: Path) -> None:
+    made = history()
+    push(made, NOW, "ann", "p0/helper", image="m")
+    pull(made, NOW + MINUTE, "ann", "p0/helper", "m")
+    push(made, NOW, "robot$ci", "p0/service", image="s")
+    pull(made, NOW + MINUTE, "robot$cluster", "p0/service", "s")
+    assert judged(made, tmp_path / "a") == []
+    pull(made, NOW + 2 * MINUTE, "robot$cluster", "p0/helper", "m")
+    assert judged(made, tmp_path / "b") == [("hand_made_image_runs", "medium", ["ann"], ["p0/helper"])]
