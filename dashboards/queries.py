@@ -153,6 +153,19 @@ JOB_RUNS = PromQL(
 DETECTION_DURATION = PromQL(
     expr=quantile(0.95, "regsight_analytics_detection_duration_seconds", "detector"), legend="{{detector}}"
 )
+WATERMARK_AGE = PromQL(
+    expr=f"time() - max by (source) (regsight_collector_watermark_timestamp_seconds{{{FROM}}})", legend="{{source}}"
+)
+LATE_ROWS = PromQL(expr=rate("regsight_analytics_late_rows_total"), legend="late rows")
+AMENDED = PromQL(
+    expr="sum by (change) (increase(regsight_analytics_amended_findings_total[$__range]))",
+    legend="{{change}}",
+    instant=True,
+)
+MODEL_DRIFT = PromQL(
+    expr="max by (model, feature) (regsight_analytics_model_drift)", legend="{{model}} · {{feature}}", instant=True
+)
+EXHAUSTION = PromQL(expr="min by (limit) (regsight_analytics_exhaustion_seconds)", legend="{{limit}}", instant=True)
 
 # -- Does a registry keep its promises? What burns is recorded ahead by the rules of `dashboards.slo`.
 

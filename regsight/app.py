@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from analytics.detector import Detector
+    from collector.config import CollectorConfig
     from collector.enriching import EnrichSettings
     from collector.feed import Feed
     from collector.pipeline import Pipeline
@@ -97,24 +98,31 @@ class App:
     def __init__(self, settings: Settings) -> None:
         from prometheus_client import CollectorRegistry
 
+        from collector.telemetry import CollectorTelemetry
+        from regsight.reloading import Known
+
         self.settings = settings
         self.registry: CollectorRegistry = CollectorRegistry()
         self.store = open_configured_store(settings)
         self.stopping = threading.Event()
         self.failed: BaseException | None = None
         self._started = False
-        self._pipeline = self._build_pipeline()
+        self._known = Known(settings)
+        self._changing = threading.Lock()
+        self._telemetry = CollectorTelemetry(self.registry)
+        self._pipeline = self._build_pipeline(settings)
         self._timetable = self._build_timetable()
         self._server: Any = None
         self._threads: list[threading.Thread] = []
+        self._collecting: threading.Thread | None = None
 
     def start(self) -> None:
         """Start collecting, then the timetable, then the page: each only needs what started before it."""
-        if self._pipeline is not None:
-            self._spawn("collector", self._collect)
-        self._timetable.start()
-        self._start_page()
-        self._started = True
+        with self._changing:
+            self._start_collector()
+            self._timetable.start()
+            self._start_page()
+            self._started = True
         from collector.native import path_in_use
 
         log.info("started", extra={"store": self.store.url, "page": self.settings.web.listen, "reading": path_in_use()})
@@ -130,6 +138,40 @@ class App:
         """Ask for an orderly stop. Safe to call twice and from a signal handler."""
         self.stopping.set()
 
+    def change(self, settings: Settings) -> str:
+        """Go on with other settings. Sources that are the same read on; the others end, and begin where they were.
+
+        Returns:
+            What was done, in words.
+
+        Raises:
+            ConfigError, CollectorError, OSError: they cannot be used; nothing was changed.
+        """
+        from regsight.discover import enrichers
+        from regsight.reloading import Known, only
+
+        with self._changing:
+            if not self._started:
+                raise ConfigError("it is still starting: send the signal again")
+            after = Known(self._known.applied(settings))
+            found = self._known.difference(Known(settings))
+            detectors = chosen_detectors(settings)
+            alive = self._collecting is not None and self._collecting.is_alive()
+            whole = found.restart or not alive or not (settings.collector.sources or settings.collector.receiver)
+            coming = self._feeds(only(settings.collector, found.add)) if found.add and not whole else []
+            following = self._build_pipeline(after.settings) if whole else self._pipeline
+            # Whatever could be wrong has been looked at: from here on it is done.
+            self.settings, self._known = after.settings, after
+            if whole:
+                self._stop_collector()
+                self._pipeline = following
+                self._start_collector()
+            elif following is not None and found.sources:
+                following.change(coming, found.remove, enrichers(enrich_settings(after.settings)))
+            if found.jobs:
+                self._timetable.change(after.settings, detectors)
+            return str(found)
+
     def close(self) -> None:
         """Stop in reverse order: page, timetable, collector (which flushes and commits), store."""
         if self._server is not None:
@@ -137,36 +179,40 @@ class App:
         self._timetable.stop()
         if self._pipeline is not None:
             self._pipeline.stop()
+        if self._collecting is not None:
+            self._collecting.join(STOP_SECONDS)
         for thread in self._threads:
             thread.join(STOP_SECONDS)
         self.store.close()
         log.info("stopped")
 
-    def _build_pipeline(self) -> Pipeline | None:
+    def _feeds(self, config: CollectorConfig) -> list[Feed]:
         from collector.build import feeds
+        from collector.gaps import GapLog
+
+        return feeds(config, self.store.positions, self._telemetry, GapLog(self.store, self._telemetry))
+
+    def _build_pipeline(self, settings: Settings) -> Pipeline | None:
         from collector.drift import DriftTallies
         from collector.gaps import GapLog
         from collector.joins.joiner import Joiner
         from collector.ledger import Ledger
         from collector.pipeline import Pipeline
-        from collector.telemetry import CollectorTelemetry
         from regsight.discover import enrichers, formats
 
-        config = self.settings.collector
-        telemetry = CollectorTelemetry(self.registry)
-        gaps = GapLog(self.store, telemetry)
-        sources = feeds(config, self.store.positions, telemetry, gaps)
+        config = settings.collector
+        sources = self._feeds(config)
         if not sources:
             return None
         return Pipeline(
             self.store,
             sources,
             formats(),
-            enrichers(enrich_settings(self.settings)),
-            telemetry,
+            enrichers(enrich_settings(settings)),
+            self._telemetry,
             joiner=Joiner(self.store, config.joins),
-            drift=DriftTallies(self.store, telemetry),
-            ledger=Ledger(self.store, gaps),
+            drift=DriftTallies(self.store, self._telemetry),
+            ledger=Ledger(self.store, GapLog(self.store, self._telemetry)),
             batch_rows=config.batch_rows,
             batch_seconds=config.batch_seconds,
             stop_seconds=config.stop_seconds,
@@ -177,10 +223,23 @@ class App:
 
         return Timetable(self.store, self.settings, chosen_detectors(self.settings), self.registry)
 
-    def _collect(self) -> None:
-        assert self._pipeline is not None
+    def _start_collector(self) -> None:
+        if self._pipeline is not None:
+            self._collecting = threading.Thread(
+                target=self._collect, args=(self._pipeline,), name="collector", daemon=True
+            )
+            self._collecting.start()
+
+    def _stop_collector(self) -> None:
+        """What it has read is stored, as far as the store takes it in time; the rest is read again."""
+        if self._pipeline is not None and self._collecting is not None:
+            self._pipeline.stop()
+            self._collecting.join()
+            self._collecting = None
+
+    def _collect(self, pipeline: Pipeline) -> None:
         try:
-            self._pipeline.run()
+            pipeline.run()
         except Exception as error:  # the top of a thread: whatever ended it ends the program, orderly
             log.exception("the collector ended")
             self.failed = error
@@ -215,7 +274,7 @@ class App:
             token=secret(self.settings.web.token_file),
             access=web_access(self.settings.web),
             hosts=(*HOSTS, *(host.lower() for host in self.settings.web.hosts)),
-            ack_secret=self.settings.alerts.ack_secret,
+            ack_secret=lambda: self.settings.alerts.ack_secret(),
             settings=lambda: self.settings.model_dump(mode="json"),
         )
 

@@ -1,4 +1,5 @@
-"""The command line. Each command lives in `regsight/commands/`; what is slow to import is imported where it runs."""
+"""The command line. Each command lives in `regsight/commands/`, is imported when it is called (`regsight/lazy.py`), and
+what is slow to import where it runs."""
 
 from __future__ import annotations
 
@@ -8,29 +9,11 @@ from typing import Annotated
 
 import typer
 
-from regsight.commands import (
-    alerting,
-    behaving,
-    collecting,
-    dashboards,
-    dead_letters,
-    evaluating,
-    finding,
-    gaps,
-    incidents,
-    investigating,
-    reporting,
-    rules,
-    running,
-    showing,
-    silences,
-    simulating,
-    store,
-    watching,
-)
+from regsight.lazy import LazyGroup
 
 app = typer.Typer(
     name="regsight",
+    cls=LazyGroup,
     help="Who pushed, pulled, deleted or tried what at your container registries, from where; is it normal; who must know now?",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -58,29 +41,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-for module in (
-    running,
-    collecting,
-    dead_letters,
-    store,
-    gaps,
-    showing,
-    behaving,
-    watching,
-    investigating,
-    finding,
-    rules,
-    incidents,
-    reporting,
-    dashboards,
-    alerting,
-    silences,
-    simulating,
-    evaluating,
-):
-    module.register(app)
 
 
 def main() -> None:

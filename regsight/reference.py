@@ -52,9 +52,8 @@ def _sections() -> Iterator[tuple[str, str]]:
 
 
 def _commands() -> Iterator[tuple[str, str]]:
-    import typer.main
-
-    from regsight.cli import app
+    from regsight.commands import COMMANDS
+    from regsight.lazy import loaded
 
     def walk(command: object, name: str) -> Iterator[tuple[str, str]]:
         inner = getattr(command, "commands", None)
@@ -65,7 +64,8 @@ def _commands() -> Iterator[tuple[str, str]]:
             for word, below in sorted(inner.items()):
                 yield from walk(below, f"{name} {word}".strip())
 
-    yield from walk(typer.main.get_command(app), "")
+    for name in sorted(COMMANDS):
+        yield from walk(loaded(name), name)
 
 
 def _metrics() -> Iterator[tuple[str, str, str, str]]:

@@ -6,11 +6,11 @@ import json
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 PIPE_WIDTH = 400
 
@@ -90,8 +90,29 @@ def write_lines(lines: Iterable[str]) -> None:
         sys.stdout.write("\n" * line.startswith("\n") + printable(line.lstrip("\n")) + "\n")
 
 
-def progress() -> Progress:
-    """A progress display on stderr, hidden where stderr is no terminal."""
+class Silent:
+    """A progress display that nobody would see."""
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def add_task(self, _description: str, total: float | None = None) -> TaskID:
+        return cast("TaskID", 0)
+
+    def advance(self, _task: TaskID, advance: float = 1) -> None:
+        pass
+
+    def update(self, _task: TaskID, *, completed: float | None = None, total: float | None = None) -> None:
+        pass
+
+
+def progress() -> Progress | Silent:
+    """A progress display on stderr; where that is no terminal nothing is loaded for one."""
+    if not sys.stderr.isatty():
+        return Silent()
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = talk()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from alerts.chart import chart_of
 from alerts.measure import measure_incidents
@@ -34,16 +35,27 @@ if TYPE_CHECKING:
     from regsight.config import Settings
     from regsight.web.state import JobRow
     from store.contract import Store
+    from store.finding import Finding
     from store.incident import Incident
 
 log = logging.getLogger(__name__)
 
+URGENT_EVERY = timedelta(
+    minutes=1
+)  # detectors that want to run so often, and those that say so, do not wait for others
+WINDOWS_EVERY = 5  # times `detect_every`: those that judge windows of minutes, hours and days
+WINDOWS = ".windows"
 NOTIFY_EVERY = timedelta(seconds=5)
 ABSENCE_EVERY = timedelta(minutes=5)
 MAINTAIN_EVERY = timedelta(hours=1)
+FORECAST_EVERY = timedelta(hours=1)
+MODELS_EVERY = timedelta(hours=6)  # drift is looked at; training is due once a week
+STORE_EVERY = timedelta(minutes=10)
 VERIFY_EVERY = timedelta(hours=6)
 VERIFY_BYTES = 1 << 30  # of the logs, at most, each time
 CAUGHT_UP_AT_MOST = 30  # missed runs of a report that are made good; older ones are named in the log
+CLOCK_LOOK_SECONDS = 5.0
+CLOCK_STEP_SECONDS = 10.0  # less is what time servers do all the time
 LEASE_NAME = "timetable"
 LEASE_SPAN = timedelta(seconds=60)
 
@@ -68,20 +80,15 @@ class Timetable:
         import os
         import socket
 
-        from apscheduler.schedulers.background import BackgroundScheduler
-
         self._store = store
         self._settings = settings
         self._detectors = detectors
         self._holder = holder or f"{socket.gethostname()}:{os.getpid()}"
         self._analytics = AnalyticsTelemetry(registry)
         self._alerts = AlertsTelemetry(registry)
-        self._scheduler = BackgroundScheduler(
-            timezone=UTC,
-            # The defaults drop a run that is a second late; here a late run is better than none, and covers several.
-            job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
-        )
+        self._scheduler = _scheduler()
         self._gathering = threading.Lock()
+        self._stopped = threading.Event()
         self._up_since = datetime.now(UTC)
         self.jobs = self._jobs()
 
@@ -103,12 +110,35 @@ class Timetable:
                     next_run_time=datetime.now(UTC),
                 )
         self._scheduler.start()
+        self._stopped.clear()
+        self._watch = threading.Thread(target=self._watch_clock, name="clock", daemon=True)
+        self._watch.start()
 
     def stop(self) -> None:
         """Stop the clock and wait for the job that runs. Safe to call twice."""
+        self._stopped.set()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
             self._store.release_lease(LEASE_NAME, self._holder)
+
+    def change(self, settings: Settings, detectors: list[Detector]) -> None:
+        """Go on with other settings, after the job that runs; each job is due at once."""
+        self.stop()
+        self._settings, self._detectors, self._scheduler = settings, detectors, _scheduler()
+        self.jobs = self._jobs()
+        self.start()
+
+    def _watch_clock(self) -> None:
+        """The scheduler waits for a time of the day: when the machine's clock is set back, nothing would be due for as long."""
+        offset = time.time() - time.monotonic()
+        while not self._stopped.wait(CLOCK_LOOK_SECONDS):
+            moved = time.time() - time.monotonic() - offset
+            offset += moved
+            if abs(moved) >= CLOCK_STEP_SECONDS and self._scheduler.running:
+                log.warning("the machine's clock was set by %+.0f s: all jobs are due now", moved)
+                for job in self.jobs:
+                    if not job.daily_at:
+                        self._scheduler.modify_job(job.name, next_run_time=datetime.now(UTC))
 
     def overview(self) -> list[JobRow]:
         """For the page: each job with its last run and its next."""
@@ -130,10 +160,14 @@ class Timetable:
     def _jobs(self) -> list[Job]:
         jobs = [
             Job("detect", self._settings.analytics.detect_every, self._detect),
+            Job("detect-windows", WINDOWS_EVERY * self._settings.analytics.detect_every, self._detect_windows),
             Job("notify", NOTIFY_EVERY, self._notify, in_ledger=False),
             Job("maintain", MAINTAIN_EVERY, self._maintain),
             Job("absence", ABSENCE_EVERY, self._absence),
+            Job("store", STORE_EVERY, self._look_at_store),
             Job("verify", VERIFY_EVERY, self._verify),
+            Job("forecast", FORECAST_EVERY, self._forecast),
+            Job("models", MODELS_EVERY, self._models),
         ]
         if self._settings.reports.folder is not None:
             day = timedelta(days=1)
@@ -152,7 +186,7 @@ class Timetable:
             return
         for moment in due:
             if job.in_ledger:
-                run_job(self._store, job.name, moment, _clock, partial(job.work, moment), self._analytics)
+                run_job(self._store, job.name, moment, _clock, partial(job.work, moment), self._analytics, job.every)
             else:
                 self._run_unrecorded(job, moment)
 
@@ -191,10 +225,26 @@ class Timetable:
         return last is not None and last.due_at < self._daily(job, datetime.now(UTC))
 
     def _detect(self, now: datetime) -> str:
-        found = detect_now(self._store, self._detectors, now, self._analytics, self._settings.analytics.overlap)
+        """What is seen by a few events: rules, refused logins, moved tags."""
+        chosen = self._settings.analytics
+        urgent = [one for one in self._detectors if _is_urgent(one)]
+        found = detect_now(self._store, urgent, now, self._analytics, chosen.overlap, late=chosen.late)
+        return self._found(found, now)
+
+    def _detect_windows(self, now: datetime) -> str:
+        """What takes a window to see: volumes, habits, models; and what the collector says of its logs."""
+        chosen = self._settings.analytics
+        others = [one for one in self._detectors if not _is_urgent(one)]
+        found = detect_now(self._store, others, now, self._analytics, chosen.overlap, late=chosen.late, group=WINDOWS)
         found += watch_formats(self._store, now, self._analytics)
         found += watch_integrity(self._store, now, self._analytics)
+        return self._found(found, now)
+
+    def _found(self, found: list[Finding], now: datetime) -> str:
+        """Into incidents, and told at once, by the job that tells: a receiver that hangs must not hold up detection."""
         changed = self._gather(now)
+        if found and self._scheduler.running:
+            self._scheduler.modify_job("notify", next_run_time=_clock())
         measure_incidents(self._store, self._alerts, now, times)
         return f"{len(found)} findings new or updated, {len(changed)} incidents"
 
@@ -222,6 +272,36 @@ class Timetable:
         done = self._store.maintain(now, self._settings.store.keep, self._settings.store.keep_rollups)
         return ", ".join(f"{name} {count}" for name, count in done.items()) or "nothing to do"
 
+    def _look_at_store(self, now: datetime) -> str:
+        from analytics.wording import several
+        from regsight.store_health import watch_store
+
+        found = watch_store(self._store, now)
+        return f"{several(len(found), 'damaged file')}, see `regsight store verify`" if found else "everything is there"
+
+    def _forecast(self, now: datetime) -> str:
+        """Job `forecast`: what runs out soon becomes a finding."""
+        from analytics.exhaustion import watch_exhaustion
+        from analytics.forecasts import forecasts
+
+        made = forecasts(self._store, self._settings.analytics.limits, now)
+        found = watch_exhaustion(self._store, made, now, self._analytics)
+        return f"{len(made)} forecasts, {len(found)} findings new or updated"
+
+    def _models(self, now: datetime) -> str:
+        from analytics.models.drift import watch_drift
+        from analytics.models.shelf import Shelf
+        from analytics.models.training import NAME, due, retrain
+
+        if not any(detector.name == NAME for detector in self._detectors):
+            return "no detector has a model"
+        shelf = Shelf(self._store, NAME)
+        trained = retrain(self._store, now) if due(shelf, now) else None
+        serving = shelf.serving(now)
+        found = watch_drift(self._store, serving, now, self._analytics) if serving else []
+        told = "nothing trained" if trained is None else f"trained: {trained.reason}"
+        return f"{told}; {len(found)} findings new or updated"
+
     def _verify(self, now: datetime) -> str:
         """What was read lately against the logs; the rows are looked at by `regsight verify`."""
         from collector.verify import tell, verify
@@ -248,6 +328,20 @@ class Timetable:
             month = day.with_stem(f"regsight-audit-{since:%Y-%m}")
             written.append(write_audit(self._store, since, until, month, due, reports.formats))
         return ", ".join(map(str, written))
+
+
+def _is_urgent(detector: Detector) -> bool:
+    return detector.every <= URGENT_EVERY or bool(getattr(detector, "urgent", False))
+
+
+def _scheduler() -> Any:
+    from apscheduler.schedulers.background import BackgroundScheduler
+
+    return BackgroundScheduler(
+        timezone=UTC,
+        # The defaults drop a run that is a second late; here a late run is better than none, and covers several.
+        job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
+    )
 
 
 def _clock() -> datetime:

@@ -212,6 +212,49 @@ _jobs = (
     ),
 )
 
+_time = (
+    time_series(
+        "Behind in event time",
+        q.WATERMARK_AGE,
+        unit=Unit.SECONDS,
+        description="Age of the newest event that each source has told of. A quiet registry rises too.",
+        link=OVERVIEW,
+        width=HALF,
+    ),
+    time_series(
+        "Late rows",
+        q.LATE_ROWS,
+        unit=Unit.PER_SECOND,
+        description="Rows stored after the time they tell of was judged; that time is judged again.",
+        link=OVERVIEW,
+        width=HALF,
+    ),
+    bar_gauge(
+        "Findings amended",
+        q.AMENDED,
+        unit=Unit.COUNT,
+        description="Findings that late rows changed or explained, in the chosen time.",
+        link=SECURITY,
+        width=HALF,
+    ),
+    bar_gauge(
+        "Model drift",
+        q.MODEL_DRIFT,
+        unit=Unit.COUNT,
+        description="Population stability index of the last week against the training; above 0.25 it is another world.",
+        link=SECURITY,
+        width=HALF,
+    ),
+    bar_gauge(
+        "Runs out in",
+        q.EXHAUSTION,
+        unit=Unit.SECONDS,
+        description="Time until each limit is reached, as `regsight forecast` says.",
+        link=OVERVIEW,
+        width=HALF,
+    ),
+)
+
 BOARD = Board(
     uid="regsight-collector-health",
     title="Regsight: collector health",
@@ -223,5 +266,6 @@ BOARD = Board(
         ("Shape of the lines", _shapes),
         ("Storing", _storing),
         ("Jobs", _jobs),
+        ("Time, models, limits", _time),
     ),
 )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +15,13 @@ import typer
 from regsight.commands.options import ConfigFile, Json, StoreUrl, UsageError, opened, settings
 
 if TYPE_CHECKING:
-    from collector.pipeline import Summary
+    from collector.enriching import EnrichSettings
+    from collector.feed import Feed
+    from collector.pipeline import Pipeline, Summary
     from collector.stages import Format
     from regsight.checking import Check
+
+log = logging.getLogger(__name__)
 
 Files = Annotated[
     list[str], typer.Argument(metavar="FILE…", help="Log files, globs, .gz or .zst archives, or - for stdin.")
@@ -54,7 +61,10 @@ def collect(
     config: ConfigFile = None,
     json: Json = False,
 ) -> None:
-    """Read log files into the store. Reading a file twice counts each event once."""
+    """Read log files into the store. Reading a file twice counts each event once.
+
+    With --follow, SIGHUP reads the settings and --nginx-config again.
+    """
     from collector.feed import Feed
     from collector.gaps import GapLog
     from collector.ledger import Ledger
@@ -63,16 +73,20 @@ def collect(
     from regsight.terminal import progress
 
     check_exist(files, follow)
-    own = own_formats(format, log_format, nginx_config)
-    enriching = enrich_settings(settings(config, store))
+    formats_of_its_own = partial(own_formats, format, log_format, nginx_config)
+    own, enriching = formats_of_its_own(), enrich_settings(settings(config, store))
     target = opened(config, store)
     gaps = GapLog(target)
-    source = FileTail("files", files, registry=registry, follow=follow, known=target.positions, gaps=gaps)
+
+    def feed(own: tuple[Format, ...]) -> Feed:
+        source = FileTail("files", files, registry=registry, follow=follow, known=target.positions, gaps=gaps)
+        return Feed(source=source, format=checked_format(format), strict=not follow, own=own)
+
     with progress() as display:
         task = display.add_task("lines", total=None)
         pipeline = pipeline_over(
             target,
-            [Feed(source=source, format=checked_format(format), strict=not follow, own=own)],
+            [feed(own)],
             enriching,
             ledger=Ledger(target, gaps),
             on_progress=lambda done: display.update(task, completed=done.lines),
@@ -80,11 +94,32 @@ def collect(
         if follow:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: pipeline.stop())
+            signal.signal(
+                signal.SIGHUP,
+                lambda *_: read_anew(
+                    pipeline, lambda: feed(formats_of_its_own()), lambda: enrich_settings(settings(config, store))
+                ),
+            )
         try:
             summary = pipeline.run()
         finally:
             target.close()
     show_summary(summary, json)
+
+
+def read_anew(pipeline: Pipeline, feed: Callable[[], Feed], enriching: Callable[[], EnrichSettings]) -> None:
+    """On SIGHUP: what cannot be used is told, and everything goes on as it was."""
+    from collector.errors import CollectorError
+    from regsight.config import ConfigError
+    from regsight.discover import enrichers
+    from regsight.terminal import say
+
+    try:
+        pipeline.change([feed()], {"files"}, enrichers(enriching()))
+    except (ConfigError, CollectorError, OSError, UsageError) as error:
+        log.error("the settings were read again and cannot be used; those before stay in force: %s", error)
+    else:
+        say("the settings were read again")
 
 
 def parse(

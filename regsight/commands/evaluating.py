@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from regsight.commands.options import UsageError
 if TYPE_CHECKING:
     from regsight.evaluation.outcome import Outcome
     from regsight.evaluation.plan import Plan, Setup
+    from regsight.evaluation.table import Table
+    from regsight.evaluation.tables import Judged
 
 SHORT_SEEDS = "1-4,6,22,23"
 LONG_SEEDS = "1-30"
@@ -35,8 +38,11 @@ def evaluate(
     page: Annotated[Path, typer.Option(metavar="FILE", help="Where --report writes.")] = Path("docs/detection.md"),
     rename: Annotated[
         bool,
-        typer.Option("--rename", help="Other names, 11 days and 5 hours later: the figures must stay as they are."),
+        typer.Option("--rename", help="Also with other names, 11 days and 5 hours later: figures side by side."),
     ] = False,
+    captures: Annotated[
+        Path, typer.Option(metavar="DIR", help="Captured logs of real registries; left out where they are not.")
+    ] = Path("tests/samples"),
     work: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep each run here, and take it from here the next time.")
     ] = None,
@@ -44,20 +50,32 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="The tables as JSON on stdout.")] = False,
 ) -> None:
     """Plant attacks and surprises in simulated traffic, run the whole way over it, and hold findings against the truth."""
+    from dataclasses import replace
+
+    from regsight.evaluation.captures import table as captured
+    from regsight.evaluation.captures import told
     from regsight.evaluation.match import score
     from regsight.evaluation.plan import SCENARIOS, Setup
-    from regsight.evaluation.tables import Judged, all_tables
+    from regsight.evaluation.tables import Judged, all_tables, renamed
     from regsight.evaluation.targets import targets
     from regsight.terminal import say, write_json, write_lines, write_table
 
     chosen = [name.strip() for name in scenarios.split(",") if name.strip()]
     if unknown := [name for name in chosen if name not in SCENARIOS]:
         raise UsageError(f"--scenarios: {unknown[0]!r} is none of {', '.join(SCENARIOS)}")
-    setup = Setup(renamed=rename) if short else _long(rename)
+    setup = Setup() if short else _long()
     text = seeds or (SHORT_SEEDS if short else REPORT_SEEDS if report else LONG_SEEDS)
-    outcomes = _outcomes(_numbers(text), chosen, setup, work, jobs)
-    judged = Judged(outcomes, [score(one) for one in outcomes])
-    tables = [targets(judged), *all_tables(judged)]
+    judged, *others = [
+        Judged(outcomes, [score(one) for one in outcomes])
+        for outcomes in (
+            _outcomes(_numbers(text), chosen, replace(setup, renamed=again), work, jobs)
+            for again in ((False, True) if rename else (False,))
+        )
+    ]
+    further = [renamed(judged, other) for other in others]
+    if caught := told(captures):
+        further.append(captured(caught))
+    tables = [targets(judged), *all_tables(judged), *further]
     if json:
         for table in tables:
             rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
@@ -67,14 +85,14 @@ def evaluate(
             write_table(f"\n{table.title}", table.columns, table.rows)
             write_lines([table.note] if table.note else [])
     if report:
-        _write(page, judged, setup, text, short)
+        _write(page, judged, setup, text, short, further)
         say(f"written: {page}")
 
 
-def _long(renamed: bool) -> Setup:
+def _long() -> Setup:
     from regsight.evaluation.plan import Setup
 
-    return Setup(preset="medium", learn=21, judge=21, attacks_a_week=5, renamed=renamed)
+    return Setup(preset="medium", learn=21, judge=21, attacks_a_week=5)
 
 
 def _numbers(text: str) -> list[int]:
@@ -135,17 +153,19 @@ def _kept(work: Path | None, planned: Plan) -> Path | None:
     return work / name / f"{planned.scenario}-{planned.seed}.json"
 
 
-def _write(path: Path, judged: object, setup: Setup, seeds: str, short: bool) -> None:
+def _write(path: Path, judged: Judged, setup: Setup, seeds: str, short: bool, further: Sequence[Table]) -> None:
+    """The page, and its pictures in the folder `images` beside it."""
     from datetime import UTC, datetime
 
+    from regsight.evaluation.budgets import curves
     from regsight.evaluation.page import page
-    from regsight.evaluation.tables import Judged
+    from regsight.evaluation.pictures import write
 
-    assert isinstance(judged, Judged)
     command = f"regsight evaluate --report{' --short' if short else ''} --seeds {seeds}"
     caution = ""
     if any(one.seed < 1000 for one in judged.outcomes):
         caution = "\n**These are development seeds**: the detectors were written with some of them in view."
+    pictures = write(path.parent / "images", judged, curves(judged.outcomes, judged.outcomes))
     text = page(
         judged,
         day=datetime.now(UTC).date(),
@@ -153,6 +173,8 @@ def _write(path: Path, judged: object, setup: Setup, seeds: str, short: bool) ->
         setup=f"{setup.preset}/{setup.learn}/{setup.judge}",
         seeds=seeds,
         caution=caution,
+        further=further,
+        pictures={f"images/{name}": words for name, words in pictures.items()},
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")

@@ -49,6 +49,7 @@ def detect(
             start,
             end,
             on_progress=lambda done, total: display.update(task, completed=done, total=total),
+            budget=chosen.analytics.budget,
         )
     gather(target, start)
     target.close()
@@ -144,6 +145,7 @@ def show_finding(
             "observed": finding.observed,
             "expected": finding.expected,
             "why": finding.explanation,
+            "why so severe": "; ".join(finding.reasons),
             **{f"cause {place}": cause for place, cause in enumerate(finding.causes, start=1)},
             "check first": finding.next_step,
             "like it": "; ".join(finding.similar) or "none before",

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from regsight.commands.options import ConfigFile, StoreUrl, settings
+
+if TYPE_CHECKING:
+    from regsight.app import App
+
+log = logging.getLogger(__name__)
 
 
 def demo(
@@ -38,7 +44,10 @@ def run(
     store: StoreUrl = None,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
 ) -> None:
-    """Collect, detect, alert, report and serve the page, all from one settings file, until SIGTERM or Ctrl-C."""
+    """Collect, detect, alert, report and serve the page, all from one settings file, until SIGTERM or Ctrl-C.
+
+    SIGHUP reads the settings again.
+    """
     from regsight.app import App
     from regsight.terminal import say
 
@@ -47,11 +56,25 @@ def run(
     app = App(chosen)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: app.stop())
+    signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=_read_anew, args=(app, config, store)).start())
     app.start()
     if not chosen.collector.sources and chosen.collector.receiver is None:
         say("no source is set in [[collector.sources]]: only the page, the jobs and the alerts run")
     say(f"page: http://{chosen.web.listen}/   metrics: http://{chosen.web.listen}/metrics   stop with Ctrl-C")
     app.wait()
+
+
+def _read_anew(app: App, config: Path | None, store: str | None) -> None:
+    """In a thread of its own: what cannot be used is told, and everything goes on as it was."""
+    from collector.errors import CollectorError
+    from regsight.config import ConfigError
+
+    try:
+        done = app.change(settings(config, store))
+    except (ConfigError, CollectorError, OSError, ValueError) as error:
+        log.error("the settings were read again and cannot be used; those before stay in force: %s", error)
+    else:
+        log.info("the settings were read again: %s", done)
 
 
 def register(app: typer.Typer) -> None:

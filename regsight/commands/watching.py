@@ -143,10 +143,13 @@ def _board(target: Store, minutes: int, rows: int) -> RenderableType:
     head = Text(f"last {minutes} min until {now:%H:%M:%S} UTC · {total:,} events · ", style="bold")
     head.append(f"{denied:,} refused", style="bold red" if denied else "dim")
     tables = [_ranking(counted, name, title, rows) for name, title in _RANKINGS]
-    open_ones = [one for one in target.incidents(limit=50) if one.state == "open"]
+    open_ones = [one for one in target.incidents(limit=200) if one.state == "open"]
+    open_ones.sort(key=lambda one: (-one.severity.rank, -one.detected_at.timestamp()))
     story = Text("\nno open incident" if not open_ones else f"\n{len(open_ones)} open: ", style="bold")
     for one in open_ones[:5]:
-        story.append(f"\n  {one.severity}  {printable(one.title)}  ({one.id})", style="red")
+        story.append(f"\n  {one.id}  {one.severity:<8}  {printable(one.title)}", style="red")
+    if len(open_ones) > 5:
+        story.append(f"\n  and {len(open_ones) - 5} more: `regsight incidents list`", style="dim")
     if not total:
         head.append("\nnothing was stored for this span; `regsight status` shows the sources", style="dim")
     return Group(head, Columns(tables, padding=(1, 4)), story)

@@ -15,6 +15,8 @@ from typing import Protocol
 from regsight.evaluation.outcome import Incident, Outcome, Said
 
 AFTER = timedelta(hours=24)
+CUT = timedelta(seconds=1)  # some logs cut off the fraction of a second
+ROUNDED = timedelta(seconds=1)  # some logs cut their times to the second, truth does not
 MEDIUM = 2
 
 
@@ -58,7 +60,7 @@ class Score:
 
 def overlaps(one: _Spoken, incident: Incident) -> bool:
     """Whether it tells of the time of an incident, or of the day after."""
-    return one.start <= incident.end + AFTER and one.end >= incident.start
+    return one.start <= incident.end + AFTER and one.end > incident.start - CUT - ROUNDED
 
 
 def names(said: Said, incident: Incident) -> bool:

@@ -20,8 +20,8 @@ RANKS = ("info", "low", "medium", "high", "critical")
 class Said:
     """A finding, in its last state. `at` is when it was first worth a person's look (medium or above), or made at all.
 
-    `true_ids` are those of its evidence that the planted requests include, by place in `evidence`; None where the source
-    cannot tell.
+    `chance` is what the finding says of it (None: known exactly). One that the budget held back says with `would_be` at
+    which severity it would have been told, and with `behind` which detector had told of it already, if that was why.
     """
 
     detector: str
@@ -36,6 +36,9 @@ class Said:
     repositories: tuple[str, ...]
     score: float
     evidence: tuple[str, ...] = ()  # ids of requests
+    chance: float | None = None
+    would_be: str = ""
+    behind: str = ""
 
     @property
     def rank(self) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 
-from regsight.evaluation.tables import Judged, Table, all_tables
+from regsight.evaluation.table import Table
+from regsight.evaluation.tables import Judged, all_tables
 from regsight.evaluation.targets import targets
 
 _HEAD = """# Detection, measured
@@ -20,18 +22,35 @@ This page is written by `{command}`; it holds what came out, also where that is 
 - Simulated traffic is not real traffic: figures say what is possible, and what changes when a rule changes. Nobody has
   published figures for registries that these could be held against.
 - Seeds below 1000 were looked at while detectors were written, seeds from 1001 on only for reports.
+- There is no section on kinds of attack that nobody had in view: the catalogue of the simulator was known when the
+  detectors were written, so leaving some of its kinds out of a table afterwards would prove nothing. What speaks for
+  other attacks is the table of detectors left out, the run with other names, and the captured logs.
 
 Written {day}. Preset `{preset}`, {learn} days learned, {judge} days judged, seeds {seeds}.{caution}
 """
 
 
-def page(judged: Judged, *, day: date, command: str, setup: str, seeds: str, caution: str = "") -> str:
-    """The whole page."""
+def page(
+    judged: Judged,
+    *,
+    day: date,
+    command: str,
+    setup: str,
+    seeds: str,
+    caution: str = "",
+    further: Sequence[Table] = (),
+    pictures: Mapping[str, str] | None = None,
+) -> str:
+    """The whole page. `further` are tables of other runs; `pictures` are paths as the page names them, with what they
+    show.
+    """
     preset, learn, judge = setup.split("/")
     head = _HEAD.format(
         command=command, day=day.isoformat(), preset=preset, learn=learn, judge=judge, seeds=seeds, caution=caution
     )
-    return head + "\n" + "\n".join(map(markdown, [targets(judged), *all_tables(judged)]))
+    shown = "".join(f"![{words}]({path})\n\n" for path, words in (pictures or {}).items())
+    tables = [targets(judged), *all_tables(judged), *further]
+    return f"{head}\n{markdown(tables[0])}\n{shown}" + "\n".join(map(markdown, tables[1:]))
 
 
 def markdown(table: Table) -> str:

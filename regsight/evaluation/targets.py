@@ -15,7 +15,8 @@ from regsight.evaluation.measures import (
     precision_at,
     quantile,
 )
-from regsight.evaluation.tables import Judged, Table, percent, span
+from regsight.evaluation.table import Table, percent, span
+from regsight.evaluation.tables import Judged
 from regsight.evaluation.yardsticks import WORDS, cut, cut_for
 
 _Line = tuple[str, str, str, str]

@@ -9,6 +9,7 @@ from regsight.evaluation.match import Score, score
 from regsight.evaluation.measures import Share, false_rate, found, scored
 from regsight.evaluation.outcome import Alarm, Outcome, Said
 
+BUDGETS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # false alerts a week and per 1,000 repositories
 WORDS = {
     "fixed": "fixed thresholds (5 refusals in 5 min, 200 pulls or 20 deletes in 1 h, pushes at night)",
     "seasonal": "robust z-score per account or address and hour of the day",

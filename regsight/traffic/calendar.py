@@ -44,11 +44,15 @@ class Calendar:
     start: int
     quiet: tuple[Quiet, ...] = ()
 
-    def starts(self, kind: str, rates: list[float], zones: list[int], day: int) -> list[tuple[int, int]]:
-        """(subject, moment) of every operation that starts on a day, from the subjects' daily rates, by moment."""
+    def starts(
+        self, kind: str, rates: list[float], zones: list[int], day: int, name: str = ""
+    ) -> list[tuple[int, int]]:
+        """(subject, moment) of every operation that starts on a day, from the subjects' daily rates, by moment. `name` tells
+        two sorts of work of one kind apart.
+        """
         import numpy as np
 
-        rng = arrays(self.seed, "starts", kind, day)
+        rng = arrays(self.seed, "starts", name or kind, day)
         expected = np.array(rates)[:, None] * np.array([self._hours(kind, zone, day) for zone in zones])
         shape = SHAPE[kind]
         noise = rng.gamma(shape, 1 / shape, expected.shape) * self._shared(day)[None, :]

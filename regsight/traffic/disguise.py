@@ -16,9 +16,10 @@ _SYLLABLES = ("ba", "de", "fi", "go", "ku", "la", "me", "ni", "po", "ra", "se", 
 
 def disguise(world: Population) -> None:
     """Rename every account and repository in place. Everything else stays."""
-    for repository in world.repositories:
+    for repository in (*world.repositories, *world.cached):
         repository.key, repository.name = repository.name, other_name(repository.name)
-    machines = (world.scanner, world.mirror, world.updater, world.cleaner)
+        repository.signer = repository.signer and other_name(repository.signer)
+    machines = (world.scanner, world.mirror, world.updater, world.cleaner, world.signer)
     for actor in (*world.people, *world.retired, *world.robots, *world.clusters, *world.admins, *machines):
         actor.name = other_name(actor.name)
 

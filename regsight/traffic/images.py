@@ -49,6 +49,7 @@ class Repository:
     numbers: list[int] = field(default_factory=list)
     key: str = ""  # the name that images follow from, where it was changed afterwards
     removed: set[int] = field(default_factory=set)  # versions that were cleaned up
+    signer: str = ""  # the account that signs what is pushed here; empty: nobody does
 
     @property
     def project(self) -> str:

@@ -18,6 +18,7 @@ PARTS = _words(
     "sessions tokens audit limits feed router "
 )
 BASES = ("debian-base", "alpine-base", "python", "node", "jdk")
+UPSTREAM = _words("nginx redis postgres rabbitmq memcached haproxy busybox golang")  # as on a public registry
 FIRST = _words(
     "irina tomasz lee jonas maria chen amira oscar nina pavel sofia diego hanna kofi yuki lars elena marco "
     "priya samir greta ivan lucia noah emma omar julia victor clara ravi anna felix zoe hugo mina peter rosa "

@@ -13,6 +13,7 @@ from regsight.traffic.images import Image, Repository, rolled_out
 from regsight.traffic.population import DAY, HOUR, Actor, Node, Population
 from regsight.traffic.requests import Request, Session
 from regsight.traffic.seeds import derive, stream
+from regsight.traffic.supply import cache, signed
 
 MINUTE = HOUR // 60
 SECOND = MINUTE // 60
@@ -123,6 +124,7 @@ def build(session: Session, repository: Repository, *, remember: bool, release: 
     if rolled_out(number):
         tags.append("stable")
     pushed = session.push(repository, image, tags, rng.choice((0, 0, 1, 1)), looks=rng.choice((1, 2, 3)))
+    signed(session.into, repository, image, session.at)
     if remember and session.at > repository.pushed[-1]:
         repository.pushed.append(session.at)
         repository.numbers.append(number)
@@ -280,6 +282,7 @@ ORDINARY: dict[str, Callable[[Population, Calendar, int], list[Request]]] = {
     "robots": robots,
     "people": people,
     "nodes": nodes,
+    "cache": cache,
     "scanner": scanner,
     "mirror": mirror,
     "updater": updater,

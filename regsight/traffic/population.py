@@ -7,8 +7,8 @@ from itertools import accumulate
 from random import Random
 
 from regsight.traffic.images import Blob, Image, Repository
-from regsight.traffic.names import BASES, BUILDERS, DESKTOPS, FIRST, LAST, PARTS, PROJECTS, RUNTIMES
-from regsight.traffic.seeds import stream
+from regsight.traffic.names import BASES, BUILDERS, DESKTOPS, FIRST, LAST, PARTS, PROJECTS, RUNTIMES, UPSTREAM
+from regsight.traffic.seeds import derive, stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,8 @@ class Population:
     admin: Actor
     admins: list[Actor]  # all that administer, the first of them `admin`
     cleaner: Actor  # the job that deletes what is old, once a week
+    signer: Actor  # signs what is pushed to some projects, right after the push
+    cached: list[Repository]  # copies of others' images, which a pull-through cache keeps
 
     def named(self, *names: str) -> list[Repository]:
         """The repositories of these projects."""
@@ -120,6 +122,11 @@ def populate(preset: Preset, seed: int, start: int) -> Population:
     ]
     for node in nodes:
         _warm(node, clusters[node.cluster], start, rng)
+    signer = Actor(
+        "image-signer", ["10.20.250.50"], "cosign/v2.4.1 (linux; amd64)", _signed(seed, repositories, robots)
+    )
+    for repository in signer.repositories:
+        repository.signer = signer.name
     return Population(
         preset=preset,
         seed=seed,
@@ -136,7 +143,17 @@ def populate(preset: Preset, seed: int, start: int) -> Population:
         admin=admins[0],
         admins=admins,
         cleaner=Actor("cleanup-job", ["10.20.250.30"], "regclient/regctl (v0.7.2)", repositories),
+        signer=signer,
+        cached=[Repository(seed, f"hub-cache/library/{name}", 0.0, 4, True) for name in UPSTREAM],
     )
+
+
+def _signed(seed: int, repositories: list[Repository], robots: list[Actor]) -> list[Repository]:
+    """The repositories of one project in five, and of one at least, among those that robots build."""
+    built = sorted({repository.project for robot in robots for repository in robot.repositories} - {"base"})
+    order = sorted(built, key=lambda project: derive(seed, "signed", project))
+    chosen = set(order[: max(len(order) // 5, 1)])
+    return [repository for repository in repositories if repository.project in chosen]
 
 
 def outside(rng: Random) -> str:

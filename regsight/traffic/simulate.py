@@ -20,7 +20,7 @@ from regsight.traffic.scenes import DIFFICULTIES, Recipe, Scene
 from regsight.traffic.seeds import stream
 from regsight.traffic.surprises import SURPRISES
 from regsight.traffic.surprises.machines import quiet
-from regsight.traffic.truth import Entry, Planted, Truth, subjects, times
+from regsight.traffic.truth import ADDRESSES, ADMINISTRATION, Entry, Planted, Truth, subjects, times
 from regsight.traffic.writers import Voice
 from regsight.traffic.writers.access import Access
 from regsight.traffic.writers.cloudtrail import CloudTrail, arn
@@ -274,17 +274,35 @@ def _entry(plan: _Plan, voices: list[Voice], sources: list[str], end: int, plans
         end=told["end"] or iso(moment(plan.at)),
         event_ids=_ids(voices, shown),
         sources=sources,
-        invisible=not shown and planted.span is None,
+        invisible=(not shown and planted.span is None) or _untold(planted, voices),
         attack_technique=list(recipe.technique),
         expected_finding={"rule_classes": list(recipe.classes), "severity_min": recipe.severity or None},
         note=planted.note,
         **subjects(
             planted,
             shown,
-            arn if all(isinstance(voice, CloudTrail) for voice in voices) else str,
+            _told_as(voices),
             with_addresses=not all(isinstance(voice, HarborAudit) for voice in voices),
         ),
     )
+
+
+def _told_as(voices: list[Voice]) -> Callable[[str], str]:
+    """The name that these logs have for a user; Harbor's audit log has one for nobody as well."""
+    if all(isinstance(voice, CloudTrail) for voice in voices):
+        return lambda name: arn(name) if name else ""
+    if all(isinstance(voice, HarborAudit) for voice in voices):
+        return lambda name: name or "anonymous"
+    return str
+
+
+def _untold(planted: Planted, voices: list[Voice]) -> bool:
+    """Whether none of the voices tells what is needed to know of it."""
+    if planted.needs == ADDRESSES:
+        return all(isinstance(voice, HarborAudit) for voice in voices)
+    if planted.needs == ADMINISTRATION:
+        return not any(isinstance(voice, HarborAudit) for voice in voices)
+    return False
 
 
 def _altered(request: Request, alters: list[Callable[[Request], Request | None]]) -> Request | None:

@@ -12,6 +12,8 @@ from regsight.traffic.calendar import moment
 from regsight.traffic.requests import Request
 from store.event import iso
 
+ADDRESSES, ADMINISTRATION = "addresses", "administration"  # what a log must tell for some scenarios to be known from it
+
 
 @dataclass(slots=True)
 class Planted:
@@ -29,6 +31,7 @@ class Planted:
     culprit: str = ""  # the account behind it, where the evidence also has others who only came upon its results
     actors: tuple[str, ...] = ()  # whom it touches, where the evidence does not name them
     addresses: tuple[str, ...] = ()
+    needs: str = ""  # what the log must tell, ADDRESSES or ADMINISTRATION, to know of it at all; empty: nothing more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +100,15 @@ def subjects(
 ) -> dict[str, list[str]]:
     """Who, from where, what: each sorted, without repeats. The users whose passwords were refused are actors too.
 
-    `told_as` gives the name that the log has for a user.
+    `told_as` gives the name that the log has for a user, and for nobody (the empty name) if it has one.
     """
     own = [one for one in shown if not planted.culprit or planted.culprit in (one.actor, one.refused)]
     digests = {digest for request in shown for digest in (request.target, request.digest) if digest}
     tags = {request.reference for request in shown if request.reference and ":" not in request.reference}
     return {
-        "actors": sorted(map(told_as, {*planted.actors, *(one.actor or one.refused for one in own)} - {""})),
+        "actors": sorted(
+            {told_as(name) for name in (*planted.actors, *(one.actor or one.refused for one in own))} - {""}
+        ),
         "addresses": sorted({*planted.addresses, *(one.address for one in own)}) if with_addresses else [],
         "repositories": sorted({request.name for request in shown} - {""}),
         "digests": sorted(digests),

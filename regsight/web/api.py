@@ -12,6 +12,7 @@ from analytics.reports.audit import audit
 from analytics.reports.costs import costs as costs_of
 from analytics.reports.figures import TOP, figures
 from analytics.tag_ledger import tag_ledger
+from regsight.store_health import known_damage
 from regsight.web.filters import BadFilter, read_filters, read_time
 from regsight.web.guard import visitor_of
 from regsight.web.incidents import as_json
@@ -151,6 +152,7 @@ def status(request: Request) -> Response:
                 "first": iso(span[0]) if span else None,
                 "last": iso(span[1]) if span else None,
                 "dead_letters": state.store.dead_letter_counts(),
+                "damage": known_damage(state.store),
             },
             "sources": [_plain(row) for row in state.sources()],
             "jobs": [_plain(row) for row in state.jobs()],

@@ -15,11 +15,17 @@ from analytics.reports.render import style
 from regsight.web import ack, api, incidents, investigate, pages, rendering, watching
 from regsight.web.guard import Guard, Tries
 from regsight.web.state import WebState
+from regsight.web.stream import Hub
 from regsight.web.usual import UsualTraffic
 from store.errors import StoreError
 
 STATIC = Path(__file__).parent / "static"
-STATIC_TYPES = {"site.css": "text/css", "refresh.js": "text/javascript", "icon.svg": "image/svg+xml"}
+STATIC_TYPES = {
+    "site.css": "text/css",
+    "refresh.js": "text/javascript",
+    "live.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
 API = (
     Route("/api/events", api.events),
     Route("/api/incidents", api.incidents),
@@ -31,6 +37,7 @@ API = (
     Route("/api/report/audit", api.audit_report),
     Route("/api/costs", api.costs),
     Route("/api/status", api.status),
+    Route("/api/live", watching.stream, methods=["GET"]),
 )
 
 
@@ -70,6 +77,7 @@ def create_app(state: WebState) -> Starlette:
     app.state.regsight = state
     app.state.tries = Tries()
     app.state.usual = UsualTraffic(state.store)
+    app.state.hub = Hub(state)
     # Every process on one token takes the others' forms; without a token forms hold as long as the process.
     app.state.form_key = "".join(state.who().tokens.values()) or secrets.token_hex(32)
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,11 @@ from store.event import Action, Outcome
 
 NAMES = ("actor", "client", "repository", "reference", "digest")
 TIMES = ("since", "until")
+# What a free text is looked for in: names as they were sent, and our words for what happened.
+SEARCHED = (
+    "actor", "client_ip", "repository", "reference", "digest", "user_agent", "client_class", "action", "outcome", "reason",
+    "registry",
+)  # fmt: skip
 PAGE, MOST, DEEPEST = 100, 1000, 100_000
 AGO = re.compile(r"(\d{1,6})\s*(s|min|m|h|d|w)", re.ASCII)
 UNITS = {"s": "seconds", "m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -35,6 +41,7 @@ class Filters:
     until: datetime | None
     limit: int
     page: int
+    text: str = ""  # anywhere in an event: see `names_text`
 
     def query(self) -> EventQuery:
         """One event more than a page, from the newest: so that one knows whether there is another page."""
@@ -72,12 +79,19 @@ def read_filters(params: QueryParams, now: datetime) -> Filters:
         until=read_time("until", params.get("until", ""), now),
         limit=limit,
         page=page,
+        text=params.get("text", "").strip(),
     )
+
+
+def names_text(event: Mapping[str, Any], text: str) -> bool:
+    """Whether a free text stands in one of the event's names; case does not matter, and nothing stands in every event."""
+    wanted = text.casefold()
+    return not wanted or any(wanted in str(event[name] or "").casefold() for name in SEARCHED)
 
 
 def as_typed(params: QueryParams) -> dict[str, Any]:
     """What stands in the form when the filters could not be read."""
-    given: dict[str, Any] = {name: params.get(name, "") for name in (*TIMES, *NAMES)}
+    given: dict[str, Any] = {name: params.get(name, "") for name in (*TIMES, *NAMES, "text")}
     return given | {"action": params.getlist("action"), "outcome": params.getlist("outcome")}
 
 

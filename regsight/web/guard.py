@@ -148,6 +148,7 @@ class Guard:
             headers = Headers(scope=scope)
             visitor = self._known(scope, headers)
             scope["regsight.visitor"] = visitor or Visitor(Role.VIEWER)
+            scope["regsight.known"] = visitor is not None
             refusal = self._refusal(scope, headers, visitor)
             await (refusal or self._app)(scope, receive, _with_headers(send))
 

@@ -18,6 +18,7 @@ from analytics.blast_picture import drawing
 from analytics.session import Session
 from analytics.sessions import ACTIONS, sessions_of
 from analytics.tag_ledger import tag_ledger
+from regsight.web import reach
 from regsight.web.filters import BadFilter, read_time
 from regsight.web.rendering import page
 from regsight.web.state import WebState
@@ -89,8 +90,17 @@ def look(store: EventReader, subject: Subject, since: datetime, until: datetime)
         events=events,
         radius=radius,
         sessions=_sessions(store, subject, events),
-        picture=Markup(drawing(radius)),  # noqa: S704  # escapes every name itself
+        picture=Markup(_picture(store, subject, radius, events, until)),  # noqa: S704  # escapes every name itself
     )
+
+
+def _picture(
+    store: EventReader, subject: Subject, radius: Radius, events: list[dict[str, Any]], until: datetime
+) -> str:
+    """Of an image who had it; of anybody else what they touched, and who took that."""
+    if subject.kind == "digest":
+        return drawing(radius) if radius.pushed or radius.pulled else ""
+    return reach.drawing(reach.reach_of(store, subject.kind, events, until)) if events else ""
 
 
 def _sessions(store: EventReader, subject: Subject, events: list[dict[str, Any]]) -> list[Session]:

@@ -16,15 +16,17 @@ from regsight.web import forms, guard
 from regsight.web.access import LONGEST_NAME
 from regsight.web.filters import BadFilter, as_typed, read_filters, read_time
 from regsight.web.incidents import open_ones
+from regsight.web.newest import newest
 from regsight.web.overview import traffic
 from regsight.web.rendering import missing, page, refused
 from regsight.web.state import WebState
-from regsight.web.watching import newest
 from store.contract import EventQuery
 from store.event import BY_ECS, Action, Outcome, iso, to_ecs
+from store.finding import Severity
 
 LONGEST_FORM = 4096
 LATEST, NEWEST, OPEN = 15, 5, 6  # events, findings and open incidents on the first page
+LISTED = 200  # findings
 WEEK = timedelta(days=7)
 
 
@@ -80,9 +82,12 @@ def event(request: Request) -> Response:
 
 
 def findings(request: Request) -> Response:
-    """All findings, newest first."""
+    """All findings, newest first; `?severity=high` those that are at least so severe."""
     state: WebState = request.app.state.regsight
-    return page(request, "findings.html", findings=state.store.findings(limit=200))
+    asked = request.query_params.get("severity", "")
+    least = Severity(asked) if asked in list(Severity) else Severity.INFO
+    found = state.store.findings(min_severity=least, limit=LISTED)
+    return page(request, "findings.html", findings=found, least=least, severities=list(Severity), most=LISTED)
 
 
 def finding(request: Request) -> Response:
@@ -98,6 +103,7 @@ def finding(request: Request) -> Response:
         finding=found,
         evidence=evidence,
         deliveries=state.store.deliveries(found.id),
+        incident=next((one for one in state.store.incidents(since=found.start) if found.id in one.findings), None),
         missing=len(found.evidence) - len(evidence),
     )
 

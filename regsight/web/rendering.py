@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from analytics.reports.render import template_environment
+from regsight.store_health import known_damage
 from regsight.web import forms
 from regsight.web.guard import visitor_of
 from regsight.web.state import WebState
@@ -41,10 +42,24 @@ def page(request: Request, name: str, status: int = 200, **values: Any) -> HTMLR
             visitor=visitor_of(request),
             form_token=forms.token(request),
             settings_shown=state.settings is not None,
+            damage=_damage(request, state),
             **values,
         )
     )
     return HTMLResponse(text.encode("utf-8", errors="replace"), status)
+
+
+def _damage(request: Request, state: WebState) -> list[dict[str, Any]]:
+    """For the banner, which is nothing for strangers; a store that does not answer has a page of its own."""
+    try:
+        return known_damage(state.store) if request.scope["regsight.known"] else []
+    except StoreError:
+        return []
+
+
+def fragment(name: str, **values: Any) -> str:
+    """A rendered part of a page."""
+    return _templates().get_template(name).render(**values).encode("utf-8", errors="replace").decode()
 
 
 def missing(request: Request, message: str) -> Response:

@@ -34,4 +34,6 @@ def make_server(state: WebState, listen: str) -> uvicorn.Server:
         lifespan="off",
         ws="none",
     )
-    return uvicorn.Server(config)
+    server = uvicorn.Server(config)
+    app.state.hub.ended = lambda: server.should_exit
+    return server

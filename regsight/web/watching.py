@@ -5,37 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from regsight.web.filters import BadFilter, as_typed, read_filters
 from regsight.web.guard import visitor_of
+from regsight.web.newest import newest
 from regsight.web.rendering import missing, page, refused
 from regsight.web.settings_shown import rows
 from regsight.web.state import SourceRow, WebState
-from store.contract import EventQuery, EventReader, Store
+from regsight.web.stream import ROWS, EventStream, Full, Hub
+from store.contract import Store
 from store.event import Action, Outcome
 
 DAY = timedelta(days=1)
-LIVE_ROWS = 60
 LETTERS = 25
 LETTER_SHOWN = 300  # characters of a line that could not be read
 GAP_NOTES = "gap/"  # what the collector knows to be missing, one note each
 
 
-def newest(store: EventReader, query: EventQuery, now: Any, most: int) -> list[dict[str, Any]]:
-    """The newest `most` events that fit. The last day's partitions usually hold enough; only a quiet registry makes the
-    store look further back.
-    """
-    found = list(store.events(replace(query, since=now - DAY, limit=most, newest_first=True)))
-    if len(found) < most:
-        found = list(store.events(replace(query, limit=most, newest_first=True)))
-    return found
-
-
 def live(request: Request) -> Response:
-    """The newest events by filter; the page's script asks again and marks what is new."""
+    """The newest events by filter; the page's script listens to `stream` and marks what is new."""
     state: WebState = request.app.state.regsight
     choices: dict[str, Any] = {
         "actions": [str(action) for action in Action],
@@ -51,10 +43,33 @@ def live(request: Request) -> Response:
         request,
         "live.html",
         error="",
-        form={**filters.given, "action": filters.actions, "outcome": filters.outcomes},
-        events=newest(state.store, query, state.now(), LIVE_ROWS),
+        form={**filters.given, "action": filters.actions, "outcome": filters.outcomes, "text": filters.text},
+        events=newest(state.store, query, state.now(), ROWS, filters.text),
+        stream="/api/live?" + urlencode(_said(request)),
         **choices,
     )
+
+
+def _said(request: Request) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in request.query_params.multi_items() if value]
+
+
+async def stream(request: Request) -> Response:
+    """The events that fit, as they are stored: server-sent events `reset` (all rows anew), `rows` (new ones on top) and
+    `beat` (every 15 s). A browser that comes back says by `Last-Event-ID` (or `last`) what it has; 503 if too many watch.
+    """
+    hub: Hub = request.app.state.hub
+    try:
+        filters = read_filters(request.query_params, request.app.state.regsight.now())
+    except BadFilter as error:
+        return JSONResponse({"error": str(error)}, 400)
+    last = request.headers.get("last-event-id", "") or request.query_params.get("last", "")
+    try:
+        client = await hub.join(filters, last)
+    except Full:
+        again = {"Retry-After": "30"}
+        return JSONResponse({"error": "as many live views are open as may be; the page asks now and then"}, 503, again)
+    return EventStream(hub.read(client))
 
 
 def sources(request: Request) -> Response:

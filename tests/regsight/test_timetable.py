@@ -1,16 +1,21 @@
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from analytics.detector import Suspicion
+from regsight import timetable as module
 from regsight.config import Settings
 from regsight.timetable import LEASE_NAME, Timetable
-from store.contract import JobRun, Store
+from store.contract import EventReader, JobRun, Store
+from store.finding import Severity
 from store.locate import open_store
 
 
@@ -89,3 +94,58 @@ def test_a_failing_job_is_counted_and_the_others_go_on(
     (run,) = store.runs("detect")
     assert run.note == "RuntimeError: no room"
     assert registry.get_sample_value("regsight_analytics_job_runs_total", {"job": "detect", "state": "failed"}) == 1
+
+
+@dataclass
+class Watcher:
+    """Finds one thing each time, as soon as it may go on."""
+
+    name: str
+    every: timedelta
+    may: threading.Event = field(default_factory=threading.Event)
+    subject: str = "client"
+    history: timedelta = timedelta(days=1)
+    next_step: str = "Look."
+
+    def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
+        assert self.may.wait(300)
+        subjects = {"actor": ["mia"], "client": [], "repository": []}
+        texts = {"title": "mia did it", "expected": "nothing", "observed": "something"}
+        cause, kind = (self.name,), f"{self.name}_kind"
+        return [
+            Suspicion(
+                kind=kind,
+                cause=cause,
+                severity=Severity.HIGH,
+                start=since,
+                end=now,
+                subjects=subjects,
+                score=1,
+                **texts,
+            )
+        ]
+
+
+def test_what_is_urgent_waits_for_nobody(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While windows are judged, rules are judged and told: at once, and not at the next turn of the job that tells."""
+    monkeypatch.setattr(module, "NOTIFY_EVERY", timedelta(hours=1))
+    registry = CollectorRegistry()
+    rules, volumes = Watcher("rules", timedelta(minutes=1)), Watcher("volumes", timedelta(minutes=5))
+    timetable = Timetable(store, settings(tmp_path), [rules, volumes], registry)
+
+    def told() -> float:
+        labels = {"job": "notify", "state": "ok"}
+        return registry.get_sample_value("regsight_analytics_job_runs_total", labels) or 0
+
+    timetable.start()
+    try:
+        wait_for(lambda: told() == 1, 120)  # at the start, when nothing is known yet
+        rules.may.set()
+        wait_for(lambda: store.last_ok("detect") and told() == 2, 120)
+        assert [one.detector for one in store.findings()] == ["rules"]
+        assert store.last_ok("detect-windows") is None
+    finally:
+        rules.may.set()
+        volumes.may.set()
+        timetable.stop()
+    assert {one.detector for one in store.findings()} == {"rules", "volumes"}

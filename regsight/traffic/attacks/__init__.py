@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from regsight.traffic.attacks import accounts, data, images, settings
+from regsight.traffic.attacks import accounts, data, images, settings, supply
 from regsight.traffic.scenes import Play, Recipe
 
 WORK, NIGHT, ANY = (8.0, 15.0), (0.0, 4.5), (0.0, 24.0)
@@ -41,8 +41,10 @@ _TABLE = (
     _Row("A11", "moving tag poisoned", images.poison_moving_tag, "N", "T1525 T1195.002", "tag novelty", "high"),
     _Row("A12", "implant in base image", images.implant_in_base, "N", "T1525", "novelty", "high"),
     _Row("A13", "rollback to an old image", images.roll_back, "S", "T1195.002", "tag", "medium"),
+    _Row("A14", "unsigned image used", supply.skip_the_signature, "S", "T1525 T1610", "supply", "medium"),
     _Row("A15", "miner image", images.push_miner, "N", "T1496 T1610", "novelty", "medium", (0.5, 0.5, 0.5)),
     _Row("A16", "look-alike name", images.look_alike, "S", "T1036.005 T1195", "name novelty", "medium"),
+    _Row("A17", "own name taken from outside", supply.confuse_the_cache, "S", "T1195.001", "name novelty", "high"),
     _Row("A18", "mass delete", data.delete_everything, "V", "T1485 T1490", "delete", "high", (0.1, 0.2, 10)),
     _Row("A19", "way back destroyed", settings.burn_bridges, "S", "T1562.008 T1490", "settings rights", "high"),
     _Row("A20", "privileges taken", settings.take_rights, "S", "T1098 T1136", "rights", "high"),
@@ -64,6 +66,7 @@ _TABLE = (
         "A33", "scanner's account abused", accounts.borrow_scanner, "N", "T1078.004", "novelty", "medium", SHORT, WORK
     ),
     _Row("A34", "log blinding", data.blind_the_log, "S", "T1562.008", "silence", "high", (0.2, 0.5, 1), WORK),
+    _Row("A35", "own image approved", supply.approve_own_image, "S", "T1195.002", "supply", "high"),
 )
 
 ATTACKS: dict[str, Recipe] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from regsight.traffic.operations import pull_all
 from regsight.traffic.population import DAY, HOUR, inside, outside, person_name
 from regsight.traffic.scenes import MINUTE, SECOND, Scene
-from regsight.traffic.truth import Planted
+from regsight.traffic.truth import ADDRESSES, ADMINISTRATION, Planted
 
 
 def guess_password(scene: Scene) -> Planted:
@@ -60,7 +60,7 @@ def use_leaked_token(scene: Scene) -> Planted:
         repository = wanted[index % len(wanted)]
         evidence.append(session.login())
         evidence.append(pull_all(session, repository, repository.current(at), "latest"))
-    return Planted(evidence, decidable=2)
+    return Planted(evidence, decidable=2, needs=ADDRESSES)
 
 
 def pull_from_elsewhere(scene: Scene) -> Planted:
@@ -74,7 +74,7 @@ def pull_from_elsewhere(scene: Scene) -> Planted:
         repository = rng.choice(cluster.repositories)
         session = scene.session(cluster.name, address, agent, at)
         evidence.append(pull_all(session, repository, repository.current(at), "latest"))
-    return Planted(evidence)
+    return Planted(evidence, needs=ADDRESSES)
 
 
 def be_in_two_places(scene: Scene) -> Planted:
@@ -89,7 +89,7 @@ def be_in_two_places(scene: Scene) -> Planted:
         session.login()
         repository = rng.choice(person.repositories)
         evidence.append(pull_all(session, repository, repository.current(session.at), "latest"))
-    return Planted(evidence, decidable=2)
+    return Planted(evidence, decidable=2, needs=ADDRESSES)
 
 
 def wake_dormant(scene: Scene) -> Planted:
@@ -147,7 +147,7 @@ def outlive_deletion(scene: Scene) -> Planted:
         repository = rng.choice(former.repositories)
         evidence.append(pull_all(session, repository, repository.current(session.at), "latest"))
     note = "The account's only earlier session is on the first day of the logs."
-    return Planted(evidence, decidable=2, culprit=former.name, note=note)
+    return Planted(evidence, decidable=2, culprit=former.name, note=note, needs=ADMINISTRATION)
 
 
 def forge_tokens(scene: Scene) -> Planted:

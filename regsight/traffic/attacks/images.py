@@ -84,7 +84,8 @@ def poison_moving_tag(scene: Scene) -> Planted:
     """`latest` comes from outside of the chain: no base was pulled before, nobody built anything."""
     rng = scene.rng
     cluster = rng.choice(scene.world.clusters)
-    repository = rng.choice(cluster.repositories)
+    guarded = [one for one in cluster.repositories if one.signer]  # where a missing signature tells
+    repository = rng.choice(guarded if guarded and scene.difficulty == "stealthy" else cluster.repositories)
     robots = [robot for robot in scene.world.robots if repository in robot.repositories] or scene.world.robots
     robot, person = rng.choice(robots), scene.somebody()
     who: Actor = scene.pick(person, robot, robot)

@@ -6,7 +6,7 @@ from regsight.traffic.operations import pull_all
 from regsight.traffic.population import HOUR, Actor, inside, outside, person_name
 from regsight.traffic.requests import Request, Session
 from regsight.traffic.scenes import MINUTE, Scene
-from regsight.traffic.truth import Planted
+from regsight.traffic.truth import ADMINISTRATION, Planted
 
 
 def burn_bridges(scene: Scene) -> Planted:
@@ -52,7 +52,7 @@ def plant_robot(scene: Scene) -> Planted:
             user.wait(60)
         if scene.difficulty == "blatant":
             evidence += user.push(repository, repository.image(900_000 + rng.randrange(10**6)), ["latest"], 1)
-    return Planted(sorted(evidence, key=lambda request: request.at))
+    return Planted(sorted(evidence, key=lambda request: request.at), needs=ADMINISTRATION)
 
 
 def open_project(scene: Scene) -> Planted:

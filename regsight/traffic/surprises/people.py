@@ -8,6 +8,7 @@ from regsight.traffic.operations import build, pull_all, start_pod
 from regsight.traffic.population import DAY, HOUR, outside, person_name
 from regsight.traffic.requests import Request
 from regsight.traffic.scenes import MINUTE, SECOND, Scene
+from regsight.traffic.supply import signed
 from regsight.traffic.surprises.machines import copy_of
 from regsight.traffic.truth import Planted
 
@@ -79,6 +80,7 @@ def night_hotfix(scene: Scene) -> Planted:
     last = repository.current(scene.at)
     for image in (repository.image(800_001), repository.image(800_002), last):
         evidence += session.push(repository, image, ["latest"], 1 if image is not last else 0)
+        signed(scene.out, repository, image, session.at)
         session.wait(600, 0.3)
         for node in rng.sample(scene.world.nodes, min(3, len(scene.world.nodes))):
             cluster = scene.world.clusters[node.cluster].name

@@ -19,6 +19,7 @@ from regsight.web.state import WebState
 from store.contract import EventQuery, Store
 from store.errors import Unavailable
 from store.event import to_ecs
+from store.finding import Severity
 from store.locate import open_store
 
 PAGES = [
@@ -246,3 +247,14 @@ def test_a_store_that_does_not_answer(seeded: Store, http: urllib3.PoolManager) 
             assert "does not answer" in text
             assert "secret" not in text
         assert get(http, site + "/findings")[0] == 200
+
+
+@pytest.mark.parametrize("least", list(Severity))
+def test_findings_by_severity(site: str, http: urllib3.PoolManager, seeded: Store, least: Severity) -> None:
+    """Those that are at least so severe, and no other; an unknown word narrows nothing."""
+    _, text = get(http, f"{site}/findings?severity={least}")
+    wanted = {one.id for one in seeded.findings(min_severity=least)}
+    everything = {one.id for one in seeded.findings()}
+    assert {id for id in everything if f"/findings/{id}" in text} == wanted
+    _, text = get(http, f"{site}/findings?severity=odd")
+    assert all(f"/findings/{id}" in text for id in everything)

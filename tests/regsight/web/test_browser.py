@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -19,6 +19,7 @@ from selenium.webdriver.support.ui import Select
 from servers.browser import Browser
 from web_server import seeded_state, serving
 
+from regsight.web import stream
 from store.contract import Position, Store
 from store.event import schema
 from store.finding import finding_id
@@ -40,7 +41,7 @@ PAGES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [360, 768, 1280])
 @pytest.mark.parametrize("path", PAGES)
 def test_page_opens_clean(site: str, browser: Browser, path: str, width: int) -> None:
     """No console error, nothing from another host, nothing sticks out at the side, no name has acted."""
@@ -117,7 +118,7 @@ def test_the_page_refreshes_itself(moving: tuple[str, list[str]], browser: Brows
     assert browser.ask("scrollY") == 300
     assert browser.console() == []
     browser.driver.find_element(By.CSS_SELECTOR, "button.paused").click()
-    assert browser.text("button.paused") == "Refresh again"
+    assert browser.text("button.paused") == "Go on"
 
 
 def test_an_incident_is_acknowledged_by_hand(tmp_path: Path, browser: Browser) -> None:
@@ -143,27 +144,114 @@ def test_an_incident_is_acknowledged_by_hand(tmp_path: Path, browser: Browser) -
     assert (incident.state, incident.owner) == (State.ACKNOWLEDGED, "maria")
 
 
-def test_the_live_page_shows_what_comes_in(tmp_path: Path, browser: Browser) -> None:
-    """An event that is stored while the page is open appears by itself, marked as new, and a typed filter is kept."""
+@dataclass
+class Live:
+    """A page over a store of its own, to which the test adds events."""
+
+    site: str
+    store: Store
+    offset: int = 0
+
+    def add(self, *ids: str) -> None:
+        """Pulls of mia, a second before the end."""
+        rows = []
+        for id in ids:
+            self.offset += 1
+            rows.append({**HOSTILE, "event_id": id, "timestamp": END - timedelta(seconds=1), "actor": "mia", "action": "pull",
+                         "outcome": "success", "stream": "s-live", "offset": self.offset, "parts": [f"s-live:{self.offset}"],
+                         "channel": "application"})  # fmt: skip
+        table = pa.Table.from_pylist(rows, schema=schema())
+        self.store.commit(table, [Position(stream="s-live", offset=self.offset)])
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
     store = open_store(f"delta:{tmp_path}")
     seed(store)
     with serving(replace(seeded_state(store), anchor_time=None, clock=lambda: END, live_seconds=1)) as site:
-        browser.open(site + "/live?actor=mia")
-        before = browser.driver.find_elements(By.CSS_SELECTOR, "tr[data-id]")
-        assert len(before) == 2
-        browser.driver.find_element(By.NAME, "repository").send_keys("half a fil")
-        new = {**HOSTILE, "event_id": "l-live", "timestamp": END - timedelta(seconds=1), "actor": "mia", "action": "pull",
-               "outcome": "success", "stream": "s-live", "offset": 0, "parts": ["s-live:0"], "channel": "application"}  # fmt: skip
-        store.commit(pa.Table.from_pylist([new], schema=schema()), [Position(stream="s-live", offset=1)])
-        browser.driver.execute_script("document.activeElement.blur()")
-        deadline = time.monotonic() + 20
-        while not browser.driver.find_elements(By.CSS_SELECTOR, "tr.fresh") and time.monotonic() < deadline:
-            time.sleep(0.1)
-        fresh = browser.driver.find_elements(By.CSS_SELECTOR, "tr.fresh")
-        assert [row.get_attribute("data-id") for row in fresh] == ["l-live"]
-        assert browser.driver.find_element(By.NAME, "repository").get_attribute("value") == "half a fil"
-        assert browser.console() == []
+        yield Live(site, store)
     store.close()
+
+
+def shown(browser: Browser, wanted: str, selector: str = "tr[data-id]") -> list[str]:
+    """The rows' ids as soon as `wanted` is among them, in any case after a while."""
+    script = f"return [...document.querySelectorAll('{selector}')].map(row => row.dataset.id)"
+    deadline = time.monotonic() + 40
+    while wanted not in (found := browser.driver.execute_script(script)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return [str(id) for id in found]
+
+
+def until_stream(browser: Browser, state: str) -> None:
+    deadline = time.monotonic() + 60
+    while browser.ask("document.documentElement.dataset.stream") != state:
+        assert time.monotonic() < deadline, f"the stream is not {state}"
+        time.sleep(0.1)
+
+
+def test_the_live_page_shows_what_comes_in(live: Live, browser: Browser) -> None:
+    """An event that is stored while the page is open comes by the stream alone, marked as new; a typed filter is kept."""
+    browser.open(live.site + "/live?actor=mia")
+    until_stream(browser, "open")
+    assert len(browser.driver.find_elements(By.CSS_SELECTOR, "tr[data-id]")) == 2
+    browser.driver.find_element(By.NAME, "repository").send_keys("half a fil")
+    browser.requests()
+    live.add("l-live")
+    assert shown(browser, "l-live", "tr.fresh") == ["l-live"]
+    assert browser.requests() == []  # nothing was asked for again
+    assert browser.driver.find_element(By.NAME, "repository").get_attribute("value") == "half a fil"
+    assert "owned" not in browser.driver.title
+    assert browser.console() == []
+
+
+def test_a_paused_live_page_keeps_what_comes(live: Live, browser: Browser) -> None:
+    """While it is paused the button counts what waits; going on shows it, the newest on top, nothing twice."""
+    browser.open(live.site + "/live?actor=mia")
+    until_stream(browser, "open")
+    button = browser.driver.find_element(By.CSS_SELECTOR, "button.paused")
+    button.click()
+    live.add("l-one")
+    live.add("l-two", "l-three")
+    deadline = time.monotonic() + 40
+    while button.text != "Go on (3 new)" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert button.text == "Go on (3 new)"
+    assert len(browser.driver.find_elements(By.CSS_SELECTOR, "tr[data-id]")) == 2
+    button.click()
+    browser.driver.execute_script("document.activeElement.blur()")
+    rows = shown(browser, "l-three")
+    assert len(rows) == len(set(rows)) == 5
+    assert set(rows[:3]) == {"l-one", "l-two", "l-three"}
+    assert button.text == "Pause"
+
+
+def test_a_live_page_comes_back_to_its_stream(live: Live, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream whose time is over is opened again, and what came in between is there once."""
+    monkeypatch.setattr(stream, "LIFE_SECONDS", 0.5)
+    browser.open(live.site + "/live?actor=mia")
+    until_stream(browser, "open")
+    live.add("l-between")
+    shown(browser, "l-between")
+    live.add("l-after")
+    rows = shown(browser, "l-after")
+    assert len(rows) == len(set(rows)) == 4
+    assert len([one for one in browser.requests() if "/api/live" in one]) > 1
+
+
+def test_without_a_stream_the_page_is_asked_for_again(
+    live: Live, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream that is refused is no reason to show nothing; as soon as there is room it streams again."""
+    monkeypatch.setattr(stream, "MOST_CLIENTS", 0)
+    browser.open(live.site + "/live?actor=mia")
+    until_stream(browser, "asking")
+    assert "asked again every 1 s" in browser.text("#stream-state")
+    live.add("l-asked")
+    assert "l-asked" in shown(browser, "l-asked")
+    monkeypatch.undo()
+    until_stream(browser, "open")
+    live.add("l-streamed")
+    assert "l-streamed" in shown(browser, "l-streamed")
 
 
 def test_search_by_hand(site: str, browser: Browser) -> None:

@@ -86,10 +86,12 @@ def test_sessions_of_an_account_are_those_of_its_events(seeded: Store, site: str
 
 
 def test_search_of_an_attacker(site: str, http: urllib3.PoolManager) -> None:
-    """An address that only tried has refusals and findings, and no picture of pulls."""
+    """An address that tried has refusals and findings, and a picture of whom it tried."""
     text = get(http, site + "/search", q=ATTACKER)
     assert f"{ATTACKER} guessed passwords and got in as {VICTIM}" in text
-    assert "Refused" in text and "<svg" not in text
+    assert "Refused" in text
+    picture = text.partition('<svg xmlns="http://www.w3.org/2000/svg" class="blast"')[2].partition("</svg>")[0]
+    assert VICTIM in picture and " refused" in picture
 
 
 def test_search_of_a_hostile_name_is_inert(site: str, http: urllib3.PoolManager) -> None:
