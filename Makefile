@@ -40,7 +40,7 @@ bench: $(VENV)/.installed-dev system-bench native
 	$(BIN)/python -m pip install --quiet --group bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# Every fault at full size against the real process, and the table of docs/reliability.md; under 25 minutes on a quiet machine.
+# Every fault at full size against the real process, and the table of docs/reliability.md; half an hour on a quiet machine.
 # ARGS="F07 F20": only these; REGSIGHT_FAULTS_SEED: another seed.
 faults: $(VENV)/.installed-dev system-test
 	cd tests && ../$(BIN)/python -m faults.run $(ARGS)
@@ -51,7 +51,7 @@ system-demo:
 	@sh scripts/system-packages.sh docker-registry skopeo htpasswd
 
 system-test:
-	@sh scripts/system-packages.sh docker-registry skopeo htpasswd nginx prometheus alertmanager rsyslog chromium java maven
+	@sh scripts/system-packages.sh docker-registry skopeo htpasswd nginx prometheus alertmanager rsyslog chromium java maven faketime
 
 system-bench:
 	@sh scripts/system-packages.sh rsyslog

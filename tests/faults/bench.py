@@ -8,13 +8,15 @@ import subprocess
 import sys
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from store.contract import EventQuery, Store
 from store.errors import Unavailable
@@ -38,7 +40,7 @@ class Truth:
 
     def __init__(self) -> None:
         self.count = 0
-        self.times: list[float] = []  # of the wall clock, per number
+        self.times = array("d")  # of the wall clock, per number
         self._lock = threading.Lock()
 
     def line(self, tag: str = "") -> bytes:
@@ -66,21 +68,26 @@ class Count:
     out_of_order: int = 0
 
 
-def count(store: Store, truth: Truth, allowed_lost: set[int] | None = None) -> Count:
-    """Each number once, and within a stream in the order of its offsets."""
-    found: dict[int, int] = {}
-    strange, places = 0, []
+def count(store: Store, truth: Truth) -> Count:
+    """Each number once, and within a stream in the order of its offsets. Millions of events are no more than arrays here."""
+    times_found = np.zeros(truth.count, np.uint8)
+    places: dict[str, tuple[array[int], array[int]]] = {}  # stream → offsets, numbers
+    strange = 0
     for event in store.events(EventQuery()):
         number = _number(event)
         if number is None or number >= truth.count:
             strange += 1
-        else:
-            found[number] = found.get(number, 0) + 1
-            places.append((event["stream"], event["offset"], number))
-    places.sort()
-    turned = sum(one[0] == other[0] and one[2] > other[2] for one, other in pairwise(places))
-    lost = set(range(truth.count)) - found.keys() - (allowed_lost or set())
-    return Count(truth.count, lost, {n for n, times in found.items() if times > 1}, strange, turned)
+            continue
+        times_found[number] = min(times_found[number] + 1, 2)
+        offsets, numbers = places.setdefault(event["stream"], (array("q"), array("q")))
+        offsets.append(event["offset"])
+        numbers.append(number)
+    turned = sum(
+        int(np.count_nonzero(np.diff(np.asarray(numbers)[np.lexsort((numbers, offsets))]) < 0))
+        for offsets, numbers in places.values()
+    )
+    lost, doubled = (set(map(int, np.flatnonzero(found))) for found in (times_found == 0, times_found > 1))
+    return Count(truth.count, lost, doubled, strange, turned)
 
 
 def _number(event: dict[str, Any]) -> int | None:
@@ -89,7 +96,7 @@ def _number(event: dict[str, Any]) -> int | None:
 
 
 class Collector:
-    """`regsight collect --follow` in a process of its own."""
+    """`regsight collect --follow` in a process of its own, or the `command` that is given."""
 
     def __init__(
         self,
@@ -99,14 +106,14 @@ class Collector:
         wrapper: tuple[str, ...] = (),
         words: tuple[str, ...] = (),
         env: dict[str, str] | None = None,
+        command: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.log = folder / "collector.log"
-        format_words = ("--format", "nginx-combined")
-        command = [sys.executable, "-m", "regsight", "collect", "--follow", *format_words, "--store", url, *words]
+        usual = ("collect", "--follow", "--format", "nginx-combined", "--store", url, *words, *map(str, patterns))
         self._out = self.log.open("ab")
         self.process = subprocess.Popen(
-            [*wrapper, *command, *map(str, patterns)],
+            [*wrapper, sys.executable, "-m", "regsight", *(command or usual)],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
             stdout=self._out,
@@ -153,6 +160,14 @@ def collecting(folder: Path, url: str, *patterns: str | Path, **options: Any) ->
         collector.kill()
 
 
+def _answered(true: Callable[[], object]) -> object:
+    """What it says; None while the store that it asks does not answer."""
+    try:
+        return true()
+    except Unavailable:
+        return None
+
+
 class Bench:
     """One fault on one store: folder, truth, and the verdict that goes into the results."""
 
@@ -169,8 +184,9 @@ class Bench:
             self._store = open_store(self.url)
         return self._store
 
-    def collecting(self, *patterns: str | Path, **options: Any) -> Any:
-        return collecting(self.folder, self.url, *(patterns or (self.log,)), **options)
+    def collecting(self, *patterns: str | Path, url: str = "", **options: Any) -> Any:
+        """The collector on these files; on another `url` where it is not to go straight to the store."""
+        return collecting(self.folder, url or self.url, *(patterns or (self.log,)), **options)
 
     def stored(self) -> int:
         """How many events there are; 0 while the store is busy."""
@@ -179,9 +195,11 @@ class Bench:
         except Unavailable:
             return 0
 
-    def until(self, true: Callable[[], object], what: str, collector: Collector | None = None) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not true():
+    def until(
+        self, true: Callable[[], object], what: str, collector: Collector | None = None, seconds: float = PATIENCE
+    ) -> None:
+        deadline = time.monotonic() + seconds
+        while not _answered(true):
             assert collector is None or collector.alive(), f"the collector ended: {collector.talk()}"
             assert time.monotonic() < deadline, f"{what} did not happen; {self.stored()} of {self.truth.count} stored"
             time.sleep(0.1)
@@ -234,3 +252,8 @@ class Bench:
     def close(self) -> None:
         if self._store is not None:
             self._store.close()
+
+    def forget(self) -> None:
+        """Close the store; it is opened anew when it is asked."""
+        self.close()
+        self._store = None

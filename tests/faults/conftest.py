@@ -8,11 +8,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from faults.bench import ALL, Bench
+
+NUMBERS = count()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,6 +25,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
+    for item in items:
+        # Each wait has a deadline of its own; at full size there are many.
+        if here in item.path.parents and item.get_closest_marker("fault") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(2400))
     left_out = [
         item
         for item in items
@@ -62,8 +69,9 @@ def elastic_bench(
     record: Callable[[dict[str, Any]], None],
     elasticsearch_url: str,
 ) -> Iterator[Bench]:
-    """On a real Elasticsearch, in a namespace of its own."""
+    """On a real Elasticsearch, in a namespace that no other test, and no other case of this one, writes to."""
     fault = str(request.node.get_closest_marker("fault").args[0])
-    made = Bench(tmp_path, f"{elasticsearch_url}?namespace={fault.lower()}_{os.getpid()}", fault, record)
+    namespace = f"{fault.lower()}_{os.getpid()}_{next(NUMBERS)}"
+    made = Bench(tmp_path, f"{elasticsearch_url}?namespace={namespace}", fault, record)
     yield made
     made.close()

@@ -35,7 +35,8 @@ def lanes(faults: Sequence[Fault]) -> list[list[str]]:
     tests.sort(key=lambda test: not test.startswith(HERE))
     if os.environ.get("REGSIGHT_FAULTS_OWN"):
         tests = [test for test in tests if test.startswith(HERE)]
-    elastic = [test for test in tests if "elastic" in test]
+    # File by file, so that servers which a file starts are started once.
+    elastic = sorted((test for test in tests if "elastic" in test), key=lambda test: test.partition("::")[0])
     others = [test for test in tests if test not in elastic]
     return [lane for lane in (elastic, *(others[start :: LANES - 1] for start in range(LANES - 1))) if lane]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,6 +103,30 @@ def test_a_store_that_cannot_be_trusted(bench: Bench, harm: str) -> None:
     bench.verdict(said="refused, with the file's name" if done.returncode else "read on")
 
 
+@pytest.mark.fault("F22")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to somebody else")
+def test_a_store_of_somebody_else(bench: Bench) -> None:
+    """Files that another account made and keeps to itself: refused with their name, and nothing is begun anew elsewhere."""
+    bench.log.write_bytes(bench.truth.lines(200))
+    with bench.collecting() as collector:
+        bench.until_all(collector)
+    bench.forget()
+    data = bench.folder / "data"
+    files = [data, *data.rglob("*")]
+    for path in files:
+        path.chmod(0o700 if path.is_dir() else 0o600)
+        shutil.chown(path, "nobody")
+    # Root without the capabilities that let it pass over rights is an account like any other.
+    plain = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    words = [sys.executable, "-m", "regsight", "collect", str(bench.log), "--store", bench.url]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([*plain, *words], env=environment, cwd=bench.folder, capture_output=True, text=True)
+    assert done.returncode == 1 and str(data) in done.stderr and "Traceback" not in done.stderr, done.stderr
+    for path in files:
+        shutil.chown(path, "root")
+    bench.verdict(said="refused, with the file's name")
+
+
 @pytest.mark.fault("F23")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
 def test_a_disk_that_is_full(bench: Bench) -> None:
@@ -188,7 +213,8 @@ def test_a_cut_file_of_the_store(bench: Bench) -> None:
     bench.log.write_bytes(bench.truth.lines(100))
     with bench.collecting() as collector:
         bench.until_all(collector)
-        bench.log.open("ab").write(bench.truth.lines(100))
+        with bench.log.open("ab") as log:
+            log.write(bench.truth.lines(100))
         bench.until_all(collector)
     victim = max((bench.folder / "data" / "events").rglob("*.parquet"), key=lambda path: path.stat().st_size)
     whole = victim.read_bytes()
@@ -202,3 +228,25 @@ def test_a_cut_file_of_the_store(bench: Bench) -> None:
     bench.close()
     bench._store = open_store(bench.url)
     bench.verdict(said="the file is named, the rest is served")
+
+
+@pytest.mark.fault("F43")
+def test_a_byte_that_changed(bench: Bench) -> None:
+    """One byte in the middle of a Parquet file, where decompression may not notice: a deep look at the store finds it."""
+    bench.log.write_bytes(bench.truth.lines(2000))
+    with bench.collecting() as collector:
+        bench.until_all(collector)
+    victim = max((bench.folder / "data" / "events").rglob("*.parquet"), key=lambda path: path.stat().st_size)
+    whole, chance, found, flips = victim.read_bytes(), random.Random(SEED), 0, size(4, 20)
+    words = [sys.executable, "-m", "regsight", "store", "verify", "--store", bench.url]
+    for _ in range(flips):
+        # Behind the first page's header, and in front of the index at the end, which a reader checks by itself.
+        at = chance.randrange(200, int(len(whole) * 0.7))
+        victim.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << chance.randrange(8)]) + whole[at + 1 :])
+        done = subprocess.run(words, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+        found += done.returncode == 3 and victim.name in done.stdout + done.stderr
+    victim.write_bytes(whole)
+    bench.runs = flips
+    bench.forget()
+    bench.verdict(said=f"{found} of {flips} changed bytes found")
+    assert found == flips

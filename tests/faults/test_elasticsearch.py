@@ -138,7 +138,7 @@ def test_an_index_that_is_read_only(elastic_bench: Bench, elasticsearch_url: str
 
         block(True)
         append(bench.log, bench.truth.lines(300))
-        time.sleep(4)
+        bench.until(lambda: "reading waits" in collector.talk(), "telling", collector)
         assert collector.alive() and bench.stored() == 50
         block(None)
         bench.until_all(collector)
@@ -154,7 +154,8 @@ def test_wrong_credentials(elastic_bench: Bench, elasticsearch_url: str) -> None
         server.mode = "401"
         bench.log.write_bytes(bench.truth.lines(50))
         collector = Collector(bench.folder, f"{server.url}?{namespace}", bench.log)
-        assert collector.process.wait(60) == 1
+        assert collector.process.wait(300) == 1
+        collector.kill()
         assert "401" in collector.talk() and server.seen["401"] == 1
         server.mode = "ok"
         with bench.collecting() as again:

@@ -11,7 +11,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +72,7 @@ def post(url: str, body: bytes, token: str = TOKEN, timeout: float = 30) -> int:
         return 0
 
 
-def start(bench: Bench, port: int, web: int, more: str = "") -> subprocess.Popen[bytes]:
+def start(bench: Bench, port: int, web: int, more: str = "", receiver: str = "") -> subprocess.Popen[bytes]:
     secret = bench.folder / "token"
     secret.write_text(TOKEN)
     settings = bench.folder / f"regsight-{port}.toml"
@@ -80,6 +82,7 @@ def start(bench: Bench, port: int, web: int, more: str = "") -> subprocess.Popen
 url = "{bench.url}"
 [collector.receiver]
 listen = "127.0.0.1:{port}"
+{receiver}
 [[collector.receiver.endpoints]]
 path = "/notifications"
 format = "distribution-notifications"
@@ -168,6 +171,63 @@ def test_a_burst_of_webhooks_and_a_crash(bench: Bench, record: Callable[[dict[st
         }
     )
     assert acknowledged and not lost and not doubled
+    assert "Traceback" not in (bench.folder / "collector.log").read_text()
+
+
+@pytest.mark.fault("F34")
+def test_clients_that_send_slowly(bench: Bench, record: Callable[[dict[str, Any]], None]) -> None:
+    """Hundreds of connections that send a letter now and then, some in the headers and some in the body: each is broken off
+    in time, and who sends at once is answered meanwhile."""
+    port, patience, crowd = free_port(), 3.0, size(60, 300)
+    head = f"POST /notifications HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\n"
+    begun = {"headers": head.encode(), "body": f"{head}Content-Length: 500\r\n\r\n{{".encode()}
+    process = start(bench, port, free_port(), receiver=f"request_seconds = {patience}")
+    url, answered, ended = f"http://127.0.0.1:{port}/notifications", 0, Counter[str]()
+    try:
+        up(port, process)
+        slow = {}
+        for number in range(crowd):
+            connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+            connection.setblocking(False)
+            connection.send(begun[("headers", "body")[number % 2]])
+            slow[connection] = ("headers", "body")[number % 2]
+        opened = time.monotonic()
+        while slow:
+            assert time.monotonic() - opened < 20 * patience, f"{len(slow)} of {crowd} are still open"
+            answered += post(url, notification(answered)) == 200
+            for connection, kind in list(slow.items()):
+                with suppress(BlockingIOError):
+                    try:
+                        connection.send(b" ")
+                        end = connection.recv(4096)
+                    except ConnectionError:
+                        end = b""
+                    if end == b"" or b" 408 " in end:
+                        ended[f"{kind}{' 408' if end else ''}"] += 1
+                        connection.close()
+                        del slow[connection]
+            time.sleep(0.2)
+        process.terminate()
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.wait()
+    store = open_store(bench.url)
+    stored = store.total()
+    store.close()
+    said = ", ".join(f"{count} {kind}" for kind, count in sorted(ended.items()))
+    record(
+        {
+            "fault": bench.fault,
+            "store": "embedded",
+            "runs": crowd,
+            "written": answered,
+            "lost": answered - stored,
+            "doubled": 0,
+            "said": f"slow clients broken off: {said}",
+        }
+    )
+    assert answered and stored == answered
     assert "Traceback" not in (bench.folder / "collector.log").read_text()
 
 
