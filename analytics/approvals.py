@@ -133,8 +133,13 @@ def used(memory: Memory, event: Event) -> Iterator[Suspicion]:
     ]
     if missing and at - pushed < GRACE:
         memory.wait(pushed + GRACE, Use(event, tuple(missing)))
-    elif missing:
+        return
+    if missing:
         yield _unsafe(event, image, project, missing, at)
+    _count(project, image)
+
+
+def _count(project: Project, image: Image) -> None:
     project.images += 1
     project.signed += image.signed is not None
     project.scanned += image.scanned is not None
@@ -143,17 +148,14 @@ def used(memory: Memory, event: Event) -> Iterator[Suspicion]:
 def still_unsafe(memory: Memory, use: Use, at: datetime) -> Iterator[Suspicion]:
     """The use again when the grace is over: what came in the meantime was on its way."""
     image = memory.table("images", Image).look((use.event["repository"], use.event["digest"]))
-    project = memory.table("projects", Project).look(project_of(use.event))
-    if image is None or project is None:
+    if image is None:
         return
+    project = memory.table("projects", Project)[project_of(use.event)]
     done = {"signed": image.signed, "scanned": image.scanned}
     missing = [word for word in use.missing if done[word] is None]
     if missing:
         yield _unsafe(use.event, image, project, missing, at)
-    for word in set(use.missing) - set(missing):  # it counts as safe
-        project = memory.table("projects", Project)[project_of(use.event)]
-        project.signed += word == "signed"
-        project.scanned += word == "scanned"
+    _count(project, image)
 
 
 def _unsafe(event: Event, image: Image, project: Project, missing: Sequence[str], end: datetime) -> Suspicion:

@@ -3,8 +3,9 @@
 Notices: an account that pulls version after version of the same repositories, of images that were not pushed lately and that
 it never pulled: clusters want the newest, people one of them, nobody all. Needs: logs that name accounts and the tag or digest
 that was asked for; a week of history. Method: exact bookkeeping of references over three days; the first one of each repository
-is free, and an account may have three times as many as it ever had, or as it takes of all versions, old and new, as a rule. Never sees: somebody who takes one version of each
-repository (`new_reach` does), and what was pulled before the stored history begins.
+is free, and an account may have three times as many as it ever had, or as it takes of all versions, old and new, as a rule.
+Never sees: somebody who takes one version of each repository (`new_reach` does), and what was pulled before the stored
+history begins.
 """
 
 from __future__ import annotations

@@ -37,6 +37,8 @@ def documents(rule: Rule) -> list[dict[str, Any]]:
     Raises:
         NotInSigma: with the reason.
     """
+    if rule.when.fresh:
+        raise NotInSigma("what the past did not have")
     metric = rule.when.metric
     if rule.kind is Kind.METRIC_AGGREGATION and metric and metric.how == "max" and rule.when.least == 1:
         detection = _detection(rule.match)  # a maximum is above a bound as soon as one event is

@@ -241,6 +241,8 @@ def _count(counts: Counter[str], request: Request) -> None:
         ] += 1
     elif request.status >= 400:
         counts["failures"] += 1
+    elif "/manifests/sha256-" in request.uri and request.method == "PUT":
+        counts["signatures"] += 1
     elif "/manifests/" in request.uri:
         counts[{"GET": "pulls", "HEAD": "checks", "PUT": "pushes", "DELETE": "deletes"}[request.method]] += 1
     elif request.uri == "/v2/":

@@ -96,7 +96,8 @@ def test_the_effect_is_shown_before_it_happens() -> None:
 def test_an_attack_is_remembered_and_similar_ones_are_named() -> None:
     first = judged(GUESS, NOW)
     mark = make(first, Verdict.ATTACK, "client", "irina", NOW)
-    second = judged(again(), NOW + DAY, [mark], (first,))
+    later = again(start=GUESS.start + 2 * DAY, end=GUESS.end + 2 * DAY)
+    second = judged(later, NOW + 2 * DAY, [mark], (first,))
     assert second.severity is Severity.HIGH and "marked as an attack" in second.explanation
     assert second.similar == [f"{first.id} ({NOW:%Y-%m-%d}, high) marked attack"]
     assert (

@@ -67,6 +67,7 @@ def test_the_events_are_what_the_simulator_did(told: tuple[str, Truth, Parsed]) 
     counts = truth.counts
     assert found["pull", "success"] == counts["pulls"]
     assert found["push", "success"] == counts["pushes"]
+    assert found["sign", "success"] == counts["signatures"]
     assert found["delete", "success"] == counts["deletes"]
     if source in ("distribution-json", "distribution-json-2.8", "distribution-text"):
         assert len(events) == counts["requests"]
