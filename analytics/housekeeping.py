@@ -15,7 +15,7 @@ from analytics.rules.load import pack
 from analytics.rules.model import actions_of
 from analytics.windows import DAY
 from store.contract import EventQuery, EventReader
-from store.event import Action, Outcome
+from store.event import Action, Outcome, Traffic
 from store.finding import Finding
 
 HISTORY = timedelta(days=28)
@@ -26,6 +26,7 @@ _HOUSEWORK = _DELETES | {
     Action.LIST_TAGS, Action.CATALOG, Action.CHECK, Action.LOGIN, Action.TOKEN, Action.PING, Action.LOGOUT, Action.GC,
     Action.RETAIN, Action.REFERRERS,
 }  # fmt: skip
+_NOT_USE = frozenset((Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE))  # they pull whatever there is
 _SAMPLE = 12  # deleted images of which the use is looked up
 
 
@@ -80,9 +81,8 @@ def _in_use(store: EventReader, finding: Finding) -> bool:
             repository=event["repository"],
             digest=event["digest"],
             reference=None if event["digest"] else event["reference"],
-            limit=1,
         )
-        if any(True for _ in store.events(used)):
+        if any(one["traffic_class"] not in _NOT_USE for one in store.events(used)):
             return True
     return False
 

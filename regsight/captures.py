@@ -8,6 +8,7 @@ from pathlib import Path
 
 # The first captured line is from 2026-11-24 02:17:11 UTC; simulated traffic ends before it.
 CAPTURED_FROM = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
+CAPTURED_UNTIL = datetime(2026, 11, 24, 3, 15, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from regsight.captures import CAPTURED_FROM, CAPTURES, captures_folder
+from regsight.captures import CAPTURED_FROM, CAPTURED_UNTIL, CAPTURES, captures_folder
 from regsight.demo_receiver import DemoReceiver
 from regsight.terminal import progress, say, write_table
 
@@ -80,7 +80,7 @@ class Demo:
         from regsight.traffic.simulate import simulate
 
         start = (CAPTURED_FROM - timedelta(days=self.days)).replace(hour=0)
-        days = (CAPTURED_FROM - start) / timedelta(days=1)
+        days = (CAPTURED_UNTIL - start) / timedelta(days=1)
         with self._step(f"simulating {self.days} days of a registry's traffic, with planted attacks") as advance:
             simulate(
                 self.out / "logs",

@@ -71,8 +71,8 @@ class Browser:
         return self.driver.execute_script(f"return {expression}")
 
     def text(self, selector: str = "body") -> str:
-        """What can be read in the first element of a CSS selector."""
-        return str(self.driver.find_element("css selector", selector).text)
+        """What can be read in the first element of a CSS selector; in one step, since the page may exchange the element."""
+        return str(self.driver.execute_script("return document.querySelector(arguments[0]).innerText", selector))
 
     def overflow(self) -> list[str]:
         """Elements that stick out of the window at the right, save those inside a box that scrolls by itself."""
