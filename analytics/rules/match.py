@@ -39,6 +39,12 @@ class Known:
     busiest: Mapping[Key, int] = field(default_factory=dict)  # the most events of a key on one day
     silent: Mapping[Key, float] = field(default_factory=dict)  # the share of a key's hours without any event
 
+    def learned(self, rule: Rule, event: Event, begun: datetime | None) -> bool:
+        """Whether enough is known for something to be new: a registry that is read since yesterday is new in everything."""
+        at: datetime = event["timestamp"]
+        since = max(begun or at, self.registries.get(event.get("registry") or "", at))
+        return at - since >= rule.when.learned
+
 
 NOTHING = Known()
 

@@ -24,9 +24,7 @@ def new_term(rule: Rule, events: Sequence[Event], known: Known, until: datetime)
         also.add(second)
         owner = tuple(event.get(name) for name in when.known)
         has_history = not when.known or owner in known.prefixes
-        # A registry that is read since yesterday is new in everything.
-        since = max(begun, known.registries.get(event.get("registry") or "", event["timestamp"]))
-        if new and has_history and event["timestamp"] - since >= when.learned:
+        if new and has_history and known.learned(rule, event, begun):
             yield Match(rule=rule, at=event["timestamp"], key=(*key, *term), events=[event], count=1)
 
 

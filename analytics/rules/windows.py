@@ -67,7 +67,9 @@ def cardinality(rule: Rule, events: Sequence[Event], known: Known, until: dateti
     name = rule.when.field
     assert name is not None and rule.when.count is not None
     for key, event in fitting(rule, events):
-        if event.get(name) is None or (rule.when.fresh and (*key, event[name]) in known.terms):
+        if event.get(name) is None:
+            continue
+        if rule.when.fresh and ((*key, event[name]) in known.terms or not known.learned(rule, event, known.since)):
             continue
         window = slide(windows, key, event, within(rule))
         if len(window) < rule.when.count:
