@@ -34,8 +34,6 @@ DOCS = {
     "incident": "incident.png",
     "findings": "findings.png",
     "search": "blast.png",
-    "tags": "tags.png",
-    "sources": "sources.png",
     "report": "report.png",
 }
 

@@ -15,7 +15,7 @@ _INK, _FAINT = "#24292f", "#d0d7de"
 _COLOURS = ("#1f6feb", "#bc4c00", "#8250df", "#57606a")
 _DASHES = ("", "7 4", "2 3", "10 3 2 3")  # told apart without colours too
 _LEFT, _TOP, _WIDE, _HIGH = 60, 40, 520, 280
-_CELL, _NAME, _ROW = 86, 210, 19
+_CELL, _NAME, _ROW = 86, 250, 19
 
 
 def budgets(curves: Mapping[str, Sequence[float]]) -> str:

@@ -83,7 +83,7 @@ def by_kind(judged: Judged) -> Table:
             share = found(mine, lambda incident, difficulty=difficulty: incident.difficulty == difficulty)  # type: ignore[misc]
             cells.append(f"{share.hits}/{share.total}" if share.total else "–")
         finders = Counter(kind for one in mine for kind in {said.kind for said in one.said})
-        told = ", ".join(f"{name} {count}" for name, count in finders.most_common(4)) or "nothing"
+        told = ", ".join(f"{name} {count}" for name, count in _often(finders, 4)) or "nothing"
         rows.append((kind, f"{mine[0].incident.name} ({mine[0].incident.evidence_class})", *cells, told))
     return Table("By kind of attack", ("kind", "attack", *DIFFICULTIES, "found by"), rows)
 
@@ -168,7 +168,7 @@ def surprises(judged: Judged) -> Table:
     for kind in sorted({one.incident.kind for one in judged.surprises}):
         mine = [one for one in judged.surprises if one.incident.kind == kind]
         told = Counter(f"{said.kind} ({said.severity})" for one in mine for said in one.said)
-        words = ", ".join(name for name, _ in told.most_common(3)) or "–"
+        words = ", ".join(name for name, _ in _often(told, 3)) or "–"
         rows.append((kind, mine[0].incident.name, f"{sum(one.found for one in mine)}/{len(mine)}", words))
     share = found(judged.surprises)
     return Table("Surprises that alerted", ("kind", "surprise", "alerted", "as"), rows, f"Over all: {percent(share)}.")
@@ -277,3 +277,8 @@ def all_tables(judged: Judged, dev: Sequence[Outcome] | None = None) -> list[Tab
         ablation(judged.outcomes),
         cost(judged),
     ]
+
+
+def _often(counted: Counter[str], most: int) -> list[tuple[str, int]]:
+    """The most frequent; of equally frequent ones by name, so that the page is the same twice."""
+    return sorted(counted.items(), key=lambda one: (-one[1], one[0]))[:most]
