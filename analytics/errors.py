@@ -1,7 +1,8 @@
 """What can go wrong here.
 
 AnalyticsError
-└── UnknownDetector   the settings name a detector that does not exist
+├── UnknownDetector   the settings name a detector that does not exist
+└── Stopped           whoever asked for the work does not want it any more
 """
 
 from __future__ import annotations
@@ -23,3 +24,10 @@ class UnknownDetector(AnalyticsError):
         way_out = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}"
         super().__init__(f"unknown detector {name!r} in [analytics], {way_out}")
         self.name = name
+
+
+class Stopped(AnalyticsError):
+    """Judging was broken off between two steps. What was found is stored; the next call judges the same time again."""
+
+    def __init__(self) -> None:
+        super().__init__("stopped before its end; the same time is judged again at the next start")

@@ -17,7 +17,7 @@ from analytics.amend import amended, touched
 from analytics.budget import DEFAULT, Budget
 from analytics.config import AnalyticsConfig
 from analytics.detector import Detector
-from analytics.errors import UnknownDetector
+from analytics.errors import Stopped, UnknownDetector
 from analytics.holding import Allowance
 from analytics.judge import judge
 from analytics.marks import marks
@@ -69,6 +69,7 @@ def detect_span(
     on_progress: Callable[[int, int], None] | None = None,
     reopened: datetime | None = None,
     budget: Budget = DEFAULT,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> list[Finding]:
     """Judge [since, until) in the steps of the timetable, each step seeing only what was known then.
 
@@ -81,6 +82,7 @@ def detect_span(
 
     Raises:
         Unavailable: the store did not answer; calling again with the same arguments judges the same again.
+        Stopped: `stopped` said so between two steps.
     """
     if not detectors or since >= until:
         return []
@@ -118,6 +120,8 @@ def detect_span(
 
     steps = _steps(detectors, since, until)
     for number, (step, due) in enumerate(steps, start=1):
+        if stopped():
+            raise Stopped
         for detector, start in due:
             began = time.perf_counter()
             suspicions = detector.detect(reader, start, step)
@@ -167,6 +171,7 @@ def detect_now(
     late: timedelta = timedelta(days=7),
     budget: Budget = DEFAULT,
     group: str = "",
+    stopped: Callable[[], bool] = lambda: False,
 ) -> list[Finding]:
     """Judge what happened since the last call; what the timetable runs.
 
@@ -187,6 +192,7 @@ def detect_now(
         telemetry,
         reopened=reopened.since if reopened is not None else None,
         budget=budget,
+        stopped=stopped,
     )
     store.put_note(JUDGED_NOTE + group, {"until": now.astimezone(UTC).isoformat()})
     if reopened is not None:
@@ -222,6 +228,9 @@ def run_job(
     try:
         note = _lateness(store, run, every) + (work() or "")
         state = "ok"
+    except Stopped as error:
+        log.info("job stopped", extra={"job": name})
+        state, note = "failed", str(error)
     except Exception as error:
         log.exception("job failed", extra={"job": name})
         state, note = "failed", f"{type(error).__name__}: {error}"[:500]

@@ -109,13 +109,13 @@ class Timetable:
                     seconds=job.every.total_seconds(),
                     next_run_time=datetime.now(UTC),
                 )
-        self._scheduler.start()
         self._stopped.clear()
+        self._scheduler.start()
         self._watch = threading.Thread(target=self._watch_clock, name="clock", daemon=True)
         self._watch.start()
 
     def stop(self) -> None:
-        """Stop the clock and wait for the job that runs. Safe to call twice."""
+        """Stop the clock and wait for the job that runs; detection ends between two steps. Safe to call twice."""
         self._stopped.set()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=True)
@@ -226,19 +226,28 @@ class Timetable:
 
     def _detect(self, now: datetime) -> str:
         """What is seen by a few events: rules, refused logins, moved tags."""
-        chosen = self._settings.analytics
-        urgent = [one for one in self._detectors if _is_urgent(one)]
-        found = detect_now(self._store, urgent, now, self._analytics, chosen.overlap, late=chosen.late)
-        return self._found(found, now)
+        return self._found(self._judged([one for one in self._detectors if _is_urgent(one)], now), now)
 
     def _detect_windows(self, now: datetime) -> str:
         """What takes a window to see: volumes, habits, models; and what the collector says of its logs."""
-        chosen = self._settings.analytics
-        others = [one for one in self._detectors if not _is_urgent(one)]
-        found = detect_now(self._store, others, now, self._analytics, chosen.overlap, late=chosen.late, group=WINDOWS)
+        found = self._judged([one for one in self._detectors if not _is_urgent(one)], now, WINDOWS)
         found += watch_formats(self._store, now, self._analytics)
         found += watch_integrity(self._store, now, self._analytics)
         return self._found(found, now)
+
+    def _judged(self, detectors: list[Detector], now: datetime, group: str = "") -> list[Finding]:
+        chosen = self._settings.analytics
+        return detect_now(
+            self._store,
+            detectors,
+            now,
+            self._analytics,
+            chosen.overlap,
+            late=chosen.late,
+            budget=chosen.budget,
+            group=group,
+            stopped=self._stopped.is_set,
+        )
 
     def _found(self, found: list[Finding], now: datetime) -> str:
         """Into incidents, and told at once, by the job that tells: a receiver that hangs must not hold up detection."""

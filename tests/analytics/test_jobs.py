@@ -15,7 +15,7 @@ from analytics.budget import DEFAULT
 from analytics.config import AnalyticsConfig
 from analytics.detector import Detector
 from analytics.detectors import credential_probe, isolation_forest, pull_volume
-from analytics.errors import UnknownDetector
+from analytics.errors import Stopped, UnknownDetector
 from analytics.holding import Allowance
 from analytics.jobs import JUDGED_NOTE, detect_now, detect_span, missed, prepare, run_job
 from analytics.judge import judge
@@ -148,6 +148,17 @@ def test_the_timetable_resumes_where_it_stopped(store: Store) -> None:
     assert ("pull_volume", "203.0.113.9") in kinds
     guessing = [finding for finding in store.findings() if finding.detector == "credential_probe"]
     assert [finding.severity for finding in guessing] == [Severity.CRITICAL]
+
+
+def test_detection_that_is_stopped_begins_again_where_it_was(store: Store) -> None:
+    """A stop in the middle of a long catch-up is an error of its own, moves no mark, and costs no finding."""
+    now, asked = EVENING + timedelta(hours=2), iter([False] * 5)
+    probe = [credential_probe.DETECTOR()]
+    with pytest.raises(Stopped):
+        detect_now(store, probe, now, stopped=lambda: next(asked, True))
+    assert store.note(JUDGED_NOTE) is None
+    detect_now(store, probe, now)
+    assert any(finding.severity is Severity.CRITICAL for finding in store.findings())
 
 
 def test_nothing_to_do(empty: Store) -> None:

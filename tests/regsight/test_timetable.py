@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
+from analytics.config import AnalyticsConfig
 from analytics.detector import Suspicion
 from regsight import timetable as module
 from regsight.config import Settings
@@ -149,3 +151,21 @@ def test_what_is_urgent_waits_for_nobody(tmp_path: Path, store: Store, monkeypat
         volumes.may.set()
         timetable.stop()
     assert {one.detector for one in store.findings()} == {"rules", "volumes"}
+
+
+def test_detection_is_given_the_budget_of_the_settings(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And is told to stop when the timetable is."""
+    given: list[dict[str, Any]] = []
+    monkeypatch.setattr(module, "detect_now", lambda *_, **options: given.append(options) or [])
+    words = "9 alerts a day per 100 repositories"
+    chosen = settings(tmp_path).model_copy(update={"analytics": AnalyticsConfig.model_validate({"budget": words})})
+    timetable = Timetable(store, chosen, [], CollectorRegistry())
+    timetable.start()
+    try:
+        wait_for(lambda: len(given) >= 2, 120)
+    finally:
+        timetable.stop()
+    assert {options["budget"].words for options in given} == {words}
+    assert all(options["stopped"]() for options in given)
