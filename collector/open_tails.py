@@ -39,7 +39,7 @@ class OpenTails:
         self._quiet_seconds, self._most_open, self._monotonic = quiet_seconds, most_open, monotonic
         self.tails: dict[Key, Tail] = {}
         self._at: dict[str, Key] = {}  # which file each path led to when it was last looked at
-        self._archives_done: set[Key] = set()
+        self._archives_done: dict[Key, Looks | None] = {}  # and how they looked: inodes are given out again
         self._folders: dict[str, Looks | None] = {}
         self._damaged = DamagedArchives(streams.losses, quiet_seconds, monotonic)
         self._spans = ReadSpans()
@@ -61,7 +61,7 @@ class OpenTails:
         looked_for |= {path for path in self._at if path not in before}
         looked_for |= self._in_changed_folders()
         for tail in self._damaged.changed():
-            self._archives_done.discard(tail.key)
+            self._archives_done.pop(tail.key, None)
             looked_for.add(tail.shown_path)
         if not before:
             looked_for |= {path for path in (*self._patterns, *self._spans.newest) if self._matches(path)}
@@ -71,7 +71,7 @@ class OpenTails:
             self._streams.losses.told_cut(cut, self._take_rotated(cut.path, cut))
         all_taken = True
         for path, key in self._at.items():
-            if key not in self.tails and key not in self._archives_done and not self._has_room():
+            if key not in self.tails and not self._is_done(path, key) and not self._has_room():
                 all_taken = False  # the next look has room, when some of the others are read
                 continue
             taken = self._take(path, path)
@@ -122,7 +122,7 @@ class OpenTails:
                 if known.content is None:
                     known.path = path
                 return known
-            if key in self._archives_done:
+            if self._is_done(path, key):
                 return None
             tail = Tail(path, shown_path, key)
             if tail.held_key() != key:  # rotated between the two calls: the next look sees it as it is
@@ -134,6 +134,10 @@ class OpenTails:
         tail.grew_at = self._monotonic()
         self.tails[key] = tail
         return tail
+
+    def _is_done(self, path: str, key: Key) -> bool:
+        """Whether it is an archive that was read to its end."""
+        return key in self._archives_done and self._archives_done[key] == looks_of(path)
 
     def _take_rotated(self, path: str, cut: Cut | None = None) -> str | None:
         """Open the rotated files of a log that hold lines nobody read: of a stream that is known and not read to its
@@ -282,7 +286,7 @@ class OpenTails:
     def _drop(self, tail: Tail) -> None:
         if tail.finite:
             self._damaged.give_up(tail)
-            self._archives_done.add(tail.key)
+            self._archives_done[tail.key] = tail.looks
         tail.close(self._streams)
         self.tails.pop(tail.key, None)
 

@@ -97,6 +97,28 @@ def test_the_rest_is_taken_from_an_archive(log: Log, suffix: str, compress: Call
     assert set(shelf.rows.values()) == {1}
 
 
+def test_a_log_with_the_inode_of_an_archive_that_was_read(log: Log) -> None:
+    """A file system gives inodes out again: what was an archive once is a new log now."""
+    shelf = Shelf()
+    with Following(shelf, log.path) as following:
+        log.write(20)
+        following.until(log.written)
+        log.rotate()
+        rotated = log.path.with_name(log.path.name + ".1")
+        archive = rotated.with_name(rotated.name + ".gz")
+        archive.write_bytes(gzip.compress(rotated.read_bytes()))
+        rotated.unlink()
+        log.write(3)
+        following.until(log.written)
+        time.sleep(1)  # the archive is read, and known to be
+        log.handle.close()
+        archive.write_bytes(b"")
+        archive.replace(log.path)
+        log.handle = log.path.open("ab", buffering=0)
+        log.write(5)
+        following.until(log.written)
+
+
 def test_old_rotated_files_are_not_read_at_the_first_start(log: Log) -> None:
     """Only what the pattern names is read when nothing was read before; the archives of years are not."""
     old = log.path.with_name("registry.log.1")
