@@ -6,16 +6,16 @@ happens again. Whole registries that fall silent are a rule of the pack (`source
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
 from analytics.expectation import Expectation
-from analytics.judge import judge
 from analytics.telemetry import AnalyticsTelemetry
+from analytics.watch import Watch
 from analytics.wording import duration
-from store.contract import EventReader, Store
+from store.contract import Store
 from store.event import iso
 from store.finding import Finding, Severity
 
@@ -38,21 +38,13 @@ class Watched:
         return self.every + REPORT_GRACE if self.report else max(MISSED_RUNS * self.every, LEAST_GRACE)
 
 
-@dataclass(slots=True)
-class _Watch:
-    """What `judge` wants to know of who found it."""
-
-    name: str = "absence"
-    subject: str = "registry_wide"
-    every: timedelta = timedelta(minutes=5)
-    history: timedelta = timedelta(days=30)
-    next_step: str = "See `regsight status` and the log of `regsight run`."
-
-    def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
-        return ()
-
-
-WATCH = _Watch()
+WATCH = Watch(
+    name="absence",
+    subject="registry_wide",
+    every=timedelta(minutes=5),
+    history=timedelta(days=30),
+    next_step="See `regsight status` and the log of `regsight run`.",
+)
 
 
 def watch_absence(
@@ -71,11 +63,7 @@ def watch_absence(
         Unavailable: the store did not answer; calling again judges the same again.
     """
     suspicions = [*_jobs(store, now, jobs, up_since), *_events(store, now, expected)]
-    found = judge(WATCH, suspicions, now, store.finding)
-    for finding in found:
-        if store.put_finding(finding) and telemetry:
-            telemetry.found(finding.detector, finding.severity)
-    return found
+    return WATCH.tell(store, suspicions, now, telemetry)
 
 
 def _jobs(store: Store, now: datetime, jobs: Iterable[Watched], up_since: datetime) -> Iterator[Suspicion]:

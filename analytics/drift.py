@@ -8,14 +8,13 @@ is held against the slots before it; what traffic does by itself (nights, pings,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from analytics.detector import Suspicion
-from analytics.judge import judge
 from analytics.telemetry import AnalyticsTelemetry
-from store.contract import EventReader, Records
+from analytics.watch import Watch
+from store.contract import Records
 from store.finding import Finding, Severity
 
 NOTES = "drift/"  # as the collector keeps them
@@ -37,24 +36,16 @@ NEW_SHARE = 0.2  # of JSON lines that have a new name: a new release, not a rare
 LEAST_JSON_LINES = 20
 
 
-@dataclass(slots=True)
-class _Watch:
-    """What `judge` wants to know of who found it."""
-
-    name: str = "format_drift"
-    subject: str = "registry"
-    every: timedelta = timedelta(minutes=1)
-    history: timedelta = timedelta(days=1)
-    next_step: str = (
+WATCH = Watch(
+    name="format_drift",
+    subject="registry",
+    every=timedelta(minutes=1),
+    history=timedelta(days=1),
+    next_step=(
         "See whether the registry or the proxy in front of it was upgraded or set up anew at that time; then run "
         "`regsight parse --check` on its log, and after a fix `regsight dead-letters replay`."
-    )
-
-    def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
-        return ()
-
-
-WATCH = _Watch()
+    ),
+)
 
 
 def watch_formats(store: Records, now: datetime, telemetry: AnalyticsTelemetry | None = None) -> list[Finding]:
@@ -64,11 +55,7 @@ def watch_formats(store: Records, now: datetime, telemetry: AnalyticsTelemetry |
         Unavailable: the store did not answer; calling again judges the same again.
     """
     suspicions = suspect(store.notes(NOTES).values())
-    found = judge(WATCH, suspicions, now, store.finding)
-    for finding in found:
-        if store.put_finding(finding) and telemetry:
-            telemetry.found(finding.detector, finding.severity)
-    return found
+    return WATCH.tell(store, suspicions, now, telemetry)
 
 
 def suspect(notes: Iterable[Mapping[str, Any]]) -> list[Suspicion]:

@@ -6,17 +6,16 @@ to and fro around a week tells once. What runs out anew after that is a new find
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 from analytics.detector import Suspicion
 from analytics.forecast import Forecast
-from analytics.judge import judge
 from analytics.telemetry import AnalyticsTelemetry
+from analytics.watch import Watch
 from analytics.wording import duration, plain
-from store.contract import EventReader, Records
+from store.contract import Records
 from store.event import iso
 from store.finding import Finding, Severity
 
@@ -26,21 +25,13 @@ AT_ONCE = timedelta(days=1)
 OVER = timedelta(days=9)  # beyond this it no longer runs out
 
 
-@dataclass(slots=True)
-class _Watch:
-    """What `judge` wants to know of who found it."""
-
-    name: str = "exhaustion"
-    subject: str = "registry_wide"
-    every: timedelta = timedelta(hours=1)
-    history: timedelta = timedelta(days=56)
-    next_step: str = "Run `regsight forecast` for the figures; make room, raise the limit, or renew what ends."
-
-    def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
-        return ()
-
-
-WATCH = _Watch()
+WATCH = Watch(
+    name="exhaustion",
+    subject="registry_wide",
+    every=timedelta(hours=1),
+    history=timedelta(days=56),
+    next_step="Run `regsight forecast` for the figures; make room, raise the limit, or renew what ends.",
+)
 
 
 def watch_exhaustion(
@@ -66,10 +57,7 @@ def watch_exhaustion(
         since[one.subject] = known or iso(now)
         if left <= SOON:
             suspicions.append(_suspicion(one, left, since[one.subject], now))
-    found = judge(WATCH, suspicions, now, store.finding)
-    for finding in found:
-        if store.put_finding(finding) and telemetry:
-            telemetry.found(finding.detector, finding.severity)
+    found = WATCH.tell(store, suspicions, now, telemetry)
     if since != before:
         store.put_note(NOTE, {"since": since})
     return found

@@ -6,15 +6,14 @@ The collector states facts as notes: gaps that it noticed, when it last read a l
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from analytics import reconcile
 from analytics.detector import Suspicion
-from analytics.judge import judge
 from analytics.telemetry import AnalyticsTelemetry
-from store.contract import EventReader, Store
+from analytics.watch import Watch
+from store.contract import Store
 from store.event import iso
 from store.finding import Finding, Severity
 
@@ -39,24 +38,16 @@ OF_GAPS = {
 }
 
 
-@dataclass(slots=True)
-class _Watch:
-    """What `judge` wants to know of who found it."""
-
-    name: str = "log_integrity"
-    subject: str = "registry"
-    every: timedelta = timedelta(minutes=1)
-    history: timedelta = timedelta(days=7)
-    next_step: str = (
+WATCH = Watch(
+    name="log_integrity",
+    subject="registry",
+    every=timedelta(minutes=1),
+    history=timedelta(days=7),
+    next_step=(
         "Run `regsight gaps` for the place and the time, and `regsight verify` on the machine with the logs; ask who could "
         "write there at that time."
-    )
-
-    def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
-        return ()
-
-
-WATCH = _Watch()
+    ),
+)
 
 
 def watch_integrity(store: Store, now: datetime, telemetry: AnalyticsTelemetry | None = None) -> list[Finding]:
@@ -71,11 +62,7 @@ def watch_integrity(store: Store, now: datetime, telemetry: AnalyticsTelemetry |
         *silent(store.notes(READ).values(), list(store.notes(TALLIES).values()), now),
         *disagreeing(reconcile.unusual(store.notes(f"{reconcile.NOTES}of/").values())),
     ]
-    found = judge(WATCH, suspicions, now, store.finding)
-    for finding in found:
-        if store.put_finding(finding) and telemetry:
-            telemetry.found(finding.detector, finding.severity)
-    return found
+    return WATCH.tell(store, suspicions, now, telemetry)
 
 
 def gaps(notes: Iterable[Mapping[str, Any]], now: datetime) -> Iterator[Suspicion]:

@@ -8,17 +8,16 @@ learned from are not today's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analytics.detector import Suspicion
-from analytics.judge import judge
 from analytics.telemetry import AnalyticsTelemetry
+from analytics.watch import Watch
 from analytics.windows import actor_hours
-from store.contract import EventReader, Store
+from store.contract import Store
 from store.finding import Finding, Severity
 
 if TYPE_CHECKING:
@@ -32,21 +31,13 @@ DRIFTED = 0.25
 _LEAST_SHARE = 0.001  # an empty part would make the logarithm endless
 
 
-@dataclass(slots=True)
-class _Watch:
-    """What `judge` wants to know of who found it."""
-
-    name: str = "model_drift"
-    subject: str = "registry_wide"
-    every: timedelta = timedelta(hours=6)
-    history: timedelta = SPAN
-    next_step: str = "See `regsight models show`; after a change that is here to stay run `regsight models retrain`."
-
-    def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
-        return ()
-
-
-WATCH = _Watch()
+WATCH = Watch(
+    name="model_drift",
+    subject="registry_wide",
+    every=timedelta(hours=6),
+    history=SPAN,
+    next_step="See `regsight models show`; after a change that is here to stay run `regsight models retrain`.",
+)
 
 
 def parts(learned: pd.DataFrame) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
@@ -107,11 +98,7 @@ def watch_drift(
         observed=listed,
         explanation=f"Version {version.version} learned {version.since:%Y-%m-%d} to {version.until:%Y-%m-%d}.",
     )
-    changed = judge(WATCH, [suspicion], now, store.finding)
-    for finding in changed:
-        if store.put_finding(finding) and telemetry:
-            telemetry.found(finding.detector, finding.severity)
-    return changed
+    return WATCH.tell(store, [suspicion], now, telemetry)
 
 
 def _shares(values: np.ndarray, edges: np.ndarray) -> list[float]:
