@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from analytics.daily import each_day, learned
 from analytics.detector import Suspicion
 from analytics.ledger import network
-from analytics.replay import Replay, floor, horizon, remember
+from analytics.replay import Replay, floor, horizon
 from analytics.windows import DAY, HOUR
 from analytics.wording import duration, plain, several
 from store.contract import EventQuery, EventReader
@@ -86,8 +87,7 @@ class AccountLife:
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
-        day = floor(since, DAY)
-        while day < now:
+        for day in each_day(since, now):
             start, end = max(since, day), min(day + DAY, now)
             actors = _active(store, start, end)
             if actors:
@@ -95,15 +95,10 @@ class AccountLife:
                 ended = _ended(store, day, end, before)
                 for actor in sorted(actors):
                     found += _judge(store, actor, past.get(actor), ended.get(actor), rest, day, start, end)
-            day += DAY
         return found
 
     def _past(self, store: EventReader, day: datetime) -> _Before:
-        if isinstance(store, Replay):
-            return remember(store, self.name, day, lambda: self._learn(store, day))
-        if day not in self._learned:
-            self._learned = {day: self._learn(store, day)}
-        return self._learned[day]
+        return learned(store, self.name, day, self._learned, lambda: self._learn(store, day))
 
     def _learn(self, store: EventReader, day: datetime) -> _Before:
         since = day - self.history

@@ -18,8 +18,9 @@ from datetime import datetime, timedelta
 from string import digits
 from typing import TYPE_CHECKING, Any
 
+from analytics.daily import each_day
 from analytics.detector import Suspicion
-from analytics.replay import floor, remember
+from analytics.replay import remember
 from analytics.windows import DAY
 from analytics.wording import plain
 from store.contract import EventQuery, EventReader
@@ -63,8 +64,7 @@ class LookAlike:
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
-        day = floor(since, DAY)
-        while day < now:
+        for day in each_day(since, now):
             start, end = max(since, day), min(day + DAY, now)
             pushes = _pushes(store, day, end)
             if any(event["timestamp"] >= start for event in pushes):
@@ -73,7 +73,6 @@ class LookAlike:
             if len(_pulled(store, start, end)):
                 known = remember(store, self.name, day, lambda day=day: _known(store, day - self.history, day))  # type: ignore[misc]
                 found += _from_outside(store, known, day, start, end)
-            day += DAY
         return found
 
 

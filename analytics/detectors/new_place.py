@@ -18,10 +18,11 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from analytics.daily import each_day, learned
 from analytics.detector import Suspicion
 from analytics.ledger import network
 from analytics.places import CELL, SETTLED_DAYS, Account, Past, Seen, learn, seen
-from analytics.replay import Replay, floor, horizon, remember
+from analytics.replay import horizon, remember
 from analytics.windows import DAY, HOUR
 from analytics.wording import names, plain, several
 from store.contract import EventQuery, EventReader
@@ -55,14 +56,12 @@ class NewPlace:
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
-        day = floor(since, DAY)
-        while day < now:
+        for day in each_day(since, now):
             start, end = max(since, day), min(day + DAY, now)
             past = self._past(store, day)
             strangers = [one for one in self._strange(store, past, day, end) if one.at < end]
             if any(one.at >= start - 2 * CELL for one in strangers):
                 found += _judge(store, past, strangers, day, start, end)
-            day += DAY
         return found
 
     def _strange(self, store: EventReader, past: Past, day: datetime, end: datetime) -> list[Seen]:
@@ -71,11 +70,7 @@ class NewPlace:
         return remember(store, f"{self.name} today", day, lambda: seen(store, past, day, until))
 
     def _past(self, store: EventReader, day: datetime) -> Past:
-        if isinstance(store, Replay):
-            return remember(store, self.name, day, lambda: learn(store, day - self.history, day))
-        if day not in self._learned:
-            self._learned = {day: learn(store, day - self.history, day)}
-        return self._learned[day]
+        return learned(store, self.name, day, self._learned, lambda: learn(store, day - self.history, day))
 
 
 def _judge(

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from analytics.daily import each_day
 from analytics.detector import Suspicion
 from analytics.novelty import chance
-from analytics.replay import Replay, floor, remember
+from analytics.replay import Replay, remember
 from analytics.windows import DAY, HOUR
 from analytics.wording import names, number, plain
 from store.contract import EventQuery, EventReader
@@ -98,8 +99,7 @@ class NewReach:
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
-        day = floor(since, DAY)
-        while day < now:
+        for day in each_day(since, now):
             start, end = max(since, day), min(day + DAY, now)
             if len(_pulls(store, start, end, CELL, _BY)):
                 today = _pulls(store, day, end, CELL, _BY)
@@ -111,7 +111,6 @@ class NewReach:
                         rows = today[today["actor"] == actor]
                         judged = _judge(store, actor, account, past, rows, made, day, start, end)
                         found += [replace(one, chance=chance(one.score, len(past.accounts))) for one in judged]
-            day += DAY
         return found
 
     def _past(self, store: EventReader, day: datetime) -> _Past:

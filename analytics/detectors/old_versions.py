@@ -17,8 +17,9 @@ from datetime import datetime, timedelta
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from analytics.daily import each_day, learned
 from analytics.detector import Suspicion
-from analytics.replay import Replay, floor, horizon, remember
+from analytics.replay import horizon, remember
 from analytics.windows import DAY
 from analytics.wording import names, plain, several
 from store.contract import EventQuery, EventReader
@@ -54,9 +55,8 @@ class _Past:
     known: dict[str, set[Version]] = field(default_factory=lambda: defaultdict(set))
     lately: dict[str, list[Version]] = field(default_factory=lambda: defaultdict(list))
     most: dict[str, int] = field(default_factory=dict)
-    habit: dict[str, float] = field(
-        default_factory=dict
-    )  # versions per span, new ones too: scanners and mirrors take them all
+    # Versions per span, new ones too: scanners and mirrors take them all.
+    habit: dict[str, float] = field(default_factory=dict)
     pushed: set[Version] = field(default_factory=set)
 
 
@@ -75,15 +75,13 @@ class OldVersions:
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
-        day = floor(since, DAY)
-        while day < now:
+        for day in each_day(since, now):
             start, end = max(since, day), min(day + DAY, now)
             past = self._past(store, day)
             if past.began is not None and day - past.began >= SETTLED:
                 fresh = [one for one in self._fresh(store, past, day, end) if one.at < end]
                 if any(one.at >= start for one in fresh):
                     found += _judge(store, past, fresh, day, start, end)
-            day += DAY
         return found
 
     def _fresh(self, store: EventReader, past: _Past, day: datetime, end: datetime) -> list[_Taken]:
@@ -92,11 +90,7 @@ class OldVersions:
         return remember(store, f"{self.name} today", day, lambda: _taken(store, past, day, until))
 
     def _past(self, store: EventReader, day: datetime) -> _Past:
-        if isinstance(store, Replay):
-            return remember(store, self.name, day, lambda: _learn(store, day - self.history, day))
-        if day not in self._learned:
-            self._learned = {day: _learn(store, day - self.history, day)}
-        return self._learned[day]
+        return learned(store, self.name, day, self._learned, lambda: _learn(store, day - self.history, day))
 
 
 def _done(

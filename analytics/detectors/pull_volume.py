@@ -17,9 +17,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from analytics.daily import each_day
 from analytics.detector import Suspicion
 from analytics.pulls import KINDS, DayOfPulls, Odd, Pulls, day_of_pulls, history_start, load
-from analytics.replay import Replay, floor, horizon, remember
+from analytics.replay import Replay, horizon, remember
 from analytics.surprise import a_week
 from analytics.windows import DAY, minute
 from analytics.wording import names, number, plain, several
@@ -48,14 +49,12 @@ class PullVolume:
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
-        day = floor(since, DAY)
-        while day < now:
+        for day in each_day(since, now):
             judged = self._day(store, day, now)
             if judged:
                 first, end = minute(max(since, day)), -(-now.timestamp() // 60)
                 found += self._surges(store, judged, first, int(min(end, minute(day + DAY))), now)
                 found += self._new_repositories(store, judged, first, int(min(end, minute(day + DAY))), now)
-            day += DAY
         return found
 
     def _day(self, store: EventReader, day: datetime, now: datetime) -> DayOfPulls | None:
