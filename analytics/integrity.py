@@ -65,6 +65,11 @@ def watch_integrity(store: Store, now: datetime, telemetry: AnalyticsTelemetry |
     return WATCH.tell(store, suspicions, now, telemetry)
 
 
+def open_gaps(store: Store) -> list[dict[str, Any]]:
+    """What the collector noted to be missing, without what was found after all."""
+    return [note for note in store.notes(GAPS).values() if not note.get("resolved_at")]
+
+
 def gaps(notes: Iterable[Mapping[str, Any]], now: datetime) -> Iterator[Suspicion]:
     """What the collector, or `regsight verify`, found missing or changed."""
     for note in notes:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from analytics.integrity import open_gaps
 from store.contract import Store
 from store.event import iso
 
-GAP_NOTES = "gap/"  # what is known to be missing, one note each, as the collector keeps them
 MOST_RUNS = 5000
 
 
@@ -17,8 +17,7 @@ def missed(store: Store, since: datetime, until: datetime, top: int) -> dict[str
     of jobs, and messages that were given up. Lines that could not be read are `dead_letters` of the report.
     """
     start, end = iso(since), iso(until)
-    notes = [note for note in store.notes(GAP_NOTES).values() if not note.get("resolved_at")]
-    gaps = [note for note in notes if str(note.get("start", "")) < end and str(note.get("end", "")) >= start]
+    gaps = [note for note in open_gaps(store) if str(note.get("start", "")) < end and str(note.get("end", "")) >= start]
     gaps.sort(key=lambda note: str(note.get("start")))
     runs = [run for run in store.runs(limit=MOST_RUNS) if run.state == "failed" and since <= run.due_at < until]
     given_up = [one for one in store.deliveries() if one.state == "failed" and since <= one.created_at < until]

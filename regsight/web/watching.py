@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from analytics.integrity import open_gaps
 from regsight.web.filters import BadFilter, as_typed, read_filters
 from regsight.web.guard import visitor_of
 from regsight.web.newest import newest
@@ -23,7 +24,6 @@ from store.event import Action, Outcome
 DAY = timedelta(days=1)
 LETTERS = 25
 LETTER_SHOWN = 300  # characters of a line that could not be read
-GAP_NOTES = "gap/"  # what the collector knows to be missing, one note each
 
 
 def live(request: Request) -> Response:
@@ -104,8 +104,7 @@ def with_events(state: WebState) -> list[SourceRow]:
 
 def gaps(store: Store) -> list[dict[str, Any]]:
     """What the collector knows to be missing, the newest first; what was found after all is left out."""
-    notes = [note for note in store.notes(GAP_NOTES).values() if not note.get("resolved_at")]
-    return sorted(notes, key=lambda note: str(note.get("noticed_at")), reverse=True)
+    return sorted(open_gaps(store), key=lambda note: str(note.get("noticed_at")), reverse=True)
 
 
 def _line(line: bytes) -> str:
