@@ -31,22 +31,27 @@ log = logging.getLogger(__name__)
 MOST_ROWS = 1_000_000
 GROWS = 4
 GROUP_ROWS = 128 << 10
+TRIES = 3  # of a day, where another process takes its files away meanwhile
 # What people ask for by name. One in a hundred looked for is read in vain.
 _ASKED_FOR = ("digest", "reference", "actor", "client_ip", "repository")
 _IN_VAIN = 0.01
 
-_working = threading.Lock()
+# Held while files are written anew: two at once would take them from each other.
+working = threading.Lock()
 
 
 def pack(table: EventTable, hours: Hours) -> int:
     """How many files were replaced."""
     replaced = 0
-    with _working:
+    with working:
         for day in sorted({file.day for file in table.files(None, None)}):
-            while old := _worn(table.files(day, day)):
-                if not (done := _rewrite(table, hours, day, old)):
+            in_vain = 0
+            while in_vain < TRIES and (old := _worn(table.files(day, day))):
+                done = _rewrite(table, hours, day, old)
+                if done == 0:
                     break
-                replaced += done
+                in_vain += done is None
+                replaced += done or 0
     return replaced
 
 
@@ -68,15 +73,15 @@ def _worn(files: Sequence[File]) -> list[File]:
     return taken
 
 
-def _rewrite(table: EventTable, hours: Hours, day: str, old: list[File]) -> int:
-    """Write files of a day anew; 0 if nothing came of it."""
+def _rewrite(table: EventTable, hours: Hours, day: str, old: list[File]) -> int | None:
+    """Write files of a day anew; how many were replaced: 0 if nothing is gained by it, None if another process was faster."""
     near = [file for file in table.files(around(day)[0], around(day)[-1]) if file not in old]
     ids = _ids(table.folder, old)
     for file in [file for file in near if file.kind == SINGLE and file.day == day]:
         if pc.any(pc.is_in(_ids(table.folder, [file]), value_set=ids)).as_py():
             old.append(file)
             near.remove(file)
-    rows = pa.concat_tables([_read(table.folder / file.name) for file in old]).combine_chunks()
+    rows = pa.concat_tables([read_file(table.folder / file.name) for file in old]).combine_chunks()
     kinds = _kinds(table.folder, rows["event_id"].combine_chunks(), near)
     new: list[AddAction] = []
     for kind in (SINGLE, SEVERAL, UNKNOWN):
@@ -91,7 +96,7 @@ def _rewrite(table: EventTable, hours: Hours, day: str, old: list[File]) -> int:
         return 0
     if not table.exchange(old, new):
         throw_away(table.folder, new)
-        return 0
+        return None
     return len(old) if not all(_kind(file) == UNKNOWN for file in new) else 0
 
 
@@ -106,7 +111,7 @@ def around(day: str) -> tuple[str, ...]:
     return tuple(date.fromordinal(middle.toordinal() + way).isoformat() for way in ways)
 
 
-def _read(path: Path) -> pa.Table:
+def read_file(path: Path) -> pa.Table:
     """Rows in the event schema, also of an earlier release's file."""
     found = pq.read_table(path, partitioning=None)
     columns = [

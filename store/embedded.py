@@ -23,6 +23,7 @@ from store import arrivals, sql
 from store.contract import WINDOW_COUNTS, Committed, Damage, Day, DeadLetter, EventQuery, Position, Voice
 from store.delta import UNFIT, EventTable, day_of, delta_errors, reached
 from store.delta_files import SINGLE, UNKNOWN, File
+from store.delta_gather import SmallFiles
 from store.delta_hours import Hours, chosen
 from store.delta_repair import event_damage
 from store.delta_rollups import RollupTable
@@ -69,6 +70,7 @@ class EmbeddedStore(SqliteRecords):
         self._table = EventTable(self._events)
         self._rollups = RollupTable(self.path / "rollups")
         self._hours = Hours(self.path / "hours")
+        self._small_files = SmallFiles()
         self._overlap: dict[tuple[frozenset[str], frozenset[str]], pa.Table] = {}
         self._pattern = _pattern(self._events)
         self._duckdb = duckdb.connect(config=DUCKDB_SETTINGS | {"temp_directory": str(self.path / "spill")})
@@ -106,6 +108,7 @@ class EmbeddedStore(SqliteRecords):
                     continue
                 for p in moved:
                     self.forget_positions_before(p.stream, before[p.stream])
+                self._small_files.added(self._table, pc.unique(fresh["day"]).to_pylist())
                 return Committed(rows=rows.num_rows, known=rows.num_rows - fresh.num_rows)
         raise Unavailable(f"{self._events}: other processes commit all the time")
 
@@ -149,6 +152,8 @@ class EmbeddedStore(SqliteRecords):
     ) -> Iterator[dict[str, Any]]:
         first, last = (None if moment is None else day_of(moment) for moment in (query.since, query.until))
         asked = [file for file in self._table.files(first, last) if file.within(query.since, query.until)]
+        if not asked:
+            return  # a new hour of a log: DuckDB need not be asked what nobody wrote
         with self._cursor(asked) as (cursor, source, files), self._duckdb_errors():
             text, parameters = sql.parts(source, query, numbered_by, besides)
             for batch in cursor.sql(text, params=files | parameters).to_arrow_reader(READ_ROWS):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from store.contract import EventQuery, Position
+from store.delta_gather import MANY_FILES, SmallFiles
 from store.delta_upkeep import around
 from store.locate import open_store
 
@@ -94,6 +95,63 @@ def test_what_is_there_once_lies_apart_and_is_found(tmp_path, row, table, start)
     assert (store.total(), len(list(store.parts(EventQuery())))) == (20, 22)
     assert store.maintain(start, None)["files_compacted"] == 0
     store.close()
+
+
+def test_a_followed_log_keeps_few_files_and_every_row(tmp_path: Path, row, table, start):
+    """A commit a second adds a file; questions would open them all. Large files and other days are let be."""
+    store, plain = open_store(f"delta:{tmp_path / 'kept'}"), open_store(f"delta:{tmp_path / 'plain'}")
+    plain._small_files.added = lambda *_: 0  # type: ignore[method-assign]
+    seen = []
+    for number in range(3 * MANY_FILES):
+        rows = table(row(number % 50, actor=f"a{number % 4}", stream=f"s{number % 3}", offset=number))
+        for one in (store, plain):
+            one.commit(rows, [Position(stream=f"s{number % 3}", offset=number + 1)])
+        seen.append(len(store._table.files(None, None)))
+    store.commit(table(row(1, timestamp=start + 2 * DAY)), [])
+    plain.commit(table(row(1, timestamp=start + 2 * DAY)), [])
+    assert max(seen) < 2 * MANY_FILES < len(plain._table.files(None, None))
+    assert answers(store, start) == answers(plain, start)
+    assert {p.stream: p.offset for p in store.positions()} == {p.stream: p.offset for p in plain.positions()}
+    store.maintain(start, None)
+    plain.maintain(start, None)
+    assert answers(store, start) == answers(plain, start)
+    store.close()
+    plain.close()
+
+
+def test_a_commit_counts_even_if_its_small_files_cannot_be_gathered(tmp_path: Path, row, table, start, monkeypatch):
+    store = open_store(f"delta:{tmp_path}")
+
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("store.delta_gather.write_file", full)
+    for number in range(MANY_FILES + 1):
+        assert store.commit(table(row(number)), []).rows == 1
+    assert (store.total(), len(store._table.files(None, None))) == (MANY_FILES + 1, MANY_FILES + 1)
+    store.close()
+
+
+def test_upkeep_tries_again_where_another_process_was_faster(tmp_path: Path, row, table, start, monkeypatch):
+    """Two collectors and one timetable on one store: what upkeep was about to replace is gathered meanwhile."""
+    store, other = open_store(f"delta:{tmp_path}"), open_store(f"delta:{tmp_path}")
+    for number in range(3):
+        store.commit(table(row(number)), [])
+    monkeypatch.setattr("store.delta_gather.MANY_FILES", 2)
+    exchange, calls = store._table.exchange, []
+
+    def slower(old, new):
+        calls.append(len(old))
+        if len(calls) == 1:
+            assert SmallFiles()._gather(other._table, start.date().isoformat()) == 3
+        return exchange(old, new)
+
+    monkeypatch.setattr(store._table, "exchange", slower)
+    store.maintain(start, None)
+    assert calls == [3, 1]
+    assert (store.total(), [file.kind for file in store._table.files(None, None)]) == (3, ["single"])
+    store.close()
+    other.close()
 
 
 def test_files_that_were_replaced_are_there_for_a_day(tmp_path: Path, row, table, start):
