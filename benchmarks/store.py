@@ -112,6 +112,12 @@ def _pipeline(store: Any, paths: list[str], follow: bool) -> Any:
 def collect(path: str) -> dict[str, Any]:
     """A file to the embedded store, as `regsight collect` does it, without the start of the program."""
     with tempfile.TemporaryDirectory() as folder:
+        few = Path(folder) / "few.log"  # imports and first use are the start of the program too
+        with Path(path).open("rb") as file:
+            few.write_bytes(b"".join(next(file, b"") for _ in range(1_000)))
+        store = open_store(f"delta:{folder}/few")
+        _pipeline(store, [str(few)], follow=False).run()
+        store.close()
         store = open_store(f"delta:{folder}/s")
         cpu, begun = own_cpu(), time.perf_counter()
         summary = _pipeline(store, [path], follow=False).run()

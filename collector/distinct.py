@@ -16,11 +16,7 @@ _FEW = 64  # rows; below, numbering columns costs more than looking at each row
 
 def mapped(events: pa.Table, column: str, function: Callable[[str], str | None]) -> pa.Array:
     """What `function` says of each value of a column of strings; null stays null."""
-    import pyarrow as pa
-
-    values = events.column(column).combine_chunks().dictionary_encode()
-    said = [function(value) for value in values.dictionary.to_pylist()]
-    return pa.array(said, pa.string()).take(values.indices)
+    return each(events, column, function).column(lambda said: said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +30,26 @@ class Grouped(Generic[Said]):
         """A column of strings, out of what was said of each row's combination."""
         import pyarrow as pa
 
-        return pa.array([pick(one) for one in self.said], pa.string()).take(self.rows)
+        picked = [pick(one) for one in self.said]
+        if all(text is None for text in picked):
+            return pa.nulls(len(self.rows), pa.string())
+        return pa.array(picked, pa.string()).take(self.rows)
+
+
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """The column in one piece; nothing is copied where it is in one already, as in a table that one block gave."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def each(events: pa.Table, column: str, function: Callable[[str], Said]) -> Grouped[Said]:
     """What `function` says of each different value of one column; a row without a value has no place."""
-    values = events.column(column).combine_chunks().dictionary_encode()
-    return Grouped([function(value) for value in values.dictionary.to_pylist()], values.indices)
+    return each_of(one_array(events.column(column)), function)
+
+
+def each_of(values: pa.Array, function: Callable[[str], Said]) -> Grouped[Said]:
+    """The same of an array of strings."""
+    encoded = values.dictionary_encode()
+    return Grouped([function(value) for value in encoded.dictionary.to_pylist()], encoded.indices)
 
 
 def grouped(events: pa.Table, columns: tuple[str, ...], function: Callable[..., Said]) -> Grouped[Said]:
@@ -52,25 +61,41 @@ def grouped(events: pa.Table, columns: tuple[str, ...], function: Callable[..., 
         rows = zip(*(events.column(name).to_pylist() for name in columns), strict=True)
         codes = [places.setdefault(row, len(places)) for row in rows]
         return Grouped([function(*row) for row in places], pa.array(codes, pa.int64()))
-    return _grouped(events, columns, function)
+    return _grouped([one_array(events.column(name)) for name in columns], function)
 
 
-def _grouped(events: pa.Table, columns: tuple[str, ...], function: Callable[..., Said]) -> Grouped[Said]:
+def _grouped(columns: list[pa.Array], function: Callable[..., Said]) -> Grouped[Said]:
+    """Each column's values are numbered, and the numbers put together into one for the whole row."""
     import numpy as np
     import pyarrow as pa
 
-    codes, most = np.zeros(events.num_rows, dtype=np.int64), 1
-    for name in columns:
-        values = events.column(name).combine_chunks().dictionary_encode()
-        size = len(values.dictionary) + 1
+    codes, most = np.zeros(len(columns[0]), dtype=np.int64), 1
+    for column in columns:
+        if column.null_count == len(column):
+            continue  # tells nothing apart
+        places, size = _places(column)
         if most * size > _MOST_CODES:  # numbered anew, so that the product of many columns cannot overflow
             codes = np.unique(codes, return_inverse=True)[1]
             most = int(codes.max(initial=0)) + 1
-        codes = codes * size + values.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False) + 1
+        codes = codes * size + places
         most *= size
-    _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
-    firsts = [events.column(name).take(pa.array(first)).to_pylist() for name in columns]
-    return Grouped([function(*row) for row in zip(*firsts, strict=True)], pa.array(codes))
+    numbered = pa.array(codes).dictionary_encode()
+    places = numbered.indices.to_numpy()
+    first = np.empty(len(numbered.dictionary), dtype=np.int64)
+    first[places[::-1]] = np.arange(len(places) - 1, -1, -1)  # the first row of each: it is written last
+    firsts = [column.take(pa.array(first)).to_pylist() for column in columns]
+    return Grouped([function(*row) for row in zip(*firsts, strict=True)], numbered.indices)
+
+
+def _places(column: pa.Array) -> tuple[Any, int]:
+    """A number below `size` for each row's value, and `size`; 0 is that of a null."""
+    import pyarrow as pa
+
+    if pa.types.is_boolean(column.type) and not column.null_count:
+        return column.to_numpy(zero_copy_only=False), 2
+    values = column.dictionary_encode()
+    places = values.indices.fill_null(-1) if values.null_count else values.indices
+    return places.to_numpy() + 1, len(values.dictionary) + 1
 
 
 def filled(events: pa.Table, **columns: pa.Array) -> pa.Table:
@@ -79,5 +104,6 @@ def filled(events: pa.Table, **columns: pa.Array) -> pa.Table:
 
     for name, values in columns.items():
         place = events.schema.get_field_index(name)
-        events = events.set_column(place, events.schema.field(place), values.cast(pa.string()))
+        values = values if values.type == pa.string() else values.cast(pa.string())
+        events = events.set_column(place, events.schema.field(place), values)
     return events

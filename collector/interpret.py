@@ -52,6 +52,12 @@ class Interpreter:
         if (format_ := self._by_name.get(str(position.detail.get("format", "")))) is not None:
             self._chosen[position.stream] = format_
 
+    def knows(self, block: Block, feed: Feed) -> bool:
+        """Whether the format of the stream is settled, so that its blocks may be interpreted in any order."""
+        if feed.format is not None and not feed.own:
+            return True
+        return self._chosen.get(block.after.stream) in (feed.own or tuple(self._by_name.values()))
+
     def interpret(self, block: Block, feed: Feed, read_at: datetime) -> Interpreted:
         """Raises:
         UnknownFormat: the feed is strict and no format knows the stream, or the one it names does not exist.

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from collector.gaps import GapLog
 from collector.interpret import Interpreted
@@ -22,6 +22,9 @@ from collector.stages import Block
 from store.contract import Committed, Position
 from store.errors import StoreError
 from store.event import iso
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +134,7 @@ class Ledger:
         chain.end = block.after.offset
         chain.letters += len(got.dead)
         if got.events.num_rows:
-            chain.places += pc.count_distinct(got.events["offset"]).as_py()
+            chain.places += _different(got.events["offset"])
             ends = pc.min_max(got.events["timestamp"]).as_py()
             first, last = iso(ends["min"]), iso(ends["max"])
             chain.span = (first, last) if chain.span is None else (min(chain.span[0], first), max(chain.span[1], last))
@@ -248,12 +251,25 @@ class Ledger:
                 return
 
 
+def _different(offsets: pa.ChunkedArray) -> int:
+    """How many places there are; rows mostly stand in the order of their lines, several of one line side by side."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    steps = np.diff(offsets.to_numpy()) if not offsets.null_count else np.array([-1])
+    if (steps < 0).any():
+        return int(pc.count_distinct(offsets).as_py())
+    return int(np.count_nonzero(steps)) + 1
+
+
 def _move(totals: _Totals, got: Interpreted, at: datetime) -> None:
     """The watermark with a block's events; a line that is dated in the future does not move it."""
     import pyarrow.compute as pc
 
     times = got.events["timestamp"]
-    newest = pc.max(times.filter(pc.less_equal(times, at))).as_py()
+    newest = pc.max(times).as_py()
+    if newest is not None and newest > at:
+        newest = pc.max(times.filter(pc.less_equal(times, at))).as_py()
     if newest is not None:
         totals.watermark = max(totals.watermark or "", iso(newest))
 

@@ -16,11 +16,22 @@ from collector.errors import Unreadable
 
 MAX_LINE_BYTES = 1 << 20  # Harbor cuts at 32 KiB, journald at 48 KiB: a longer line is no log line
 TOO_LONG = "line longer than 1 MiB"
+_LARGE_BYTES = 64 << 10
+
+
+def count_ends(data: bytes) -> int:
+    """Newlines; in large blocks at several times the speed of `bytes.count`, where the scanner is installed."""
+    if len(data) < _LARGE_BYTES:
+        return data.count(b"\n")
+    from collector.native import scanner  # which reads lines itself
+
+    count = getattr(scanner(), "count_ends", None)
+    return data.count(b"\n") if count is None else int(count(data))
 
 
 def count_lines(data: bytes) -> int:
     """Lines in a block: newlines, and one more for a last line without."""
-    return data.count(b"\n") + (0 if not data or data.endswith(b"\n") else 1)
+    return count_ends(data) + (0 if not data or data.endswith(b"\n") else 1)
 
 
 def split_lines(data: bytes, offset: int) -> Iterator[tuple[int, bytes]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from collector.content import Content, PlainContent, StreamContent, open_content
 from collector.identity import TAIL_BYTES, stream_id, tail_of
+from collector.lines import count_ends
 from collector.losses import HOST, Losses, Pace
 from collector.stages import Block
 from collector.whole_lines import CHUNK_BYTES, Piece, ReplacedError, WholeLines
@@ -209,7 +210,7 @@ class Tail:
         now = streams.losses.clock()
         size = self.size()
         if piece is not None:
-            self.pace.add(piece.end - piece.offset, piece.data.count(b"\n"))
+            self.pace.add(piece.end - piece.offset, count_ends(piece.data))
             self.partial_since = None
             streams.losses.whole(self)
         elif size <= self.offset:

@@ -10,6 +10,7 @@ from collector.identity import HEAD_BYTES, TAIL_BYTES
 CHUNK_BYTES = 4 << 20
 MAX_LINE_BYTES = 1 << 20
 BEFORE_BYTES = 64 << 10
+EDGE_BYTES = 32 << 10  # at the end of a chunk, looked through for the last line end
 
 
 class ReplacedError(Exception):
@@ -67,7 +68,7 @@ class WholeLines:
         """
         self._skip_zeros()
         if self._long is None:
-            data = self.content.at(self.offset, CHUNK_BYTES)
+            data = self._chunk()
             self._check_unchanged()
             if not data:
                 return None
@@ -78,6 +79,14 @@ class WholeLines:
                 return None
             self._long = data[: MAX_LINE_BYTES + 1], self.offset
         return self._end_of_long_line(final)
+
+    def _chunk(self) -> bytes:
+        """What comes next; of a long file up to a line end, so that nothing has to be cut off, which would copy all of it."""
+        if self.content.plain:
+            edge = self.content.at(self.offset + CHUNK_BYTES - EDGE_BYTES, EDGE_BYTES)
+            if len(edge) == EDGE_BYTES and (last := edge.rfind(b"\n")) >= 0:
+                return self.content.at(self.offset, CHUNK_BYTES - EDGE_BYTES + last + 1)
+        return self.content.at(self.offset, CHUNK_BYTES)
 
     def _end_of_long_line(self, final: bool) -> Piece | None:
         assert self._long is not None

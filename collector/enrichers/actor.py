@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from collector.accounts import ANONYMOUS, kind_of
-from collector.distinct import filled, mapped
+from collector.distinct import filled, mapped, one_array
 from collector.enriching import EnrichSettings
 from store.event import CHALLENGE, NO_CREDENTIALS
 
@@ -32,8 +32,11 @@ class ActorKinds:
         import pyarrow.compute as pc
 
         kinds = mapped(events, "actor", lambda actor: self.settings.kind(actor) or kind_of(actor))
-        nobody = pc.is_in(events.column("reason").combine_chunks(), value_set=pa.array([NO_CREDENTIALS, CHALLENGE]))
-        return filled(events, actor_kind=pc.if_else(pc.and_(pc.is_null(kinds), nobody), ANONYMOUS, kinds))
+        reasons = one_array(events.column("reason"))
+        if reasons.null_count < len(reasons):
+            nobody = pc.is_in(reasons, value_set=pa.array([NO_CREDENTIALS, CHALLENGE]))
+            kinds = pc.if_else(pc.and_(pc.is_null(kinds), nobody), ANONYMOUS, kinds)
+        return filled(events, actor_kind=kinds)
 
 
 ENRICH = ActorKinds()

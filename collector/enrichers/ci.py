@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from collector.accounts import CI, build_of
-from collector.distinct import each, filled, mapped
+from collector.distinct import each, each_of, filled, mapped, one_array
 from collector.enriching import EnrichSettings
 from store.event import Via
 
@@ -39,8 +39,9 @@ class Builds:
         system = named.column(lambda build: build.system)
         if self.settings.runners:
             system = pc.coalesce(system, self._runners(events))
-        built = pc.or_(pc.is_valid(system), pc.fill_null(pc.equal(events.column("actor_kind"), CI), False))
-        commits = pc.if_else(built, mapped(events, "tag", commit_of), None)
+        built = pc.or_(pc.is_valid(system), pc.fill_null(pc.equal(one_array(events.column("actor_kind")), CI), False))
+        tags = pc.if_else(built, one_array(events.column("tag")), None)
+        commits = each_of(tags, commit_of).column(lambda commit: commit)
         return filled(
             events,
             ci_system=system,
@@ -55,7 +56,7 @@ class Builds:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        claimed = pc.is_in(events.column("client_via").combine_chunks(), value_set=pa.array(_UNPROVEN))
+        claimed = pc.is_in(one_array(events.column("client_via")), value_set=pa.array(_UNPROVEN))
         return pc.if_else(claimed, None, mapped(events, "client_ip", self.settings.runner))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from collector.accounts import CI, HUMAN, INTERNAL, NODE
-from collector.distinct import filled, grouped, mapped
+from collector.distinct import filled, grouped, mapped, one_array
 from collector.enriching import EnrichSettings
 from store.event import Action, Outcome, Traffic
 
@@ -67,15 +67,13 @@ class TrafficOfLines:
         return TrafficOfLines(settings)
 
     def __call__(self, events: pa.Table) -> pa.Table:
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        path = events.column("uri").combine_chunks()
         nobody = pc.is_null(events.column("actor"))
         looked_at = events.select(_COLUMNS).append_column("nobody", nobody)
         looked_at = looked_at.append_column("in_ci", pc.is_valid(events.column("ci_system")))
-        looked_at = looked_at.append_column("health", pc.is_in(path, value_set=pa.array(_HEALTH)))
-        looked_at = looked_at.append_column("api", pc.match_substring_regex(path, _API))
+        health, api = _paths(events, nobody)
+        looked_at = looked_at.append_column("health", health).append_column("api", api)
         found = grouped(looked_at, tuple(looked_at.column_names), _class).column(lambda one: one)
         return filled(events, traffic_class=pc.coalesce(*self._set(events), found))
 
@@ -87,6 +85,20 @@ class TrafficOfLines:
         if rules.networks:
             asked.append(mapped(events, "client_ip", lambda address: _named(rules.rule_for(None, address))))
         return asked
+
+
+def _paths(events: pa.Table, nobody: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
+    """Whether a path is one of a health check, and of an API. Paths are as many as rows; the first is asked only where nobody
+    has a name, the second only of what is outside the registry's grammar besides."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pc.any(nobody).as_py():
+        nothing = pa.nulls(events.num_rows, pa.bool_())
+        return nothing, nothing
+    unnamed = pc.if_else(one_array(nobody), one_array(events.column("uri")), None)
+    outside = pc.if_else(pc.equal(one_array(events.column("action")), Action.OTHER.value), unnamed, None)
+    return pc.is_in(unnamed, value_set=pa.array(_HEALTH)), pc.match_substring_regex(outside, _API)
 
 
 def _named(rule: tuple[Traffic, str] | None) -> str | None:

@@ -16,7 +16,8 @@ from collector.backoff import Backoff
 from collector.errors import CollectorError, UnknownFormat
 from collector.feed import Feed
 from collector.formats import distribution_json, nginx_combined
-from collector.pipeline import QUEUED_BLOCKS, Pipeline
+from collector.pipeline import Pipeline
+from collector.readers import QUEUED_BLOCKS
 from collector.sources.file_tail import FileTail
 from collector.stages import Block, Parsed
 from collector.telemetry import CollectorTelemetry
