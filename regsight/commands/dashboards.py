@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,7 @@ from regsight.commands.options import Json, UsageError
 if TYPE_CHECKING:
     from dashboards.board import Source
     from dashboards.grafana_api import Grafana
+    from dashboards.preview.asked import Span
     from dashboards.push import Change
 
 TOKEN = "REGSIGHT_GRAFANA_TOKEN"  # noqa: S105 (the variable's name)
@@ -132,6 +133,111 @@ def push_dashboards(
             return
         for uid, state, version in push(grafana, planned):
             say(f"{uid}: {state}" + (f", now version {version}" if version else ""))
+
+
+@dashboards_app.command("preview")
+def preview_dashboards(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder to write to.")],
+    prometheus_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="http(s)://[user@]host:9090; leave out if there is none.")
+    ] = None,
+    elasticsearch_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="http(s)://[user@]host:9200; leave out if there is none.")
+    ] = None,
+    namespace: Annotated[str, typer.Option(help="Namespace of the Elasticsearch indices.")] = "default",
+    board: Annotated[
+        list[str] | None, typer.Option("--board", metavar="NAME", help="Only this one (overview); may be repeated.")
+    ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="From here on: 24h, 2026-11-24 … (default: the board's)."),
+    ] = None,
+    until: Annotated[str, typer.Option("--to", metavar="TIME", help="Up to here.")] = "now",
+    var: Annotated[
+        list[str] | None,
+        typer.Option("--var", metavar="NAME=VALUE", help="A variable's value instead of its default; may be repeated."),
+    ] = None,
+    ca_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificate authority of the servers.")] = None,
+) -> None:
+    """Draw the boards as plain pages, with what the data sources say now: a look without a Grafana."""
+    from contextlib import closing, nullcontext
+
+    from dashboards.board import Source
+    from dashboards.build import left_out
+    from dashboards.preview import pages
+    from dashboards.preview.servers import Elasticsearch, Prometheus
+    from regsight.terminal import say
+    from store.errors import Rejected
+
+    urls = {Source.PROMETHEUS: prometheus_url, Source.ELASTICSEARCH: elasticsearch_url}
+    sources = [source for source, url in urls.items() if url]
+    if not sources:
+        raise UsageError("name --prometheus-url, --elasticsearch-url, or both: there is nothing to ask")
+    boards = _named_boards(sources, board or [])
+    given = _given(boards.values(), var or [])
+    try:
+        prometheus = Prometheus(prometheus_url, ca_file) if prometheus_url else None
+        elasticsearch = Elasticsearch(elasticsearch_url, namespace, ca_file) if elasticsearch_url else None
+    except Rejected as error:
+        raise UsageError(str(error)) from None
+    with (
+        closing(prometheus) if prometheus else nullcontext(),
+        closing(elasticsearch) if elasticsearch else nullcontext(),
+    ):
+        written = pages.write(
+            out,
+            boards,
+            prometheus=prometheus,
+            elasticsearch=elasticsearch,
+            span_of=_span_of(since, until),
+            given=given,
+            left_out=left_out(sources) if not board else (),
+        )
+    for path in written:
+        say(f"wrote {path}")
+
+
+def _named_boards(sources: list[Source], names: list[str]) -> dict[str, dict[str, Any]]:
+    """uid → board; `names` are uids, with or without what they all begin with."""
+    from dashboards.build import rendered
+
+    boards = rendered(sources)
+    wanted = [name if name in boards else f"regsight-{name}" for name in names]
+    for name, uid in zip(names, wanted, strict=True):
+        if uid not in boards:
+            known = ", ".join(uid.removeprefix("regsight-") for uid in boards)
+            raise UsageError(f"--board {name}: with these data sources there are {known}")
+    return {uid: body for uid, body in boards.items() if not names or uid in wanted}
+
+
+def _given(boards: Iterable[dict[str, Any]], pairs: list[str]) -> dict[str, str]:
+    """NAME=VALUE of variables that at least one of the boards has."""
+    known = {variable["name"] for body in boards for variable in body["templating"]["list"]}
+    given = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or name not in known:
+            raise UsageError(f"--var {pair}: write NAME=VALUE; the boards have {', '.join(sorted(known))}")
+        given[name] = value
+    return given
+
+
+def _span_of(since: str | None, until: str) -> Callable[[Mapping[str, Any]], Span]:
+    """What a board shows: the span that was asked for, or as much time as it shows at first."""
+    from dashboards.preview.asked import Span
+    from regsight.commands.options import point
+    from store.durations import duration
+
+    end = point(until, "--to")
+    start = point(since, "--from")
+    assert end is not None
+    if start is not None and start >= end:
+        raise UsageError("--from lies behind --to")
+
+    def span(board: Mapping[str, Any]) -> Span:
+        return Span(start or end - duration(board["time"]["from"].removeprefix("now-")), end)
+
+    return span
 
 
 def _told(change: Change) -> dict[str, Any]:

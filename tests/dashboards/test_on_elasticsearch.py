@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from dashboards.build import build
+from dashboards.preview.asked import Span, for_lucene, search_of
 from store.elastic import ElasticStore
 from store.event import FIELDS, schema
 
@@ -129,52 +130,9 @@ def search(elasticsearch_url):
 
 
 def as_search(target, registries="* OR (NOT _exists_:service.name)", actors="* OR (NOT _exists_:user.name)"):
-    """The search that Grafana's backend makes of a target: a range, the Lucene text, nested aggregations."""
-    until = START + timedelta(hours=4)
-    span = {"gte": START.isoformat(), "lte": until.isoformat(), "format": "strict_date_optional_time"}
-    # Grafana escapes what Lucene reads as its own, inside of quotation marks too.
-    text = target["query"].replace("$stored_registry", registries).replace("$actor", actors)
-    text = text.replace("$repository", "shop\\/api")
-    body = {
-        "size": 0,
-        "query": {
-            "bool": {
-                "filter": [
-                    {"range": {"@timestamp": span}},
-                    {"query_string": {"analyze_wildcard": True, "query": text}},
-                ]
-            }
-        },
-    }
-    metrics = target["metrics"]
-    if metrics[0]["type"] == "logs":
-        return body | {"size": int(metrics[0]["settings"]["limit"]), "sort": [{"@timestamp": {"order": "desc"}}]}
-    figures = {one["id"]: {one["type"]: {"field": one["field"]}} for one in metrics if one["type"] != "count"}
-    inner = dict(figures)
-    for bucket in reversed(target["bucketAggs"]):
-        agg = {bucket["id"]: _bucket(bucket)}
-        # Terms in the order of a metric hold that metric themselves, besides the buckets inside.
-        order = bucket["settings"].get("orderBy")
-        inside = inner | ({order: figures[order]} if order in figures else {})
-        if inside:
-            agg[bucket["id"]]["aggs"] = inside
-        inner = agg
-    return body | {"aggs": inner}
-
-
-def _bucket(bucket):
-    settings = bucket["settings"]
-    if bucket["type"] == "date_histogram":
-        return {"date_histogram": {"field": bucket["field"], "fixed_interval": "10m", "min_doc_count": 0}}
-    order = {"_count": "_count", "_term": "_key"}.get(settings["orderBy"], settings["orderBy"])
-    return {
-        "terms": {
-            "field": bucket["field"],
-            "size": int(settings["size"]),
-            "min_doc_count": int(settings["min_doc_count"]),
-            "order": {order: settings["order"]},
-        }
-    }
+    """The search that Grafana's backend makes of a target, with these texts in the place of the variables."""
+    chosen = {"stored_registry": registries, "actor": actors, "repository": for_lucene("shop/api")}
+    return search_of(target, Span(START, START + timedelta(hours=4)), chosen, step=600)
 
 
 def every_target(boards):

@@ -15,6 +15,7 @@ from alerts.telemetry import AlertsTelemetry
 from analytics.telemetry import AnalyticsTelemetry
 from collector.telemetry import CollectorTelemetry
 from dashboards.build import build
+from dashboards.preview.asked import Span, promql_of
 from store.contract import DeadLetter
 from store.event import FIELDS, schema
 from store.finding import Severity
@@ -22,6 +23,7 @@ from store.finding import Severity
 pytestmark = pytest.mark.external_service
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HALF_A_MINUTE = Span(NOW - timedelta(seconds=30), NOW)
 
 
 def event_table():
@@ -104,9 +106,9 @@ def prometheus(tmp_path_factory):
 
 
 def resolved(expr):
-    """As Grafana sends it: its own variables worked out, all values of a list chosen."""
-    expr = expr.replace("$__rate_interval", "30s").replace("$__range", "30s").replace("$price", "0.05")
-    return re.sub(r"\$(?:registry|source)\b", ".*", expr)
+    """As Grafana sends it: its own variables worked out for half a minute, all values of a list chosen."""
+    chosen = {"price": "0.05", "registry": ".*", "source": ".*"}
+    return promql_of(expr, HALF_A_MINUTE, chosen)
 
 
 def expressions(boards):
