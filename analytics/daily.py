@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TypeVar
 
-from analytics.replay import Replay, floor, remember
+from analytics.replay import Replay, floor
 from analytics.windows import DAY
 from store.contract import EventReader
 
@@ -22,11 +22,11 @@ def each_day(since: datetime, now: datetime) -> Iterator[datetime]:
 
 
 def learned(store: EventReader, kind: str, day: datetime, kept: dict[datetime, T], learn: Callable[[], T]) -> T:
-    """What `learn()` says of the time before `day`: once for each day of a `Replay`, else kept in `kept` until another day
-    is asked for.
+    """What `learn()` says of the time before `day`: once for each day of a `Replay` and of what lasts for it, else kept in
+    `kept` until another day is asked for.
     """
     if isinstance(store, Replay):
-        return remember(store, kind, day, learn)
+        return store.learn(kind, day, learn)
     if day not in kept:
         found = learn()
         kept.clear()

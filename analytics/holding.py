@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from analytics.budget import Budget
 from analytics.housekeeping import housekeeping
-from analytics.replay import floor
+from analytics.replay import floor, remember
 from analytics.surprise import together
 from analytics.windows import DAY
 from store.contract import EventReader
@@ -75,7 +75,7 @@ class Holding:
     def _exact(self, finding: Finding) -> Finding:
         """Nothing holds it back but what the store knows of those who do such things every week."""
         asked = finding.severity
-        if self.store is not None and asked.rank >= Severity.MEDIUM.rank and (why := housekeeping(self.store, finding)):
+        if self.store is not None and asked.rank >= Severity.MEDIUM.rank and (why := _housework(self.store, finding)):
             return replace(finding, severity=Severity.LOW, reasons=[f"low: would be {asked}, but {why}"])
         return replace(finding, reasons=[f"{asked}: known exactly by {finding.detector}, which no budget holds back"])
 
@@ -83,6 +83,12 @@ class Holding:
         """Whether it was told before this one, or by a detector that came first in the same step."""
         told = one.severity.rank >= self.budget.least.rank and now - WEEK - SAME < one.detected_at <= now
         return told and one.id != finding.id
+
+
+def _housework(store: EventReader, finding: Finding) -> str:
+    """`housekeeping`, asked once as long as the finding does not grow: each minute judges the minutes before it again."""
+    grown = (finding.start, finding.end, len(finding.evidence))
+    return remember(store, f"housework {finding.id}", grown, lambda: housekeeping(store, finding))
 
 
 def held_back(finding: Finding) -> tuple[Severity, str] | None:

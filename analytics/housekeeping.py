@@ -2,13 +2,14 @@
 
 An account whose credentials are stolen has pulled and pushed before; a new one has no past; what is deleted out of spite
 is also what others use. An account that never did anything but look and delete, at its usual addresses, and takes what
-nobody pulled or pushed for weeks, is a retention job: its first run is large, and harmless.
+nobody pulled for a week, or for days in which newer images have come, is a retention job: its first run is large, and harmless.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
+from typing import Any
 
 from analytics.replay import floor
 from analytics.rules.load import pack
@@ -19,7 +20,9 @@ from store.event import Action, Outcome, Traffic
 from store.finding import Finding
 
 HISTORY = timedelta(days=28)
-UNUSED = timedelta(days=7)  # nobody pulled or pushed it for so long
+UNUSED = timedelta(days=7)  # nobody pulled it for so long
+OUTDATED = timedelta(days=3)  # or so long, where newer ones have come since
+KEPT = 3  # newer images of the repository, at least, that a retention job leaves
 YOUNG = timedelta(days=8)  # a registry known for less has not shown its weekly jobs yet
 _DELETES = frozenset((Action.DELETE, Action.UNTAG))
 _HOUSEWORK = _DELETES | {
@@ -27,6 +30,8 @@ _HOUSEWORK = _DELETES | {
     Action.RETAIN, Action.REFERRERS,
 }  # fmt: skip
 _NOT_USE = frozenset((Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE))  # they pull whatever there is
+# RFC 1918, RFC 6598 and RFC 4193. `is_private` would count the networks of documentation too, which are anywhere.
+_INSIDE = [ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")]
 _SAMPLE = 12  # deleted images of which the use is looked up
 
 
@@ -46,12 +51,13 @@ def housekeeping(store: EventReader, finding: Finding) -> str:
     here = set(finding.subjects.get("client", ()))
     if past and not here <= homes:
         return ""
-    if not past and (day - since >= YOUNG or not here or not all(map(_inside, here))):
-        return ""
+    if not past and (not UNUSED <= day - since < YOUNG or not here or not all(map(_inside, here))):
+        return ""  # younger still: nobody can say what was used in the week before
     if _in_use(store, finding):
         return ""
     known = "has never done anything else, from the same address" if past else "does nothing else, inside the network"
-    return f"{actors[0]} {known}, and nobody pulled or pushed these images for {UNUSED.days} days"
+    unused = f"not pulled for {UNUSED.days} days, or outdated for {OUTDATED.days}"
+    return f"{actors[0]} {known}, and these images are out of use: {unused}"
 
 
 def _of_deletes(finding: Finding) -> bool:
@@ -69,7 +75,7 @@ def _acts(
 
 
 def _in_use(store: EventReader, finding: Finding) -> bool:
-    """Whether any of the deleted images was pulled or pushed in the days before."""
+    """Whether any of the deleted images was pulled lately, or was the last thing that came to its repository."""
     step = max(len(finding.evidence) // _SAMPLE, 1)
     gone = list(store.events(EventQuery(ids=finding.evidence[::step])))
     for event in gone:
@@ -82,13 +88,31 @@ def _in_use(store: EventReader, finding: Finding) -> bool:
             digest=event["digest"],
             reference=None if event["digest"] else event["reference"],
         )
-        if any(one["traffic_class"] not in _NOT_USE for one in store.events(used)):
+        seen = [one for one in store.events(used) if one["traffic_class"] not in _NOT_USE]
+        pulled = [
+            one for one in seen if one["action"] == Action.PULL and event["timestamp"] - one["timestamp"] < OUTDATED
+        ]
+        if pulled or (seen and not _followed(store, seen[-1], event)):
             return True
     return False
 
 
+def _followed(store: EventReader, last: dict[str, Any], delete: dict[str, Any]) -> bool:
+    """Whether newer images came to the repository between an image's last push or pull and its deletion."""
+    after = EventQuery(
+        since=last["timestamp"] + timedelta(seconds=1),
+        until=delete["timestamp"],
+        action=(Action.PUSH,),
+        outcome=(Outcome.SUCCESS,),
+        repository=last["repository"],
+    )
+    newer = {one["digest"] or one["reference"] for one in store.events(after)} - {last["digest"], last["reference"]}
+    return len(newer) >= KEPT
+
+
 def _inside(client: str) -> bool:
     try:
-        return ip_address(client).is_private
+        address = ip_address(client)
     except ValueError:
         return False
+    return any(address in network for network in _INSIDE if network.version == address.version)

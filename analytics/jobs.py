@@ -22,7 +22,7 @@ from analytics.holding import Allowance
 from analytics.judge import judge
 from analytics.marks import marks
 from analytics.models.shelf import Shelf
-from analytics.replay import EPOCH, Replay, floor
+from analytics.replay import EPOCH, Lasting, Replay, floor
 from analytics.rules.load import in_force
 from analytics.telemetry import AnalyticsTelemetry
 from analytics.watermark import done, look
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 SIMILAR_WITHIN = timedelta(days=90)  # how far back similar findings are looked for
 JUDGED_NOTE = "analytics.judged_until"
+# So long after midnight the day before is taken for over; longer than `overlap`, within which rows come without being late.
+SETTLES = timedelta(minutes=30)
 LEAST_LATE = timedelta(minutes=5)
 MOST_MISSED = 500  # due moments that `missed` names at most: after a month off, the last ones matter
 
@@ -70,12 +72,14 @@ def detect_span(
     reopened: datetime | None = None,
     budget: Budget = DEFAULT,
     stopped: Callable[[], bool] = lambda: False,
+    lasting: Lasting | None = None,
 ) -> list[Finding]:
     """Judge [since, until) in the steps of the timetable, each step seeing only what was known then.
 
     Findings are stored as they are made, with the step as their time of detection. Returns those that are new or
     changed, each once in its last state, by time of detection. `on_progress` gets the steps done and their number,
-    about a hundred times and at the end. `budget` is what may be told by statistics alone.
+    about a hundred times and at the end. `budget` is what may be told by statistics alone. `lasting` is what earlier calls
+    learned of days that are over, for as long as no row comes late for one of them.
 
     `reopened`: events since then were stored late. All from there on is judged as if for the first time; what comes of it
     takes the place of the findings that there were (`analytics.amend`) when all is judged.
@@ -93,7 +97,13 @@ def detect_span(
     for detector in detectors:
         if hasattr(detector, "models"):
             detector.models = Shelf(store, detector.name)
-    reader = Replay(store, floor(since, DAY) - max(d.history for d in detectors) - DAY, until)
+    reader = Replay(
+        store,
+        floor(since, DAY) - max(d.history for d in detectors) - DAY,
+        until,
+        lasting=lasting,
+        settled=floor(until - SETTLES, DAY),
+    )
     stored: dict[str, Finding] = {}
     new: set[str] = set()
     spent = dict.fromkeys((d.name for d in detectors), 0.0)
@@ -172,18 +182,22 @@ def detect_now(
     budget: Budget = DEFAULT,
     group: str = "",
     stopped: Callable[[], bool] = lambda: False,
+    lasting: Lasting | None = None,
 ) -> list[Finding]:
     """Judge what happened since the last call; what the timetable runs.
 
     `overlap` is judged again, for events that were stored a little late; findings do not repeat by it. Events that were
     stored later re-open the time from them on, `late` at most. The first call of all looks back `first_look_back`, or as
     far as there are events. A call after a pause judges the whole pause, in steps. Detectors that are called in groups,
-    each in its own rhythm, give each group a name: until when it has judged is kept under it.
+    each in its own rhythm, give each group a name: until when it has judged is kept under it. `lasting` saves a group that
+    is called again and again to learn the same days anew; it belongs to one group in one process.
     """
     note = store.note(JUDGED_NOTE + group)
     last = datetime.fromisoformat(note["until"]) if note else None
     reopened, rows = look(store, now, last, late, group)
     since = min(_first(store, now, first_look_back) if last is None else last, now) - overlap
+    if lasting is not None and reopened is not None:
+        lasting.clear()
     found = detect_span(
         store,
         detectors,
@@ -193,6 +207,7 @@ def detect_now(
         reopened=reopened.since if reopened is not None else None,
         budget=budget,
         stopped=stopped,
+        lasting=lasting if overlap < SETTLES else None,
     )
     store.put_note(JUDGED_NOTE + group, {"until": now.astimezone(UTC).isoformat()})
     if reopened is not None:

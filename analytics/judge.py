@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from analytics.detector import Detector, Suspicion
 from analytics.explain import causes_of, query_of, similar_to
@@ -13,6 +13,8 @@ from analytics.marks import Mark, marked
 from store.finding import Finding, finding_id
 
 MOST_EVIDENCE = 50
+LONGEST = timedelta(days=3)  # of one finding, from which on what goes on is told anew
+CROWD = 5  # accounts that have nothing in common but what was tried with them
 MOST_REASONS = 30  # from which on more of the same stands alone
 _ALSO = "also: "
 
@@ -49,29 +51,53 @@ def judge(
 
 
 def _host(fresh: Finding, others: Sequence[Finding], own: Finding | None) -> Finding | None:
-    """The finding of which this one is a part: of the same detector and kind, by the same account (or address, where no
-    account is named), no less grave and begun within a day. What names nobody, or several, is a thing of its own; so is
+    """The finding of which this one is a part: by the same account (or address, where no account is named), of the same
+    kind or told by the same events, no less grave, and not over for a day. What names nobody is a thing of its own; so is
     what stands alone already (`own`), but once part of another it stays that: judging again must end as it did before.
     """
-    who = fresh.subjects["actor"] or fresh.subjects["client"]
-    if len(who) != 1:
+    who = _culprit(fresh)
+    if who is None:
         return None
     alike = [
         one
         for one in {one.id: one for one in others}.values()
         if not one.withdrawn
         and one.id != fresh.id
-        and (one.detector, one.kind) == (fresh.detector, fresh.kind)
+        and one.detector == fresh.detector
         and one.severity.rank >= fresh.severity.rank
-        and (one.subjects.get("actor") or one.subjects.get("client")) == who
-        and abs(fresh.start - one.start) < SAME
+        and abs(fresh.start - one.start) < LONGEST
+        and fresh.start - one.end < SAME
+        and one.start - fresh.end < SAME
         and one.detected_at <= fresh.detected_at
+        and (_holds(one, fresh) or _akin(one, fresh, who))
     ]
     part_of = [one for one in alike if _holds(one, fresh)]
     if part_of or own is not None:
         return part_of[0] if part_of else None
     open_ones = [one for one in alike if len(one.reasons) < MOST_REASONS]
     return min(open_ones, key=lambda one: (one.detected_at, one.id), default=None)
+
+
+def _culprit(finding: Finding) -> tuple[str, str] | None:
+    """The one account that it names, else the one address; a crowd of accounts is one culprit too, from wherever it comes."""
+    actors, clients = finding.subjects["actor"], finding.subjects["client"]
+    if len(actors) == 1:
+        return "actor", actors[0]
+    if len(clients) == 1 and (not actors or len(actors) >= CROWD):
+        return "client", clients[0]
+    return ("crowd", "") if len(actors) >= CROWD else None
+
+
+def _akin(host: Finding, part: Finding, who: tuple[str, str]) -> bool:
+    """Whether the host says the same of `who`; or names it and is shown by most of what shows the part: two rules about one
+    thing; or names it as one of a crowd, at the same time: a part of the campaign.
+    """
+    if host.kind == part.kind:
+        return _culprit(host) == who
+    named = _culprit(host) == who or who[1] in host.subjects.get(who[0], ())
+    if named and len(host.subjects["actor"]) >= CROWD and host.start <= part.end and part.start <= host.end:
+        return True
+    return named and 2 * len(set(part.evidence) & set(host.evidence)) > len(part.evidence)
 
 
 def _holds(host: Finding, part: Finding) -> bool:

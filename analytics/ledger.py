@@ -119,6 +119,7 @@ class Move:
     moves: int  # of this tag before
     release_moves: int  # of release tags of the repository before
     first_push: datetime | None
+    undone: bool  # it goes back over nothing but what the same account had set
 
 
 @dataclass(slots=True)
@@ -139,7 +140,7 @@ def note(memory: Memory, event: Event) -> Iterator[Move]:
     if action in (Action.PUSH, Action.TAG):
         yield from _set(memory, event)
     elif action == Action.UNTAG and event["tag"]:
-        tag = _tags(memory)[repository, event["tag"]]
+        tag = tags_of(memory)[repository, event["tag"]]
         tag.removed, tag.seen = event["timestamp"], event["timestamp"]
     elif action == Action.CHECK:
         _asked(memory, event)
@@ -152,7 +153,8 @@ def home(event: Event) -> str:
     return f"{event.get('registry') or ''}\x1f{event['repository']}"
 
 
-def _tags(memory: Memory) -> Any:
+def tags_of(memory: Memory) -> Any:
+    """(Repository, tag) → `Tag`."""
     return memory.table("tags", Tag)
 
 
@@ -165,12 +167,9 @@ def _set(memory: Memory, event: Event) -> Iterator[Move]:
     repository, at, digest = home(event), event["timestamp"], event["digest"]
     known = repositories(memory)[repository]
     if event["tag"]:
-        tag = _tags(memory)[repository, event["tag"]]
+        tag = tags_of(memory)[repository, event["tag"]]
         tag.seen = at
-        pusher = known.pushers.get(event["actor"] or "")
-        setting = Setting(digest or "", at, event["actor"], event["client_ip"], at, [event["event_id"]])
-        setting.usual_pusher = pusher is not None and pusher.usual(at)
-        setting.usual_place = pusher is None or pusher.place(event["client_ip"])
+        setting = setting_of(known, event)
         if digest:
             yield from _point(tag, known, event, setting, at)
         elif not tag.settings:
@@ -189,6 +188,15 @@ def _set(memory: Memory, event: Event) -> Iterator[Move]:
     known.seen = at
 
 
+def setting_of(known: Repository, event: Event) -> Setting:
+    """What a push says of its tag, weighed by who pushed to the repository before it."""
+    at, pusher = event["timestamp"], known.pushers.get(event["actor"] or "")
+    setting = Setting(event["digest"] or "", at, event["actor"], event["client_ip"], at, [event["event_id"]])
+    setting.usual_pusher = pusher is not None and pusher.usual(at)
+    setting.usual_place = pusher is None or pusher.place(event["client_ip"])
+    return setting
+
+
 def _digest(known: Repository, digest: str, at: datetime) -> None:
     known.seen = at
     if digest not in known.digests:
@@ -201,7 +209,7 @@ def _asked(memory: Memory, event: Event) -> None:
     if not event["tag"]:
         return
     key = (home(event), event["tag"])
-    tags = _tags(memory)
+    tags = tags_of(memory)
     tag = tags.look(key)
     if event["digest"] and tag is not None and tag.settings:
         _confirm(tags[key], event)
@@ -222,14 +230,14 @@ def _pulled(memory: Memory, event: Event) -> Iterator[Move]:
         return
     known = repositories(memory)[repository]
     if event["tag"]:
-        tag = _tags(memory)[repository, event["tag"]]
+        tag = tags_of(memory)[repository, event["tag"]]
         tag.seen = at
         yield from _resolve(tag, known, event, event["tag"], [event["event_id"]])
     elif event["client_ip"]:
         asked = memory.table("asked", lambda: _Asked("", at, "", at)).look((repository, event["client_ip"]))
         if asked is not None and asked.tag and timedelta(0) <= at - asked.at <= PAIR:
             memory.table("asked", lambda: asked)[repository, event["client_ip"]] = _Asked("", at, "", at)
-            tag = _tags(memory)[repository, asked.tag]
+            tag = tags_of(memory)[repository, asked.tag]
             held = {setting.digest for setting in tag.settings}
             if tag.pending and asked.at >= tag.pending.at and (digest in held or digest not in known.digests):
                 yield from _resolve(tag, known, event, asked.tag, [asked.event_id, event["event_id"]])
@@ -258,10 +266,10 @@ def _point(tag: Tag, known: Repository, event: Event, setting: Setting, at: date
         before.last = at
         return
     back = next((n for n, old in enumerate(reversed(tag.settings)) if old.digest == setting.digest), 0)
-    gone = None
+    gone, over = None, tag.settings[len(tag.settings) - back :]
     if back:
         held = tag.settings[len(tag.settings) - 1 - back]
-        gone = at - max(held.last or held.at, tag.settings[len(tag.settings) - back].at)
+        gone = at - max(held.last or held.at, over[0].at)
     yield Move(
         repository=event["repository"],
         tag=event["tag"],
@@ -273,6 +281,7 @@ def _point(tag: Tag, known: Repository, event: Event, setting: Setting, at: date
         moves=tag.moves,
         release_moves=known.release_moves,
         first_push=tag.settings[0].at if tag.settings else None,
+        undone=bool(over) and setting.actor is not None and all(one.actor == setting.actor for one in over),
     )
     if before is not None:
         tag.moves += 1

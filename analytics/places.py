@@ -70,10 +70,10 @@ class Account:
         """Whether any of its networks lies in the same wide one."""
         return self.wide.get(_wide(client), 0) > 0
 
-    def settled(self, day: datetime) -> bool:
-        """Whether enough is known of it, and new networks are rare with it."""
+    def settled(self, day: datetime, least: int = 0) -> bool:
+        """Whether enough is known of it, and new networks are rare with it; `least` of them are no sign of roaming."""
         long = len(self.days) >= SETTLED_ACTIVE and day - self.days[0] >= SETTLED_DAYS
-        return long and self.fresh <= RARE * (len(self.days) - 1)
+        return long and self.fresh <= max(RARE * (len(self.days) - 1), least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,14 @@ class Past:
 
 
 class Seen(NamedTuple):
-    """An account at an address, within five minutes from `at` on."""
+    """An account at an address, within five minutes from `at` on. `served` is False where nothing came of what it asked:
+    it is there, but it got nothing.
+    """
 
     at: datetime
     actor: str
     client: str
+    served: bool = True
 
 
 def _wide(client: str) -> str:
@@ -138,14 +141,15 @@ def _enter(account: Account, client: str, at: datetime) -> None:
 def seen(store: EventReader, past: Past, since: datetime, until: datetime) -> list[Seen]:
     """By time. What every account did at home is left out."""
     frame = store.counts(since, until, ("actor", "actor_kind", "client_ip", "action", "outcome"), CELL)
-    done = (frame["outcome"] == Outcome.SUCCESS) & frame["action"].isin(list(_ASKS))
-    frame = frame[done & ~frame["actor_kind"].isin(_NOBODY) & frame["actor"].notna() & frame["client_ip"].notna()]
+    let_in = frame["outcome"].isin([Outcome.SUCCESS, Outcome.FAILURE]) & frame["action"].isin(list(_ASKS))
+    frame = frame[let_in & ~frame["actor_kind"].isin(_NOBODY) & frame["actor"].notna() & frame["client_ip"].notna()]
     home: dict[tuple[str, str], bool] = {}
     found = []
-    for actor, client, at in zip(frame["actor"], frame["client_ip"], frame["window_start"], strict=True):
+    columns = ("actor", "client_ip", "outcome", "window_start")
+    for actor, client, outcome, at in zip(*(frame[name] for name in columns), strict=True):
         if (actor, client) not in home:
             account = past.accounts.get(actor)
             home[actor, client] = account is not None and account.covers(client)
         if not home[actor, client]:
-            found.append(Seen(at.to_pydatetime(), actor, client))
+            found.append(Seen(at.to_pydatetime(), actor, client, outcome == Outcome.SUCCESS))
     return sorted(found, key=lambda one: one.at)

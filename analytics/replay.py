@@ -29,14 +29,30 @@ def floor(moment: datetime, width: timedelta) -> datetime:
 
 
 @dataclass(slots=True)
+class Lasting:
+    """What one detection run leaves to the next: what was counted and learned of days that are over. Whoever keeps it empties
+    it (`clear`) when a row comes that is late for such a day.
+    """
+
+    frames: dict[Hashable, tuple[Hashable, pd.DataFrame]] = field(default_factory=dict)
+    learned: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        self.frames.clear()
+        self.learned.clear()
+
+
+@dataclass(slots=True)
 class Replay:
     """An `EventReader` over [since, until) of another one. Lives for one detection run: what is stored later is not
-    seen.
+    seen. With `lasting`, what lies before the beginning of the day `settled` is taken from there.
     """
 
     store: EventReader
     since: datetime
     until: datetime
+    lasting: Lasting | None = None
+    settled: datetime | None = None
     _frames: dict[Hashable, pd.DataFrame] = field(default_factory=dict)
     _events: dict[Hashable, tuple[list[datetime], list[dict[str, Any]]]] = field(default_factory=dict)
     _memory: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
@@ -74,22 +90,49 @@ class Replay:
     ) -> pd.DataFrame:
         if width is None or not self._can_cut(since, until, width):
             return self.store.counts(since, until, by, width)
-        key = ("counts", tuple(by), width)
-        if key not in self._frames:
-            self._frames[key] = self.store.counts(self.since, self.until, by, width)
-        frame = self._frames[key]
+        frame = self._frame(("counts", tuple(by)), width, lambda first, last: self.store.counts(first, last, by, width))
         starts = frame["window_start"]
         return frame.iloc[starts.searchsorted(since) : starts.searchsorted(until)].reset_index(drop=True)
 
     def windows(self, since: datetime, until: datetime, width: timedelta, subject: str) -> pd.DataFrame:
         if not self._can_cut(since, until, width):
             return self.store.windows(since, until, width, subject)
-        key = ("windows", subject, width)
-        if key not in self._frames:
-            self._frames[key] = self.store.windows(self.since, self.until, width, subject)
-        frame = self._frames[key]
+        frame = self._frame(
+            ("windows", subject), width, lambda first, last: self.store.windows(first, last, width, subject)
+        )
         starts = frame.index.get_level_values("window_start")
         return frame[(starts >= since) & (starts < until)]
+
+    def _frame(
+        self, kind: Hashable, width: timedelta, load: Callable[[datetime, datetime], pd.DataFrame]
+    ) -> pd.DataFrame:
+        """Of the whole span; days that are over from what lasts, where there is such a memory."""
+        key = (kind, width)
+        if key not in self._frames:
+            settled = self.settled
+            if (
+                self.lasting is None
+                or settled is None
+                or not self.since < settled < self.until
+                or timedelta(days=1) % width
+            ):
+                self._frames[key] = load(self.since, self.until)
+            else:
+                span = (self.since, settled)
+                kept = self.lasting.frames.get(key)
+                if kept is None or kept[0] != span:
+                    kept = self.lasting.frames[key] = (span, load(*span))
+                self._frames[key] = _joined(kept[1], load(settled, self.until))
+        return self._frames[key]
+
+    def learn(self, kind: str, day: datetime, compute: Callable[[], T]) -> T:
+        """What `compute` says of the time before `day`, a moment at midnight."""
+        if self.lasting is None or self.settled is None or day > self.settled:
+            return self.memo(kind, day, compute)
+        if kind not in self.lasting.learned or self.lasting.learned[kind][0] != day:
+            self.lasting.learned[kind] = (day, compute())
+        value: T = self.lasting.learned[kind][1]
+        return value
 
     def span(self) -> tuple[datetime, datetime] | None:
         if self._span is None:
@@ -106,6 +149,16 @@ class Replay:
         """A cut is exact where no window is cut in two that the store would have counted only in part."""
         aligned = floor(since, width) == since and (until == self.until or floor(until, width) == until)
         return aligned and self.since <= since and until <= self.until
+
+
+def _joined(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    if not len(before) or not len(after):
+        return after if not len(before) else before
+    import pandas as pd
+
+    numbered = isinstance(before.index, pd.RangeIndex)
+    both = pd.concat([before, after], ignore_index=numbered)
+    return both if numbered else both.sort_index()
 
 
 def remember(store: EventReader, kind: str, key: Hashable, compute: Callable[[], T]) -> T:

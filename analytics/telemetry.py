@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -60,6 +61,12 @@ class AnalyticsTelemetry:
             ["limit"],
             registry=registry,
         )
+
+    def known(self, detectors: Iterable[str]) -> None:
+        """Show every detector with 0 from the start, so that its first finding is an increase and not a new series."""
+        for detector in detectors:
+            for severity in Severity:
+                self._findings.labels(detector, severity)
 
     def drift(self, model: str, feature: str, index: float) -> None:
         """How far a feature of the last week lies from what the model in service learned."""

@@ -104,12 +104,14 @@ def _deletes(log: Log, client: str, number: int) -> None:
         time.sleep(0.05)
 
 
-def _pushed(log: Log, client: str, number: int) -> None:
-    log.line(client, "-", f"PUT /v2/open{number}/app/manifests/latest", 201)
+def _refused(log: Log, client: str, number: int) -> None:
+    for image in range(6):
+        log.line(client, f"guest{number}", f"DELETE /v2/core{number}/api/manifests/sha256:{image:064x}", 403)
+        time.sleep(0.05)
 
 
-def _removed(log: Log, client: str, number: int) -> None:
-    log.line(client, "-", f"DELETE /v2/bare{number}/app/manifests/sha256:{number:064x}", 202)
+def _outside(log: Log, client: str, number: int) -> None:
+    log.line(client, "-", f"GET /v2/..%2f..%2f%2e%2e/etc/secret{number}", 200)
 
 
 # Of a severity that is told by default (medium and above).
@@ -117,8 +119,8 @@ ATTACKS = (
     Attack("passwords guessed, one was right", _passwords),
     Attack("names guessed", _names),
     Attack("images deleted one after another", _deletes),
-    Attack("pushed without an account", _pushed),
-    Attack("deleted without an account", _removed),
+    Attack("deletes tried without the right", _refused),
+    Attack("an answer from outside the registry", _outside),
 )
 
 

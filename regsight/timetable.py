@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +26,7 @@ from analytics.drift import watch_formats
 from analytics.incidents import LOOK_BACK, gather, times
 from analytics.integrity import watch_integrity
 from analytics.jobs import detect_now, run_job
+from analytics.replay import Lasting
 from analytics.telemetry import AnalyticsTelemetry
 from store.errors import StoreError
 
@@ -85,9 +87,11 @@ class Timetable:
         self._detectors = detectors
         self._holder = holder or f"{socket.gethostname()}:{os.getpid()}"
         self._analytics = AnalyticsTelemetry(registry)
+        self._analytics.known(detector.name for detector in detectors)
         self._alerts = AlertsTelemetry(registry)
         self._scheduler = _scheduler()
         self._gathering = threading.Lock()
+        self._lasting: defaultdict[str, Lasting] = defaultdict(Lasting)
         self._stopped = threading.Event()
         self._up_since = datetime.now(UTC)
         self.jobs = self._jobs()
@@ -125,6 +129,7 @@ class Timetable:
         """Go on with other settings, after the job that runs; each job is due at once."""
         self.stop()
         self._settings, self._detectors, self._scheduler = settings, detectors, _scheduler()
+        self._lasting.clear()
         self.jobs = self._jobs()
         self.start()
 
@@ -179,7 +184,8 @@ class Timetable:
         now = datetime.now(UTC)
         try:
             if not self._store.take_lease(LEASE_NAME, self._holder, now, LEASE_SPAN):
-                return  # another process runs the jobs
+                self._lasting.clear()  # another process runs the jobs, and sees what comes late
+                return
             due = self._moments(job, now)
         except StoreError:
             log.warning("the store did not answer, a job was left out", extra={"job": job.name}, exc_info=True)
@@ -247,6 +253,7 @@ class Timetable:
             budget=chosen.budget,
             group=group,
             stopped=self._stopped.is_set,
+            lasting=self._lasting[group],
         )
 
     def _found(self, found: list[Finding], now: datetime) -> str:
@@ -344,13 +351,23 @@ def _is_urgent(detector: Detector) -> bool:
 
 
 def _scheduler() -> Any:
+    from apscheduler.events import EVENT_JOB_MAX_INSTANCES
     from apscheduler.schedulers.background import BackgroundScheduler
 
-    return BackgroundScheduler(
+    scheduler = BackgroundScheduler(
         timezone=UTC,
         # The defaults drop a run that is a second late; here a late run is better than none, and covers several.
         job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
     )
+    # Said in our words: the scheduler's name a method, and call it a warning when a receiver keeps `notify` for six seconds.
+    logging.getLogger("apscheduler.scheduler").setLevel(logging.ERROR)
+    scheduler.add_listener(_still_runs, EVENT_JOB_MAX_INSTANCES)
+    return scheduler
+
+
+def _still_runs(event: Any) -> None:
+    level = logging.INFO if event.job_id == "notify" else logging.WARNING
+    log.log(level, "job %s was due again while it still ran: one later run covers both", event.job_id)
 
 
 def _clock() -> datetime:

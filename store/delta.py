@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 UNFIT = frozenset("%[]^|\\")
 # Files that a compaction replaced stay this long for readers that listed them before.
 VACUUM_HOURS = 24
+FORGOTTEN_AT = 1000
 TABLE_SETTINGS = {
     "delta.checkpointInterval": "100",
     # One small file a commit adds up: what is older than this is in a checkpoint anyhow.
@@ -132,6 +133,8 @@ class EventTable:
             files = self._described(table)
             if not self._whole.issuperset(file.name for file in files):
                 self._look_at_files(files)
+            if len(self._whole) > 2 * len(files) + FORGOTTEN_AT:  # each commit adds one, and upkeep takes them away
+                self._whole &= {file.name for file in files}
             return [
                 file
                 for file in files

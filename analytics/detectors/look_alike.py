@@ -13,14 +13,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from string import digits
 from typing import TYPE_CHECKING, Any
 
-from analytics.daily import each_day
+from analytics.daily import each_day, learned
 from analytics.detector import Suspicion
-from analytics.replay import remember
 from analytics.windows import DAY
 from analytics.wording import plain
 from store.contract import EventQuery, EventReader
@@ -61,6 +60,7 @@ class LookAlike:
     every: timedelta = CELL
     history: timedelta = timedelta(days=30)
     next_step: str = "Ask the account what the repository is for; see who pulled it (`regsight blast --repository`)."
+    _learned: dict[datetime, _Known] = field(default_factory=dict)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
@@ -68,12 +68,13 @@ class LookAlike:
             start, end = max(since, day), min(day + DAY, now)
             pushes = _pushes(store, day, end)
             if any(event["timestamp"] >= start for event in pushes):
-                known = remember(store, self.name, day, lambda day=day: _known(store, day - self.history, day))  # type: ignore[misc]
-                found += _judge(pushes, start, known)
+                found += _judge(pushes, start, self._known(store, day))
             if len(_pulled(store, start, end)):
-                known = remember(store, self.name, day, lambda day=day: _known(store, day - self.history, day))  # type: ignore[misc]
-                found += _from_outside(store, known, day, start, end)
+                found += _from_outside(store, self._known(store, day), day, start, end)
         return found
+
+    def _known(self, store: EventReader, day: datetime) -> _Known:
+        return learned(store, self.name, day, self._learned, lambda: _known(store, day - self.history, day))
 
 
 def _pushes(store: EventReader, since: datetime, until: datetime) -> list[dict[str, Any]]:

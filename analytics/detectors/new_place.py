@@ -5,8 +5,9 @@ louder if with another tool or from far off; a person who works from the usual p
 an unknown place with a script's tool; an account nobody knew, from a network nobody used, that reaches into several projects at
 once. Needs: logs with accounts and addresses, and a week of each account's past. Method: exact bookkeeping of networks (/24, /64;
 an account with many of them in one /16 is at home in all of it), judged only for accounts to which a new network is rare. Wakes
-nobody where many accounts move to one new network (an office, a proxy) or one account to many new addresses (more nodes). Never
-sees: an intruder at a place that the account uses.
+nobody where many accounts move to one new network (an office, a proxy), whether or not they got what they asked for there, for a
+person at a place that many colleagues use, or for one account at many new addresses (more nodes). Never sees: an intruder at a
+place that the account uses.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from analytics.daily import each_day, learned
@@ -31,10 +32,25 @@ from store.finding import Severity
 
 CROWD = 3  # accounts for which a network is new on the same day: they moved
 FLEET = 3  # new addresses of one account in one network: more machines
+SECOND_PLACE = 1  # network that a person took up in the time that is known: a home, a new desk
 COMMON = 1 / 3  # of all accounts use a project that is nobody's own
 TURNS = timedelta(hours=3)
 QUICK = timedelta(minutes=20)  # from one place to the other
 MOST_EVENTS = 200
+_DONE = frozenset(
+    (
+        Action.PULL,
+        Action.PUSH,
+        Action.DELETE,
+        Action.TAG,
+        Action.UNTAG,
+        Action.SIGN,
+        Action.PERMISSION,
+        Action.CONFIG,
+        Action.REPLICATE,
+    )
+)
+_CAME = frozenset((Action.LOGIN, Action.TOKEN, Action.CATALOG, Action.LIST_TAGS))
 _TOOLS = frozenset(
     ("curl", "wget", "python", "java", "go", "go-containerregistry", "skopeo", "crane", "regclient", "oras")
 )
@@ -79,7 +95,8 @@ def _judge(
     strange: dict[str, dict[str, datetime]] = defaultdict(dict)  # account → address → when last
     moved: dict[str, set[str]] = defaultdict(set)  # network → accounts that are new there today
     for one in strangers:
-        strange[one.actor][one.client] = one.at
+        if one.served:
+            strange[one.actor][one.client] = one.at
         moved[network(one.client)].add(one.actor)
     lately = start - 2 * CELL  # a crowd may take some minutes to show
     for actor in sorted(strange):
@@ -89,7 +106,7 @@ def _judge(
             continue
         if account is None:
             yield from _newcomer(store, actor, past, strange[actor], moved, day, now)
-        elif account.settled(day):
+        elif account.settled(day, least=0 if account.machine else SECOND_PLACE):
             crowds = {client: moved[network(client)] for client in places}
             same = {client: sum(network(other) == network(client) for other in strange[actor]) for client in places}
             for client in sorted(places):
@@ -100,7 +117,7 @@ def _judge(
 def _elsewhere(
     store: EventReader, actor: str, account: Account, past: Past, client: str, day: datetime, now: datetime
 ) -> Iterator[Suspicion]:
-    events = _events(store, day, now, actor=actor, client=client)
+    events = shown = _events(store, day, now, actor=actor, client=client)
     if not events:
         return
     tools = {event["client_class"] for event in events if event["client_class"]} - account.tools
@@ -115,9 +132,10 @@ def _elsewhere(
         severity = Severity.HIGH if tools and not others else Severity.MEDIUM
         told = "a machine's account at a place where it never ran"
     else:
-        turns = _turns(store, actor, account, client, now)
+        turns = [] if len(others) >= CROWD else _turns(store, actor, account, client, now)
         if turns:
-            signs.append(f"in turns with its usual place, {turns} times within {TURNS // HOUR} hours")
+            shown = turns
+            signs.append(f"in turns with its usual place, {len(turns) - 1} times within {TURNS // HOUR} hours")
             severity = Severity.HIGH if tools else Severity.MEDIUM
             told = "nobody is in two places at once"
         elif tools & _TOOLS and not others:
@@ -130,6 +148,7 @@ def _elsewhere(
         severity,
         actor,
         events,
+        _telling(shown),
         title=f"{plain(actor)} works from {plain(client)}, where it never was",
         expected=f"one of {several(len(account.networks), 'network')}: {names(sorted(account.networks), 4)}",
         observed=f"{several(len(events), 'request')} from {plain(client)}" + (f", {'; '.join(signs)}" if signs else ""),
@@ -145,17 +164,27 @@ def _crowded(store: EventReader, client: str, since: datetime, now: datetime) ->
     return len(accounts) > 1 or len({event["client_class"] for event in seen}) >= CROWD
 
 
-def _turns(store: EventReader, actor: str, account: Account, client: str, now: datetime) -> int:
-    """How often a person went from the usual place to the new one and back, faster than anybody travels; else 0."""
-    seen = [one for one in _events(store, now - TURNS, now, actor=actor) if one["client_ip"]]
-    places = [(one["timestamp"], one["client_ip"] == client) for one in seen if _counts(account, one, client)]
-    switches = [later[0] - earlier[0] for earlier, later in pairwise(places) if earlier[1] != later[1]]
-    quick = sum(pause <= QUICK for pause in switches)
-    return len(switches) if len(switches) >= 3 or quick >= 2 else 0
+def _turns(store: EventReader, actor: str, account: Account, client: str, now: datetime) -> list[dict[str, Any]]:
+    """The stays of a person who went from the usual place to the new one and back, faster than anybody travels: what tells
+    of each (the first event, in order); else nothing.
+    """
+    seen = [one for one in _events(store, now - TURNS, now, actor=actor) if _counts(account, one, client)]
+    stays = [list(stay) for _, stay in groupby(seen, key=lambda one: bool(one["client_ip"] == client))]
+    quick = sum(later[0]["timestamp"] - stay[-1]["timestamp"] <= QUICK for stay, later in pairwise(stays))
+    return [_telling(stay)[0] for stay in stays] if len(stays) > 3 or quick >= 2 else []
 
 
 def _counts(account: Account, event: dict[str, Any], client: str) -> bool:
-    return event["outcome"] == Outcome.SUCCESS and (event["client_ip"] == client or account.covers(event["client_ip"]))
+    at = event["client_ip"]
+    return bool(at) and event["outcome"] == Outcome.SUCCESS and (at == client or account.covers(at))
+
+
+def _telling(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The fewest that show what was done: images and settings, not each layer and handshake; logins where nothing else was."""
+    for wanted in (_DONE, _CAME):
+        if told := [one for one in events if one["action"] in wanted]:
+            return told
+    return events
 
 
 def _newcomer(
@@ -189,6 +218,7 @@ def _newcomer(
         Severity.MEDIUM,
         actor,
         events,
+        _telling(events),
         title=f"{plain(actor)} is new, comes from {plain(unknown[0])}, and reaches into {len(reached)} projects",
         expected="a new account works in one project, or from a network of this registry's users",
         observed=f"{several(len(events), 'request')} in {names(sorted(map(str, reached)), 5)}",
@@ -215,6 +245,7 @@ def _suspicion(
     severity: Severity,
     actor: str,
     events: list[dict[str, Any]],
+    evidence: list[dict[str, Any]],
     *,
     weight: int,
     title: str,
@@ -235,7 +266,7 @@ def _suspicion(
             "repository": sorted({one["repository"] for one in events if one["repository"]})[:MOST_EVENTS],
         },
         score=10.0 * severity.rank + min(weight, 9),
-        evidence=[one["event_id"] for one in events],
+        evidence=[one["event_id"] for one in evidence],
         title=title,
         expected=expected,
         observed=observed,

@@ -16,10 +16,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from analytics.daily import each_day
+from analytics.daily import each_day, learned
 from analytics.detector import Suspicion
 from analytics.novelty import chance
-from analytics.replay import Replay, remember
 from analytics.windows import DAY, HOUR
 from analytics.wording import names, number, plain
 from store.contract import EventQuery, EventReader
@@ -114,12 +113,14 @@ class NewReach:
         return found
 
     def _past(self, store: EventReader, day: datetime) -> _Past:
-        if isinstance(store, Replay):
-            key = (day, self.alerts_per_week)
-            return remember(store, self.name, key, lambda: _learn(store, day - self.history, day, self.alerts_per_week))
-        if day not in self._learned:
-            self._learned = {day: _learn(store, day - self.history, day, self.alerts_per_week)}
-        return self._learned[day]
+        kind = f"{self.name} {self.alerts_per_week}"
+        return learned(
+            store,
+            kind,
+            day,
+            self._learned,
+            lambda: _learn(store, day - self.history, day, self.alerts_per_week),
+        )
 
 
 def _pulls(store: EventReader, since: datetime, until: datetime, width: timedelta, by: Sequence[str]) -> pd.DataFrame:

@@ -29,6 +29,8 @@ ACTIONS = (Action.PUSH, Action.TAG, Action.UNTAG, Action.PULL, Action.CHECK, Act
 FEWEST_PUSHES = 8
 BUILD = timedelta(minutes=60)  # the base image is fetched at most so long before
 BESIDE = timedelta(minutes=5)
+MOST_PUSHED = 1_000  # by one account, within that time
+BREATH = timedelta(seconds=30)  # all tags of one push
 AFTER = timedelta(minutes=65)  # signatures and scans follow within an hour
 _SIGNATURE = re.compile(r"sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?")
 _COMPANIONS = {
@@ -59,6 +61,20 @@ class _Actor:
     fetched: datetime = EPOCH
     pushed: list[tuple[datetime, str, str]] = field(default_factory=list)
     seen: datetime = EPOCH
+
+
+@dataclass(slots=True)
+class _Lately:
+    """When a repository was pushed to and signed for, as long as a signature is waited for."""
+
+    pushes: list[datetime] = field(default_factory=list)
+    signatures: list[datetime] = field(default_factory=list)
+    seen: datetime = EPOCH
+
+    def signed(self, push: datetime) -> bool:
+        """Whether a signature came before the next push: where no line says which image a push made, it was for this one."""
+        following = next((at for at in self.pushes if at > push + BREATH), push + AFTER)
+        return any(push <= at <= following for at in self.signatures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +118,8 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     signature = _SIGNATURE.fullmatch(event["tag"] or "")
     if event["action"] in (Action.SIGN, Action.SCAN) or (signature and event["action"] == Action.PUSH):
         digest = f"sha256:{signature[1]}" if signature else event["digest"]
+        if event["action"] != Action.SCAN:
+            _lately(memory, repository, at).signatures.append(at)
         if digest:
             image = image_of(memory, repository, digest)
             image.seen = at
@@ -118,12 +136,23 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
         actor.seen = at
         if not any(pushed == repository for _, pushed, _ in actor.pushed):
             actor.fetched = at
-    if event["action"] == Action.PUSH and event["tag"] and event["actor"]:
-        _pushed(memory, event)
+    if event["action"] == Action.PUSH and event["tag"]:
+        _lately(memory, repository, at).pushes.append(at)
+        if event["actor"]:
+            _pushed(memory, event)
     for move in note(memory, event):
         _enter(memory, move)
     if event["action"] == Action.PULL and event["digest"]:
         yield from used(memory, event)
+
+
+def _lately(memory: Memory, repository: str, at: datetime) -> _Lately:
+    lately = memory.table("lately", _Lately)[repository]
+    lately.seen = at
+    for times in (lately.pushes, lately.signatures):
+        while times and times[0] < at - 2 * AFTER:
+            del times[0]
+    return lately
 
 
 def _enter(memory: Memory, move: Move) -> None:
@@ -149,7 +178,9 @@ def _pushed(memory: Memory, event: Event) -> None:
     project.pushers[name] = (at, days + (last.date() != at.date()))
     if place and len(project.networks) < 2000:
         project.networks.add(place)
-    actor.pushed = [*actor.pushed[-19:], (at, repository, tag)]
+    # All of the time in which companions are waited for, however busy the builder: what is forgotten seems to be missing.
+    kept = [one for one in actor.pushed if one[0] >= at - AFTER - BESIDE][-MOST_PUSHED:]
+    actor.pushed = [*kept, (at, repository, tag)]
     actor.seen = project.seen = at
 
 
@@ -200,7 +231,9 @@ def _companions(memory: Memory, push: _Push, habit: _Habit) -> dict[str, bool | 
     return {
         "base": push.base,
         "beside": beside,
-        "signed": None if image is None else image.signed is not None,
+        "signed": _lately(memory, push.repository, push.at).signed(push.at)
+        if image is None
+        else image.signed is not None,
         "scanned": None if image is None else image.scanned is not None,
         "tool": None if push.tool is None or not habit.tools else push.tool in habit.tools,
     }

@@ -1,11 +1,12 @@
 """Tags that point to another image than they should: a release that was overwritten, a tag set back to an old image.
 
 Notices: a whole version number (`v1.2.3`) that is pushed again with another image; a tag that goes back to an image which
-it had left. Needs: logs that name the digest of a push, or clients that ask for the tag and then fetch by digest. Assumes that
-whole version numbers stay what they are. A release that its own pusher builds again within the hour, a repository whose release
-tags move all the time, and one step back by a usual pusher are told, but wake nobody. Method: exact bookkeeping
-(`analytics/ledger.py`), weighed by whether the account and its address are usual there. Never sees: an image that was
-changed behind the registry's back, and a tag set before the history begins.
+it had left. Needs: logs that name the digest of a push, or clients that ask for the tag and then fetch by digest; a version number
+whose push stores layers that were never there is another image, whatever its line leaves out. Assumes that whole version numbers
+stay what they are. A release that its own pusher builds again within the hour, a repository whose release tags move all the time,
+one step back by a usual pusher, and an account that takes back within a day what it had set itself (a night of trouble) are told,
+but wake nobody. Method: exact bookkeeping (`analytics/ledger.py`), weighed by whether the account and its address are usual there.
+Never sees: an image that was changed behind the registry's back, and a tag set before the history begins.
 """
 
 from __future__ import annotations
@@ -15,17 +16,47 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
-from analytics.ledger import ACTIONS, MOST_EVIDENCE, Move, is_release, note
+from analytics.ledger import (
+    ACTIONS,
+    MOST_EVIDENCE,
+    Move,
+    home,
+    is_release,
+    note,
+    repositories,
+    setting_of,
+    tags_of,
+)
+from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import duration, plain
 from store.contract import EventReader
-from store.event import Outcome
+from store.event import Action, Outcome
 from store.finding import Severity
 
 _REBUILT = timedelta(hours=1)  # after the first push of a release its builder may still be at it
 _HABIT = 3  # release tags of a repository that moved before: there they are no releases
 _LONG_GONE = timedelta(days=14)
+_ONE_PUSH = timedelta(minutes=2)  # between an image's last layer and its manifest
+MOST_LAYERS = 20_000  # of one repository; from then on none is new
+_CREATED = 201  # a layer is complete
+_UNDONE = timedelta(days=1)  # within which an account takes back what it did itself
 _SETTLED = timedelta(days=3)  # before so much is known, nobody is unusual
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """When somebody last stored a new layer in a repository."""
+
+    seen: datetime
+
+
+@dataclass(slots=True)
+class _Layers:
+    """What was stored in a repository."""
+
+    digests: set[str] = field(default_factory=set)
+    seen: datetime = EPOCH
 
 
 @dataclass(slots=True)
@@ -43,13 +74,18 @@ class TagLedger:
     walk: Walk = field(init=False)
 
     def __post_init__(self) -> None:
-        self.walk = Walk(self.name, ACTIONS, self.history, _see, outcomes=(Outcome.SUCCESS,))
+        self.walk = Walk(self.name, (*ACTIONS, Action.LAYER_UPLOAD), self.history, _see, outcomes=(Outcome.SUCCESS,))
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         return self.walk.between(store, since, now)
 
 
 def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
+    if event["action"] == Action.LAYER_UPLOAD:
+        _stored(memory, event)
+        return
+    if event["action"] == Action.PUSH and event["tag"] and not event["digest"] and is_release(event["tag"]):
+        yield from _pushed_unsaid(memory, event)
     for move in note(memory, event):
         if move.before is None:
             continue
@@ -58,6 +94,53 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
             yield _rolled_back(move, settled)
         elif is_release(move.tag):
             yield _overwritten(move, settled)
+
+
+def _stored(memory: Memory, event: Event) -> None:
+    """A layer that the repository never had, of an image that will be pushed. Builds that run again store the same ones."""
+    digest, at = event["digest"], event["timestamp"]
+    if not event["repository"] or not digest or event["status"] != _CREATED:
+        return
+    layers = memory.table("layers", _Layers)[home(event)]
+    layers.seen = at
+    if digest not in layers.digests and len(layers.digests) < MOST_LAYERS:
+        layers.digests.add(digest)
+        memory.table("stored", lambda: _Stored(EPOCH))[_pusher(event)] = _Stored(at)
+
+
+def _pusher(event: Event) -> tuple[str, str, str]:
+    return home(event), event["actor"] or "", event["client_ip"] or ""
+
+
+def _pushed_unsaid(memory: Memory, event: Event) -> Iterator[Suspicion]:
+    """A version number pushed again, whose line does not say with which image: with new layers it is another one."""
+    at, key = event["timestamp"], (home(event), event["tag"])
+    tag, known = tags_of(memory).look(key), repositories(memory).look(key[0])
+    stored = memory.table("stored", lambda: _Stored(EPOCH)).look(_pusher(event))
+    before = None if tag is None else tag.pending or (tag.settings[-1] if tag.settings else None)
+    if (
+        before is None
+        or known is None
+        or stored is None
+        or not before.at < stored.seen <= at
+        or at - stored.seen > _ONE_PUSH
+    ):
+        return
+    move = Move(
+        repository=event["repository"],
+        tag=event["tag"],
+        before=before,
+        after=setting_of(known, event),
+        at=at,
+        back=0,
+        gone=None,
+        moves=tag.moves,
+        release_moves=known.release_moves,
+        first_push=before.at,
+        undone=False,
+    )
+    repositories(memory)[key[0]].release_moves += 1
+    yield _overwritten(move, memory.began is not None and at - memory.began >= _SETTLED)
 
 
 def _overwritten(move: Move, settled: bool) -> Suspicion:
@@ -90,7 +173,11 @@ def _rolled_back(move: Move, settled: bool) -> Suspicion:
     assert move.gone is not None
     strange = _strange(move) if settled else []
     long_gone = move.gone >= _LONG_GONE
-    if strange:
+    # What it put there in the meantime is judged by itself; this step brings back what everybody ran before.
+    undone = move.undone and move.gone <= _UNDONE
+    if undone:
+        severity = Severity.LOW
+    elif strange:
         severity = Severity.HIGH if long_gone or is_release(move.tag) else Severity.MEDIUM
     elif long_gone and move.back >= 2 and settled:
         severity = Severity.MEDIUM
@@ -99,6 +186,7 @@ def _rolled_back(move: Move, settled: bool) -> Suspicion:
     steps = f"{move.back} versions back" if move.back > 1 else "one version back"
     why = f"The tag points to an image again that it had left {duration(move.gone)} before, {steps}. "
     why += f"Unusual: {' and '.join(strange)}." if strange else "The account and its address are usual here."
+    why += " The account takes back what it had set there itself." if undone else ""
     return _suspicion(
         "tag_rolled_back",
         move,
@@ -124,7 +212,7 @@ def _who(move: Move) -> str:
 def _suspicion(kind: str, move: Move, severity: Severity, *, title: str, expected: str, explanation: str) -> Suspicion:
     after = move.after
     assert move.before is not None
-    old, new = move.before.digest[:19], after.digest[:19]
+    old, new = (f"{one.digest[:19]}…" if one.digest else "an image that no line names" for one in (move.before, after))
     return Suspicion(
         kind=kind,
         cause=(kind, move.repository, move.tag, after.digest, f"{after.at:%Y-%m-%d}"),
@@ -139,7 +227,8 @@ def _suspicion(kind: str, move: Move, severity: Severity, *, title: str, expecte
         },
         score=10.0 * severity.rank + min(move.back, 9),
         expected=expected,
-        observed=f"{plain(move.tag)} pointed to {old}… since {move.before.at:%Y-%m-%d %H:%M}, and to {new}… now",
+        observed=f"{plain(move.tag)} pointed to {old} since {move.before.at:%Y-%m-%d %H:%M}, and to {new} now"
+        + ("" if after.digest else ", with layers that the repository never had"),
         evidence=after.evidence[:MOST_EVIDENCE],
         explanation=explanation,
     )

@@ -5,11 +5,13 @@ that repository before fetches what it pushed (louder if the tag had been there,
 repository, first pushed by an account that hardly ever pushes, that is then pulled by an account which runs images (pulls from
 many repositories, not from nearly all of them, and never pushes). Needs: logs that name accounts; a week of history. Method:
 bookkeeping of who pushes where, who pulls from where, and which image came last. Wakes nobody where new repositories made by hand
-are the custom. Never sees: an image changed by the hands that always change it.
+are the custom of several accounts, nor for a robot that was renewed (the same name up to a number, the old one silent since).
+Never sees: an image changed by the hands that always change it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -32,11 +34,12 @@ FEWEST_PUSHES = 3  # of others, before a repository has its usual hands
 MAKER_DAYS = 4  # days with pushes that make an account one that makes images
 RUNS = 6  # repositories pulled by an account that runs images
 RUN_DAYS = 4
-CUSTOM = 3  # repositories made by hand and run: then that is how it is done here
+CUSTOM = 3  # accounts whose repositories, made by hand, are run: then that is how it is done here, whoever makes many of them
 BASE = 4  # accounts that pull from a repository and push elsewhere: it is built upon
 MOST_OF_ALL = 0.6  # of all repositories; whoever pulls from more scans or copies
 MOST_REPOSITORIES = 2_000  # remembered of one account
 HOME_SHARE = 0.3  # of an account's pulls in a project that make it its own
+_NUMBER = re.compile(r"[-_.+]?v?\d[\d._-]*$")
 _NOT_USE = frozenset((Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE))
 
 
@@ -96,10 +99,10 @@ class _Push:
 
 @dataclass(slots=True)
 class _Custom:
-    """How many repositories there are, and how many new ones were run after a first push by hand."""
+    """How many repositories there are, and by whose hands new ones were made that were run."""
 
     repositories: int = 0
-    by_hand: int = 0
+    by_hand: set[str] = field(default_factory=set)
     seen: datetime = EPOCH
 
 
@@ -170,6 +173,21 @@ def _pushed(memory: Memory, event: Event) -> None:
     repository.seen = at
 
 
+def _renewed(memory: Memory, repository: _Repository, name: str) -> bool:
+    """Whether it took over from an account of the same name up to a number, of which nothing was seen since."""
+    accounts = memory.table("accounts", _Account)
+    own = accounts.look(name)
+    kin = [
+        one for other in repository.pushers if _stem(other) == _stem(name) and (one := accounts.look(other)) is not None
+    ]
+    return own is not None and bool(kin) and all(max(one.last_push, one.last_pull) <= own.first for one in kin)
+
+
+def _stem(name: str) -> str:
+    """The name without a number, date or version at its end."""
+    return _NUMBER.sub("", name) or name
+
+
 def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
     at, name = event["timestamp"], event["actor"]
     accounts, repositories = memory.table("accounts", _Account), memory.table("repositories", _Repository)
@@ -224,8 +242,9 @@ def _used(
     if push.made:
         if not runs:
             return
-        custom.by_hand, custom.seen = custom.by_hand + 1, event["timestamp"]
-        severity = Severity.MEDIUM if custom.by_hand <= CUSTOM else Severity.LOW
+        severity = Severity.MEDIUM if len(custom.by_hand - {push.actor}) < CUSTOM else Severity.LOW
+        custom.by_hand.add(push.actor)
+        custom.seen = event["timestamp"]
         kind = HAND_MADE
         why = "What runs here comes from builds; this was made by hand, in a repository of its own."
         expected = "new repositories that clusters run are first pushed by an account that makes images day by day"
@@ -233,8 +252,13 @@ def _used(
         if event["actor"] not in repository.pullers:
             return
         severity = Severity.HIGH if (push.known_tag and runs) or builders >= BASE else Severity.MEDIUM
+        renewed = _renewed(memory, repository, push.actor)
+        severity = Severity.LOW if renewed else severity
         kind = STRANGER
         why = "Whoever uses this repository now runs, or builds upon, what a stranger put there."
+        why += (
+            " An account of nearly the same name did so before and is silent since: it was renewed." if renewed else ""
+        )
         expected = (
             f"pushes by {several(len(repository.pushers), 'account')} that made the {repository.pushes - 1} before"
         )

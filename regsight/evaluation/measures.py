@@ -133,7 +133,8 @@ def explained(matched: Iterable[Matched]) -> Explained:
         return Share(hits, len(asked))
 
     named = sum(any(_same(techniques(said.kind), one.incident.techniques) for said in one.said[:2]) for one in mine)
-    listed = [(id, one.incident) for one in mine for said in one.said for id in said.evidence]
+    shown = [one for one in mine if one.incident.event_ids]  # a log that falls silent has no events of its own
+    listed = [(id, one.incident) for one in shown for said in one.said for id in said.evidence]
     return Explained(
         actor=share(lambda said: said.actors, lambda incident: incident.actors),
         address=share(lambda said: said.clients, lambda incident: incident.addresses),

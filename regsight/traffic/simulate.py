@@ -282,7 +282,7 @@ def _entry(plan: _Plan, voices: list[Voice], sources: list[str], end: int, plans
         note=planted.note,
         **subjects(
             planted,
-            shown,
+            shown or planted.evidence,  # what no log shows may leave traces all the same, as a login: whose they are
             _told_as(voices),
             with_addresses=not all(isinstance(voice, HarborAudit) for voice in voices),
         ),

@@ -196,8 +196,45 @@ def test_the_weekly_clean_up_is_no_alarm(sunday: datetime, tmp_path: Path) -> No
     made.add(sunday - timedelta(days=7), "list_tags", actor="cleanup", client_ip="10.20.0.9", repository="shop/old")
     ids = cleaned(made, sunday, "cleanup", "10.20.0.9")
     said, held = weighed(made, tmp_path, mass_delete(ids, sunday, "cleanup", "10.20.0.9"))
-    assert "never done anything else" in said
+    assert "never done anything else" in said and "out of use" in said
     assert held.severity is Severity.LOW and held.reasons == [f"low: would be high, but {said}"]
+
+
+def test_builds_that_newer_ones_followed_are_not_in_use(sunday: datetime, tmp_path: Path) -> None:
+    """Pushed and run this week, and outdated since: retention takes them. The newest of a repository, and what somebody
+    pulled yesterday, is another thing.
+    """
+    for name, many, pulled, expected in (
+        ("outdated", 4, 4, Severity.LOW),
+        ("newest", 0, None, Severity.HIGH),
+        ("still pulled", 4, 1, Severity.HIGH),
+    ):
+        made = steady(14)
+        made.add(sunday - timedelta(days=7), "list_tags", actor="cleanup", client_ip="10.20.0.9", repository="shop/old")
+        for number in (0, *range(900, 900 + many)):
+            at, digest = sunday - timedelta(days=5) + timedelta(minutes=number), f"sha256:{number}"
+            made.add(
+                at, "push", actor="ci", client_ip="10.0.0.1", repository="shop/old", tag=f"b{number}", digest=digest
+            )
+        if pulled is not None:
+            at = sunday - timedelta(days=pulled, hours=12)
+            made.add(at, "pull", actor="k8s", client_ip="10.0.0.1", repository="shop/old", digest="sha256:0")
+        ids = cleaned(made, sunday, "cleanup", "10.20.0.9")
+        _, held = weighed(made, tmp_path / name, mass_delete(ids, sunday, "cleanup", "10.20.0.9"))
+        assert held.severity is expected, name
+
+
+@pytest.mark.parametrize(
+    ("days", "client", "expected"),
+    [(7, "10.20.0.9", Severity.LOW), (7, "203.0.113.9", Severity.HIGH), (1, "10.20.0.9", Severity.HIGH)],
+)
+def test_a_first_clean_up_needs_a_week_of_logs_and_an_address_inside(
+    days: int, client: str, expected: Severity, tmp_path: Path
+) -> None:
+    """What nobody pulled for a week cannot be known of logs that are a day old; a network of documentation is not ours."""
+    made, at = steady(days), START + timedelta(days=days, hours=4)
+    _, held = weighed(made, tmp_path, mass_delete(cleaned(made, at, "cleanup", client), at, "cleanup", client))
+    assert held.severity is expected
 
 
 @pytest.mark.parametrize("turn", ["elsewhere", "in use", "pulls too", "unknown", "a person"])

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from made_traffic import REPOSITORIES, START, Made, steady
 from prometheus_client import CollectorRegistry
@@ -14,14 +16,16 @@ from prometheus_client import CollectorRegistry
 from analytics.budget import DEFAULT
 from analytics.config import AnalyticsConfig
 from analytics.detector import Detector
-from analytics.detectors import credential_probe, isolation_forest, pull_volume
+from analytics.detectors import credential_probe, isolation_forest, look_alike, new_place, new_reach, pull_volume
 from analytics.errors import Stopped, UnknownDetector
 from analytics.holding import Allowance
 from analytics.jobs import JUDGED_NOTE, detect_now, detect_span, missed, prepare, run_job
 from analytics.judge import judge
+from analytics.replay import Lasting
 from analytics.telemetry import AnalyticsTelemetry
 from store.contract import JobRun, Store
 from store.errors import Unavailable
+from store.event import schema
 from store.finding import Finding, Severity
 
 EVENING = START + timedelta(days=15, hours=20)
@@ -227,3 +231,43 @@ def test_settings_choose_detectors_and_their_budget() -> None:
     assert len(prepare(detectors(), AnalyticsConfig())) == 3
     with pytest.raises(UnknownDetector, match="did you mean 'pull_volume'"):
         prepare(detectors(), AnalyticsConfig(detectors=("pull_volum",)))
+
+
+def test_what_lasts_changes_no_finding_and_asks_less(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days that are over are counted and learned once, over midnight too, until a row comes late for one of them."""
+    made = attacked()
+    chosen = [file.DETECTOR() for file in (credential_probe, pull_volume, new_place, new_reach, look_alike)]
+    seen: dict[bool, list[str]] = {}
+    asked: dict[bool, timedelta] = {}
+    for lasts in (False, True):
+        store, lasting = made.store(tmp_path / str(lasts)), Lasting() if lasts else None
+        counts, spans = store.counts, timedelta(0)
+
+        def counting(since: datetime, until: datetime, *by: Any, counts: Any = counts) -> Any:
+            nonlocal spans
+            spans += until - since
+            return counts(since, until, *by)
+
+        monkeypatch.setattr(store, "counts", counting)
+        for step in range(40):
+            detect_now(store, chosen, EVENING + step * 10 * EVERY, lasting=lasting)
+        seen[lasts], asked[lasts] = sorted(map(repr, store.findings())), spans
+        store.close()
+    assert seen[True] == seen[False] and len(seen[True]) >= 2
+    assert asked[True] < asked[False] / 4
+
+
+def test_a_row_that_is_late_empties_what_lasts(tmp_path: Path) -> None:
+    store, lasting = attacked().store(tmp_path / "s"), Lasting()
+    chosen: list[Detector] = [new_place.DETECTOR()]
+    detect_now(store, chosen, EVENING, lasting=lasting)
+    assert lasting.learned
+    late = Made()
+    late.pull(EVENING - timedelta(days=2), "person-1", "192.0.2.1", REPOSITORIES[0])
+    rows = [{**event, "offset": 10**9, "stored_at": EVENING + EVERY} for event in late.events]
+    store.commit(pa.Table.from_pylist(rows, schema=schema()), [])
+    kept = lasting.learned["new_place"]
+    for step in range(1, 30):  # long spans wait for one quiet look
+        detect_now(store, chosen, EVENING + step * EVERY, lasting=lasting)
+    assert lasting.learned["new_place"] is not kept
+    store.close()

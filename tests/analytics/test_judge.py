@@ -95,3 +95,63 @@ def test_more_of_the_same_by_the_same_account_is_one_finding() -> None:
     assert joined.reasons == [f"also: y ({finding_id('credential_probe', *more.cause)})"]
     assert {one.id for one in apart} == {finding_id("credential_probe", *one.cause) for one in others}
     assert run() == []
+
+
+def told(*suspicions: Suspicion) -> list[Finding]:
+    stored: dict[str, Finding] = {}
+    for one in suspicions:
+        for found in judge(CredentialProbe(), [one], one.end, stored.get, past=lambda: list(stored.values())):
+            stored[found.id] = found
+    return list(stored.values())
+
+
+def test_two_rules_about_the_same_events_are_one_finding() -> None:
+    """A burst of deletes is a steady delete too: of the same account, by the same events, and stays so as both go on. Other
+    events stand alone.
+    """
+    burst = replace(WEAK, kind="burst", cause=("burst",), subjects={"actor": ["a"], "client": [], "repository": []})
+    same = replace(burst, kind="steady", cause=("steady",), evidence=burst.evidence[:30])
+    other = replace(same, kind="odd", cause=("odd",), evidence=[f"new-{n}" for n in range(30)])
+    grown = replace(same, score=6, evidence=[f"later-{n}" for n in range(50)])
+    assert [one.kind for one in told(burst, same, other, grown)] == ["burst", "odd"]
+    used = replace(burst, kind="used", subjects={"actor": ["a", "node"], "client": [], "repository": []})
+    assert [one.kind for one in told(used, same)] == ["used"]
+    assert [one.kind for one in told(used, replace(same, subjects={"actor": ["c"], "client": []}))] == [
+        "used",
+        "steady",
+    ]
+
+
+def test_what_goes_on_from_day_to_day_is_one_finding_for_three_days() -> None:
+    """Each day's part joins while no day passes without any; from the fourth day on it is told anew."""
+    day, who = timedelta(days=1), {"actor": ["a"], "client": [], "repository": []}
+    parts = [
+        replace(WEAK, cause=(str(n),), subjects=who, start=START + n * day, end=START + n * day + timedelta(hours=9))
+        for n in (0, 1, 2, 3)
+    ]
+    assert [one.start for one in told(*parts)] == [START, START + 3 * day]
+    assert [one.start for one in told(parts[0], parts[2])] == [START, START + 2 * day]
+
+
+def test_a_crowd_of_accounts_is_one_campaign() -> None:
+    """Stolen passwords tried on dozens of accounts past midnight: one finding. A few named accounts are their own."""
+    crowds = [
+        replace(
+            WEAK,
+            cause=(str(n),),
+            start=START + timedelta(hours=9 * n),
+            end=START + timedelta(hours=9 * n + 1),
+            subjects={"actor": [f"u-{n}-{m}" for m in range(many)], "client": ["203.0.113.1", "203.0.113.2"]},
+        )
+        for n, many in ((0, 40), (1, 25), (2, 3))
+    ]
+    assert [len(one.subjects["actor"]) for one in told(*crowds)] == [65, 3]
+    who = {"actor": ["u-0-7"], "client": []}
+    target = replace(
+        WEAK, kind="guessing", cause=("one",), subjects=who, evidence=["x"], end=START + timedelta(hours=1)
+    )
+    assert [one.kind for one in told(crowds[0], target)] == ["password_guessing"]
+    late = replace(target, start=START + timedelta(hours=5), end=START + timedelta(hours=6))
+    got_in = replace(target, severity=Severity.CRITICAL)
+    for alone in (late, got_in, replace(target, subjects={"actor": ["somebody"]})):
+        assert [one.kind for one in told(crowds[0], alone)] == ["password_guessing", "guessing"]

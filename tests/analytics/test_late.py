@@ -17,6 +17,7 @@ from alerts.policy import enqueue_new
 from analytics.detector import Detector, Suspicion
 from analytics.detectors import credential_probe, tag_ledger
 from analytics.jobs import JUDGED_NOTE, detect_now
+from analytics.replay import Lasting
 from analytics.telemetry import AnalyticsTelemetry
 from analytics.watermark import LATE_NOTE
 from store.contract import EventQuery, EventReader, Store
@@ -91,14 +92,14 @@ def put(store: Store, events: Iterable[Any], at: datetime) -> None:
 
 
 def run(folder: Path, arrive: list[tuple[datetime, Any]], until: datetime, every: timedelta = 4 * HOUR) -> Store:
-    """Rows are stored when they arrive, and judged every four hours."""
-    store = open_store(f"delta:{folder}")
+    """Rows are stored when they arrive, and judged every four hours, with what was learned of days that are over."""
+    store, lasting = open_store(f"delta:{folder}"), Lasting()
     chosen, now = detectors(), MORNING - 6 * HOUR
     waiting = sorted(arrive, key=lambda one: one[0])
     while now <= until:
         put(store, [event for at, event in waiting if at < now], now)
         waiting = [one for one in waiting if one[0] >= now]
-        detect_now(store, chosen, now, first_look_back=HOUR)
+        detect_now(store, chosen, now, first_look_back=HOUR, lasting=lasting)
         now += every
     assert not waiting
     return store

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from analytics.config import AnalyticsConfig
 from analytics.detector import Suspicion
+from analytics.detectors.rules import Rules
 from regsight import timetable as module
 from regsight.config import Settings
 from regsight.timetable import LEASE_NAME, Timetable
@@ -169,3 +170,24 @@ def test_detection_is_given_the_budget_of_the_settings(
         timetable.stop()
     assert {options["budget"].words for options in given} == {words}
     assert all(options["stopped"]() for options in given)
+
+
+def test_a_first_finding_is_an_increase_and_a_slow_job_is_told_in_words(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each detector stands at 0 before it found anything; a job that takes longer than its turn is named."""
+    registry, free = CollectorRegistry(), threading.Event()
+    timetable = Timetable(store, settings(tmp_path), [Rules()], registry)
+    labels = {"detector": "rules", "severity": "critical"}
+    assert registry.get_sample_value("regsight_analytics_findings_total", labels) == 0
+
+    def slow(now: datetime) -> str:
+        free.wait(20)
+        return ""
+
+    monkeypatch.setattr(timetable, "jobs", [type(timetable.jobs[0])("detect", timedelta(seconds=1), slow)])
+    timetable.start()
+    wait_for(lambda: "job detect was due again while it still ran" in caplog.text)
+    free.set()
+    timetable.stop()
+    assert "maximum number of running instances" not in caplog.text

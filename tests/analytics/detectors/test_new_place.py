@@ -83,6 +83,41 @@ def test_a_person_travels_but_is_not_in_two_places(tmp_path: Path) -> None:
     assert one.subjects["actor"] == ["ann"] and str(one.severity) == "medium"
 
 
+def test_an_office_that_moves_is_known_by_all_who_come(tmp_path: Path) -> None:
+    """Whoever asks for what is not there is there too; and a place of many colleagues is nobody else's."""
+    for name, day, outcome in (("today", 12, "failure"), ("before", 10, "success")):
+        made = Made()
+        for who in ("ann", "ben", "eve", "kim"):
+            at_work(made, who, ["192.0.2.1"])
+        for who in ("ben", "eve", "kim"):
+            at = START + timedelta(days=day, hours=8)
+            made.add(
+                at, "pull", outcome, actor=who, client_ip="198.51.100.7", client_class="docker", repository="shop/x"
+            )
+        for number in range(6):
+            pull(made, NOW + 5 * number * MINUTE, "ann", "198.51.100.7" if number % 2 else "192.0.2.1")
+        assert judged(made, tmp_path / name) == [], name
+
+
+def test_a_second_place_of_a_person_is_no_roaming(tmp_path: Path) -> None:
+    """Home and office, the one used later than the other: turns with a third are told all the same, by what was done there."""
+    made = Made()
+    for day in range(12):
+        client = "192.0.2.1" if day != 5 else "203.0.113.20"
+        for hour in (8, 9):
+            pull(made, START + timedelta(days=day, hours=hour), "ann", client)
+    expected = []
+    for number in range(5):
+        at, client = NOW - 90 * MINUTE + 30 * number * MINUTE, "198.51.100.7" if number % 2 else "192.0.2.1"
+        made.login(at, "ann", client)
+        expected.append(f"e-{len(made.events)}")
+        pull(made, at + MINUTE, "ann", client)
+        made.add(at + MINUTE, "layer_download", actor="ann", client_ip=client, repository="shop/api")
+    (one,) = judged(made, tmp_path)
+    assert (one.kind, one.subjects["actor"]) == ("account_elsewhere", ["ann"])
+    assert one.evidence == expected
+
+
 def test_a_newcomer_from_nowhere_in_many_projects(tmp_path: Path) -> None:
     """One in a single project, and one from a known network, are new colleagues and tools."""
     made = Made()

@@ -105,6 +105,19 @@ def test_back_from_the_dead(tmp_path: Path) -> None:
         assert (one.kind, one.severity) == ("tag_rolled_back", severity), name
 
 
+def test_a_night_of_trouble_ends_where_it_began(tmp_path: Path) -> None:
+    """Somebody new there pushes two repairs and goes back to the last good image; going back over the robot's is another thing."""
+    for name, first, severity in (("own", 90, "low"), ("the robot's", None, "medium")):
+        made = releases()
+        if first is not None:
+            push(made, AT, "stable", first, "ann", "192.0.2.7")
+        push(made, AT + timedelta(minutes=10), "stable", 91, "ann" if first else CI, "192.0.2.7" if first else CI_AT)
+        push(made, AT + timedelta(minutes=30), "stable", 13, "ann", "192.0.2.7")
+        assert [(one.kind, one.severity) for one in found(made, tmp_path / name)] == [("tag_rolled_back", severity)], (
+            name
+        )
+
+
 def test_a_digest_that_only_the_next_client_shows(tmp_path: Path) -> None:
     """The log names no digest at the push: the first node that asks for the tag and fetches says it; the push is blamed."""
     made = releases(named=False)
@@ -115,6 +128,45 @@ def test_a_digest_that_only_the_next_client_shows(tmp_path: Path) -> None:
     assert one.subjects["actor"] == ["mallory"]
     assert one.evidence[0] == made_by and len(one.evidence) == 3
     assert one.start == AT and one.end == AT + HOUR + timedelta(seconds=1)
+
+
+def store_layer(made: Made, at: object, actor: str = CI, client: str = CI_AT, number: int = 7000) -> None:
+    for method, status in (("POST", 202), ("PUT", 201)):
+        made.add(
+            at,  # type: ignore[arg-type]
+            "layer_upload",
+            actor=actor,
+            client_ip=client,
+            repository="shop/api",
+            method=method,
+            status=status,
+            digest=digest(number) if method == "PUT" else None,
+        )
+
+
+def test_new_layers_say_that_a_version_is_another_image(tmp_path: Path) -> None:
+    """The line of the push names no digest, and clusters ask by tag alone: a layer that was not there says enough. Nothing
+    stored, stored for another push, or a number that is pushed for the first time say nothing.
+    """
+    for name, tag, since_layer, actor, expected in (
+        ("again", "1.3.0", 2, CI, ["medium"]),
+        ("a stranger", "1.3.0", 2, "mallory", ["high"]),
+        ("nothing new", "1.3.0", None, CI, []),
+        ("long before", "1.3.0", 3600, CI, []),
+        ("first", "1.99.0", 2, CI, []),
+        ("the same once more", "1.3.0", 2, "robot$again", []),
+    ):
+        made = Made()
+        for day in range(14):
+            push(made, START + day * DAY, f"1.{day}.0", None)
+        if name == "the same once more":
+            store_layer(made, START)
+        if since_layer is not None:
+            store_layer(made, AT - timedelta(seconds=since_layer), actor)
+        id = push(made, AT, tag, None, actor)
+        told = found(made, tmp_path / name)
+        assert [one.severity for one in told] == expected, name
+        assert all((one.kind, one.evidence) == ("release_tag_overwritten", [id]) for one in told)
 
 
 def test_a_retry_and_a_part_of_an_index_move_nothing(tmp_path: Path) -> None:

@@ -77,3 +77,25 @@ def test_a_repository_made_by_hand_that_runs(tmp_path: Path) -> None:
     assert judged(made, tmp_path / "a") == []
     pull(made, NOW + 2 * MINUTE, "robot$cluster", "p0/helper", "m")
     assert judged(made, tmp_path / "b") == [("hand_made_image_runs", "medium", ["ann"], ["p0/helper"])]
+
+
+def test_many_by_one_account_are_no_custom(tmp_path: Path) -> None:
+    """Somebody who makes many repositories at once does not make it usual; three accounts who did so before do."""
+    for name, makers, severity in (("one", ["eve"] * 3, "medium"), ("many", ["bea", "cem", "dan"], "low")):
+        made = history()
+        for number, maker in enumerate([*makers, "ann"]):
+            at, image = NOW + 5 * number * MINUTE, f"{number + 1}"
+            push(made, at, maker, f"p0/tool{number}", image=image)
+            pull(made, at + MINUTE, "robot$cluster", f"p0/tool{number}", image)
+        assert judged(made, tmp_path / name)[-1][1:3] == (severity, ["ann"]), name
+
+
+def test_a_robot_that_was_renewed(tmp_path: Path) -> None:
+    """The same name up to its number, and the old one silent since: low. While the old one goes on it is somebody else."""
+    for name, old_goes_on, severity in (("renewed", False, "low"), ("beside it", True, "high")):
+        made = history()
+        push(made, NOW, "robot$ci-2", "p1/r1", image="new")
+        if old_goes_on:
+            push(made, NOW + MINUTE, "robot$ci", "p2/r2")
+        pull(made, NOW + 2 * MINUTE, "robot$cluster", "p1/r1", "new")
+        assert judged(made, tmp_path / name) == [("stranger_push_used", severity, ["robot$ci-2"], ["p1/r1"])], name

@@ -144,6 +144,8 @@ def test_explanations_are_held_against_the_truth() -> None:
     assert told.actor == Share(1, 1) and told.repository == Share(1, 1) and told.address == Share(0, 1)
     assert told.technique == Share(1, 1) and told.evidence == Share(1, 2)
     assert explained(score(outcome([incident()], [said("password_guessing")])).attacks).technique == Share(0, 1)
+    silence = replace(incident(), event_ids=())  # what shows it is that nothing came: no event can be true of it
+    assert explained(score(outcome([silence], [said(evidence=("before",))])).attacks).evidence == Share(0, 0)
 
 
 def test_merging_counts_findings_per_found_incident() -> None:
