@@ -26,7 +26,7 @@ from store.errors import Rejected, Unavailable
 
 log = logging.getLogger(__name__)
 
-QUEUED_BLOCKS = 4  # of up to 4 MiB each, with their rows
+QUEUED_BLOCKS = 2  # of up to 4 MiB each, with their rows; more gain nothing
 SLICE_SECONDS = 0.1  # how often waiting looks up
 INTERPRETING = 2  # threads; the writer keeps up with no more
 LARGE_BYTES = 1 << 20  # a backlog's block; what is written now comes in far smaller ones

@@ -3,7 +3,7 @@
 `python tests/screenshots.py URL OUT.png [--width 1280] [--dark]`
 `python tests/screenshots.py --store delta:demo/store FOLDER [--width 390] [--dark] [--docs] [--pages live,sources]`
 
-With `--docs` only the few that the documentation shows, cut to the first screens and with few colours, to stay small.
+With `--docs` as the documentation shows them: cut to the first screens and with few colours, to stay small.
 """
 
 from __future__ import annotations
@@ -28,14 +28,7 @@ from store.event import Action
 from store.locate import open_store
 
 TALLEST, COLOURS = 1500, 256  # of an image of the documentation: pixels, and colours of its palette
-DOCS = {
-    "overview": "page.png",
-    "live": "live.png",
-    "incident": "incident.png",
-    "findings": "findings.png",
-    "search": "blast.png",
-    "report": "report.png",
-}
+DOCS = {"overview": "page.png", "search": "blast.png"}  # under another name than the page's own
 
 
 @contextmanager
@@ -85,7 +78,7 @@ def pages_of(store: Store) -> dict[str, str]:
 
 
 def take_all(store: Store, folder: Path, width: int, dark: bool, docs: bool, only: Sequence[str] = ()) -> None:
-    """Every page of `store`, the documentation's few, or those that are named, into `folder`."""
+    """Every page of `store`, or those that are named, into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     span = store.span()
     state = seeded_state(store)
@@ -96,9 +89,9 @@ def take_all(store: Store, folder: Path, width: int, dark: bool, docs: bool, onl
         state = replace(state, demo=False, title="Regsight", sources=lambda: read, jobs=lambda: [])
     with serving(state) as site, window() as opened:
         for name, path in pages_of(store).items():
-            if (docs and name not in DOCS) or (only and name not in only):
+            if only and name not in only:
                 continue
-            out = folder / (DOCS[name] if docs else f"{name}.png")
+            out = folder / (DOCS.get(name, f"{name}.png") if docs else f"{name}.png")
             opened.open(site + path, width, dark)
             if name == "live":
                 WebDriverWait(opened.driver, 60).until(lambda _: opened.ask("document.documentElement.dataset.stream"))

@@ -11,7 +11,6 @@ Never sees: an image changed by the hands that always change it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,7 +38,6 @@ BASE = 4  # accounts that pull from a repository and push elsewhere: it is built
 MOST_OF_ALL = 0.6  # of all repositories; whoever pulls from more scans or copies
 MOST_REPOSITORIES = 2_000  # remembered of one account
 HOME_SHARE = 0.3  # of an account's pulls in a project that make it its own
-_NUMBER = re.compile(r"[-_.+]?v?\d[\d._-]*$")
 _NOT_USE = frozenset((Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE))
 
 
@@ -185,7 +183,10 @@ def _renewed(memory: Memory, repository: _Repository, name: str) -> bool:
 
 def _stem(name: str) -> str:
     """The name without a number, date or version at its end."""
-    return _NUMBER.sub("", name) or name
+    stem = name.rstrip("0123456789._-")
+    if stem != name and stem.endswith(("-v", "_v", ".v", "+v")):
+        stem = stem[:-2]
+    return stem or name
 
 
 def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:

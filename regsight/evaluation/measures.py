@@ -120,7 +120,7 @@ class Explained:
     address: Share
     repository: Share
     technique: Share
-    evidence: Share  # of all evidence that the findings list, how much is true
+    evidence: Share  # of all evidence that the findings list, how much is of an incident that they belong to
 
 
 def explained(matched: Iterable[Matched]) -> Explained:
@@ -133,14 +133,20 @@ def explained(matched: Iterable[Matched]) -> Explained:
         return Share(hits, len(asked))
 
     named = sum(any(_same(techniques(said.kind), one.incident.techniques) for said in one.said[:2]) for one in mine)
-    shown = [one for one in mine if one.incident.event_ids]  # a log that falls silent has no events of its own
-    listed = [(id, one.incident) for one in shown for said in one.said for id in said.evidence]
+    evidence: dict[int, tuple[Said, set[str]]] = {}  # a finding about an account that two attacks used is one finding
+    for one in mine:
+        if one.incident.event_ids:  # a log that falls silent has no events of its own
+            for said in one.said:
+                evidence.setdefault(id(said), (said, set()))[1].update(one.incident.event_ids)
     return Explained(
         actor=share(lambda said: said.actors, lambda incident: incident.actors),
         address=share(lambda said: said.clients, lambda incident: incident.addresses),
         repository=share(lambda said: said.repositories, lambda incident: incident.repositories),
         technique=Share(named, len(mine)),
-        evidence=Share(sum(id in set(incident.event_ids) for id, incident in listed), len(listed)),
+        evidence=Share(
+            sum(event in true for said, true in evidence.values() for event in said.evidence),
+            sum(len(said.evidence) for said, _ in evidence.values()),
+        ),
     )
 
 
@@ -150,6 +156,6 @@ def _same(told: Iterable[str], true: Iterable[str]) -> bool:
 
 
 def merging(matched: Iterable[Matched]) -> float:
-    """Findings per found incident."""
-    many = [len(one.said) for one in matched if one.found]
-    return sum(many) / len(many) if many else 0.0
+    """Findings per found incident; one that belongs to two incidents is one."""
+    found = [one for one in matched if one.found]
+    return len({id(said) for one in found for said in one.said}) / len(found) if found else 0.0

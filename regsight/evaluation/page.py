@@ -19,6 +19,7 @@ This page is written by `{command}`; it holds what came out, also where that is 
   addresses; where either of them names nobody, one of its repositories. Every other finding at medium or above is false,
   and counted once a day and cause.
 - An incident counts only where the logs of its scenario suffice to know of it.
+- A finding that belongs to two incidents (one account, two attacks) is one finding; what it lists is true if it is of either.
 - Simulated traffic is not real traffic: figures say what is possible, and what changes when a rule changes. Nobody has
   published figures for registries that these could be held against.
 - Seeds below 1000 were looked at while detectors were written, seeds from 1001 on only for reports.

@@ -156,6 +156,14 @@ def test_merging_counts_findings_per_found_incident() -> None:
     assert merging(attacks.attacks) == 2.0
 
 
+def test_a_finding_of_two_attacks_is_one_and_its_evidence_is_of_either() -> None:
+    """The same account, used by two attacks at the same time."""
+    first, second = (replace(incident(), id=name, event_ids=(event,)) for name, event in (("A", "a"), ("B", "b")))
+    both = score(outcome([first, second], [said(evidence=("a", "b", "other"))])).attacks
+    assert [len(one.said) for one in both] == [1, 1]
+    assert explained(both).evidence == Share(2, 3) and merging(both) == 0.5
+
+
 def test_a_yardstick_is_cut_where_it_meets_the_budget() -> None:
     """Of alarms at 1 to 4, of which the strongest two are false, none may pass for a budget below one a week."""
     own = [Alarm(score=float(n), start=NOON, end=NOON + HOUR, actor="mallory") for n in (1, 2, 3)]
