@@ -15,6 +15,7 @@ from analytics.replay import floor
 from analytics.rules.load import pack
 from analytics.rules.model import actions_of
 from analytics.windows import DAY
+from analytics.wording import several
 from store.contract import EventQuery, EventReader
 from store.event import Action, Outcome, Traffic
 from store.finding import Finding
@@ -42,7 +43,9 @@ def housekeeping(store: EventReader, finding: Finding) -> str:
         return ""
     day = floor(finding.start, DAY)
     span = store.span()
-    since = day - HISTORY if span is None else max(day - HISTORY, floor(span[0], DAY))
+    if span is None or (known := finding.start - span[0]) < DAY:
+        return ""  # nobody can say yet what is used here
+    since = max(day - HISTORY, floor(span[0], DAY))
     past = _acts(store, since, day, actors[0])
     today = _acts(store, day, day + DAY, actors[0], finding.end)
     if not all(act in _HOUSEWORK for act, _ in past | today):
@@ -51,13 +54,13 @@ def housekeeping(store: EventReader, finding: Finding) -> str:
     here = set(finding.subjects.get("client", ()))
     if past and not here <= homes:
         return ""
-    if not past and (not UNUSED <= day - since < YOUNG or not here or not all(map(_inside, here))):
-        return ""  # younger still: nobody can say what was used in the week before
+    if not past and (known >= YOUNG or not here or not all(map(_inside, here))):
+        return ""
     if _in_use(store, finding):
         return ""
-    known = "has never done anything else, from the same address" if past else "does nothing else, inside the network"
-    unused = f"not pulled for {UNUSED.days} days, or outdated for {OUTDATED.days}"
-    return f"{actors[0]} {known}, and these images are out of use: {unused}"
+    habit = "has never done anything else, from the same address" if past else "does nothing else, inside the network"
+    unused = f"not pulled for {several(min(UNUSED, known).days, 'day')}, or outdated for {OUTDATED.days}"
+    return f"{actors[0]} {habit}, and these images are out of use: {unused}"
 
 
 def _of_deletes(finding: Finding) -> bool:

@@ -22,6 +22,7 @@ from servers import browser, presence
 from servers.browser import Browser
 from web_server import seeded_state, serving
 
+from regsight.config import Settings
 from regsight.sources import lag_of
 from store.contract import EventQuery, Store
 from store.event import Action
@@ -86,7 +87,10 @@ def take_all(store: Store, folder: Path, width: int, dark: bool, docs: bool, onl
         state = replace(state, anchor_time=span[1])
     if docs:
         read = [lag_of(position) for position in store.positions()]
-        state = replace(state, demo=False, title="Regsight", sources=lambda: read, jobs=lambda: [])
+        settings = Settings().model_dump(mode="json")
+        state = replace(
+            state, demo=False, title="Regsight", sources=lambda: read, jobs=lambda: [], settings=lambda: settings
+        )
     with serving(state) as site, window() as opened:
         for name, path in pages_of(store).items():
             if only and name not in only:

@@ -226,12 +226,12 @@ def test_builds_that_newer_ones_followed_are_not_in_use(sunday: datetime, tmp_pa
 
 @pytest.mark.parametrize(
     ("days", "client", "expected"),
-    [(7, "10.20.0.9", Severity.LOW), (7, "203.0.113.9", Severity.HIGH), (1, "10.20.0.9", Severity.HIGH)],
+    [(1, "10.20.0.9", Severity.LOW), (7, "203.0.113.9", Severity.HIGH), (0, "10.20.0.9", Severity.HIGH)],
 )
-def test_a_first_clean_up_needs_a_week_of_logs_and_an_address_inside(
+def test_a_first_clean_up_needs_a_day_of_logs_and_an_address_inside(
     days: int, client: str, expected: Severity, tmp_path: Path
 ) -> None:
-    """What nobody pulled for a week cannot be known of logs that are a day old; a network of documentation is not ours."""
+    """What is in use cannot be known of logs that are hours old; a network of documentation is not ours."""
     made, at = steady(days), START + timedelta(days=days, hours=4)
     _, held = weighed(made, tmp_path, mass_delete(cleaned(made, at, "cleanup", client), at, "cleanup", client))
     assert held.severity is expected
