@@ -44,6 +44,7 @@ TARGETS: dict[str, tuple[float, bool]] = {
     "line written to queryable, p95": (1_500, False),
     "10 M events: last hour by action": (20, False),
     "10 M events: who pulled a rare digest": (50, False),
+    "10 M events: blast radius of that digest": (2000, False),
     "10 M events: 14 days by hour for every actor": (350, False),
     "collector's memory, busy": (80, False),
     "collector's memory, at rest": (25, False),
@@ -167,6 +168,7 @@ class Bench:
         got = python("benchmarks.store", "queries", str(self.events)).answer
         self.add("10 M events: last hour by action", got["last_hour_by_action_ms"], "ms", f"{got['rows']:,} events")
         self.add("10 M events: who pulled a rare digest", got["rare_digest_ms"], "ms")
+        self.add("10 M events: blast radius of that digest", got["rare_digest_blast_ms"], "ms")
         self.add("10 M events: 14 days by hour for every actor", got["fourteen_days_by_hour_by_actor_ms"], "ms")
         self.add("10 M events: made and stored", got["built_seconds"], "s")
 

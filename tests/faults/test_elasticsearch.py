@@ -90,7 +90,9 @@ def test_a_server_that_breaks_off(elastic_bench: Bench, elasticsearch_url: str, 
             grown = spell(bench, server, collector, mode, size(3, 10), 0.7 if mode == "reset" else 1.0)
         bench.until_still(1)
     bench.verdict(said=f"{mode}; memory +{grown >> 20} MiB")
-    assert grown < 160 << 20  # six blocks of 4 MiB, with their rows: read, interpreted, waiting, sent
+    # Six blocks of 4 MiB with their rows (read, interpreted, waiting, sent) and the bodies of requests that are sent again: over
+    # 70 seconds of resets it comes to 224 MiB at most and stays there.
+    assert grown < 256 << 20
 
 
 @pytest.mark.quick
