@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
@@ -20,7 +20,7 @@ from store.errors import StoreError
 log = logging.getLogger(__name__)
 
 MANY_FILES = 32
-# A file with more rows costs little for what it holds, and is left to upkeep.
+# A file with more rows costs little for what it holds, and is left to upkeep. So many at once are in memory, as in a large commit.
 SMALL_ROWS = 20_000
 
 
@@ -52,18 +52,37 @@ class SmallFiles:
         small = [file for file in table.files(day, day) if self._is_small(file)]
         if len(small) < MANY_FILES:
             return 0
-        parts = []
-        for file in small:
-            try:
-                parts.append(read_file(table.folder / file.name))
-            except (OSError, pa.ArrowInvalid):
-                self._unreadable.add(file.name)
-                raise
-        new = [write_file(table.folder, day, pa.concat_tables(parts).combine_chunks(), new_name(UNKNOWN))]
-        if not table.exchange(small, new):
+        new = []
+        try:
+            for group in _groups(small):
+                rows = pa.concat_tables([self._read(table, file) for file in group]).combine_chunks()
+                new.append(write_file(table.folder, day, rows, new_name(UNKNOWN)))
+            exchanged = table.exchange(small, new)
+        except BaseException:
             throw_away(table.folder, new)
-            return 0
-        return len(small)
+            raise
+        if not exchanged:
+            throw_away(table.folder, new)
+        return len(small) if exchanged else 0
+
+    def _read(self, table: EventTable, file: File) -> pa.Table:
+        try:
+            return read_file(table.folder / file.name)
+        except (OSError, pa.ArrowInvalid):
+            self._unreadable.add(file.name)
+            raise
 
     def _is_small(self, file: File) -> bool:
         return file.kind == UNKNOWN and file.rows < SMALL_ROWS and file.name not in self._unreadable
+
+
+def _groups(files: Iterable[File]) -> Iterator[list[File]]:
+    """Files that become one: until they have as many rows as make it no small one."""
+    group: list[File] = []
+    for file in sorted(files, key=lambda file: file.rows):
+        group.append(file)
+        if sum(one.rows for one in group) >= SMALL_ROWS:
+            yield group
+            group = []
+    if group:
+        yield group

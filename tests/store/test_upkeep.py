@@ -119,6 +119,18 @@ def test_a_followed_log_keeps_few_files_and_every_row(tmp_path: Path, row, table
     plain.close()
 
 
+def test_no_more_is_put_together_at_once_than_a_large_commit_has(tmp_path: Path, row, table, start, monkeypatch):
+    """A busy log's files soon hold enough: each group of them becomes a file, and is not read again by the next gathering."""
+    monkeypatch.setattr("store.delta_gather.SMALL_ROWS", 60)
+    store = open_store(f"delta:{tmp_path}")
+    for number in range(2 * MANY_FILES):
+        store.commit(table(*(row(20 * number + n) for n in range(20))), [])
+    sizes = sorted(file.rows for file in store._table.files(None, None))
+    assert sizes == [60] * 20 + [80]  # what was left over of the first 32 went with the last of the second
+    assert store.total() == 40 * MANY_FILES
+    store.close()
+
+
 def test_a_commit_counts_even_if_its_small_files_cannot_be_gathered(tmp_path: Path, row, table, start, monkeypatch):
     store = open_store(f"delta:{tmp_path}")
 
