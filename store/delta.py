@@ -144,6 +144,12 @@ class EventTable:
                 and file.name not in self._damaged
             ]
 
+    def listed(self, day: str) -> list[File]:
+        """The files of a day as the log tells of them; nobody has looked whether they are whole."""
+        with self.lock, delta_errors():
+            table = self.current()
+            return [] if table is None else [file for file in self._described(table) if file.day == day]
+
     def _described(self, table: deltalake.DeltaTable) -> list[File]:
         """Read out of the log once for each version of the table."""
         version = table.version()

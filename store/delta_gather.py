@@ -7,7 +7,6 @@ It happens in the commit that makes a day's small files too many, takes some 2 C
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
@@ -20,6 +19,7 @@ from store.errors import StoreError
 log = logging.getLogger(__name__)
 
 MANY_FILES = 32
+MOST_FILES = 4 * MANY_FILES  # in one commit, which somebody waits for
 # A file with more rows costs little for what it holds, and is left to upkeep. So many at once are in memory, as in a large commit.
 SMALL_ROWS = 20_000
 
@@ -28,16 +28,18 @@ class SmallFiles:
     """What one process has added to each day since it last looked; its caller holds the table's lock."""
 
     def __init__(self) -> None:
-        self._added: Counter[str] = Counter()
+        self._added: dict[str, int] = {}
         self._unreadable: set[str] = set()
 
     def added(self, table: EventTable, days: Iterable[str]) -> int:
         """After a commit that added a file to each of these days; how many files were replaced. Never raises: what was
         committed is committed."""
-        self._added.update(days)
+        for day in days:
+            # What other processes left is not known: the first commit to a day looks, also of one that lives for a moment.
+            self._added[day] = self._added.get(day, MANY_FILES) + 1
         replaced = 0
         for day in [day for day, files in self._added.items() if files >= MANY_FILES]:
-            del self._added[day]
+            self._added[day] = 0
             if not working.acquire(blocking=False):
                 continue  # upkeep is at it
             try:
@@ -49,9 +51,10 @@ class SmallFiles:
         return replaced
 
     def _gather(self, table: EventTable, day: str) -> int:
-        small = [file for file in table.files(day, day) if self._is_small(file)]
-        if len(small) < MANY_FILES:
+        if sum(map(self._is_small, table.listed(day))) < MANY_FILES:
             return 0
+        small = [file for file in table.files(day, day) if self._is_small(file)]
+        del small[MOST_FILES:]  # the next commits go on with them
         new = []
         try:
             for group in _groups(small):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from store.contract import EventQuery, Position
-from store.delta_gather import MANY_FILES, SmallFiles
+from store.delta_gather import MANY_FILES, MOST_FILES, SmallFiles
 from store.delta_upkeep import around
 from store.locate import open_store
 
@@ -123,12 +123,28 @@ def test_no_more_is_put_together_at_once_than_a_large_commit_has(tmp_path: Path,
     """A busy log's files soon hold enough: each group of them becomes a file, and is not read again by the next gathering."""
     monkeypatch.setattr("store.delta_gather.SMALL_ROWS", 60)
     store = open_store(f"delta:{tmp_path}")
-    for number in range(2 * MANY_FILES):
+    for number in range(2 * MANY_FILES + 1):
         store.commit(table(*(row(20 * number + n) for n in range(20))), [])
-    sizes = sorted(file.rows for file in store._table.files(None, None))
-    assert sizes == [60] * 20 + [80]  # what was left over of the first 32 went with the last of the second
-    assert store.total() == 40 * MANY_FILES
+    assert sorted(file.rows for file in store._table.files(None, None)) == [40, *[60] * 21]
+    assert store.total() == 20 * (2 * MANY_FILES + 1)
     store.close()
+
+
+def test_small_files_of_processes_that_live_for_a_moment(tmp_path: Path, row, table, start):
+    """A collector that a clock starts every minute, or that is killed again and again, never adds many itself. What has come
+    together is put together bit by bit, for somebody waits for the commit."""
+    late = open_store(f"delta:{tmp_path}")
+    late._small_files.added = lambda *_: 0  # type: ignore[method-assign]
+    for number in range(MOST_FILES + MANY_FILES):
+        late.commit(table(row(number)), [])
+    late.close()
+    left = []
+    for number in range(3):
+        store = open_store(f"delta:{tmp_path}")
+        store.commit(table(row(1000 + number)), [])
+        left.append(len(store._table.files(None, None)))
+        store.close()
+    assert left == [MANY_FILES + 2, 1, 2]
 
 
 def test_a_commit_counts_even_if_its_small_files_cannot_be_gathered(tmp_path: Path, row, table, start, monkeypatch):
