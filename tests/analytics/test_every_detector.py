@@ -13,7 +13,7 @@ from made_traffic import REPOSITORIES, START, Made, steady
 
 import analytics.detectors
 from analytics.detector import Detector, Suspicion
-from analytics.replay import Replay
+from analytics.replay import Lasting, Replay, floor
 from store.contract import EventQuery, Store
 from store.finding import Severity
 from store.locate import open_store
@@ -213,10 +213,11 @@ def test_same_question_same_answer(detector: Detector, odd: Store) -> None:
 
 def test_inputs_stay_as_they_are(detector: Detector, odd: Store) -> None:
     """What the store answers is not changed by the detector that asked."""
-    reader = Replay(odd, START - timedelta(days=60), EVENING + timedelta(hours=2))
-    detector.detect(reader, EVENING, EVENING + timedelta(hours=2))
+    until, lasting = EVENING + timedelta(hours=2), Lasting()
+    reader = Replay(odd, START - timedelta(days=60), until, lasting=lasting, settled=floor(EVENING, timedelta(days=1)))
+    detector.detect(reader, EVENING, until)
     for key, frame in reader._frames.items():
-        kind, subject, width = key  # type: ignore[misc]
+        (kind, subject), width = key  # type: ignore[misc]
         ask = odd.counts if kind == "counts" else None
         fresh = (
             ask(reader.since, reader.until, subject, width)
