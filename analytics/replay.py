@@ -34,7 +34,7 @@ class Lasting:
     it (`clear`) when a row comes that is late for such a day.
     """
 
-    frames: dict[Hashable, tuple[Hashable, pd.DataFrame]] = field(default_factory=dict)
+    frames: dict[Any, tuple[Hashable, pd.DataFrame]] = field(default_factory=dict)
     learned: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
 
     def clear(self) -> None:
@@ -60,10 +60,7 @@ class Replay:
 
     def memo(self, kind: str, key: Hashable, compute: Callable[[], T]) -> T:
         """What `compute` gave for `key`; only the newest key of each kind is kept, since time only goes forward."""
-        if kind not in self._memory or self._memory[kind][0] != key:
-            self._memory[kind] = (key, compute())
-        value: T = self._memory[kind][1]
-        return value
+        return _newest(self._memory, kind, key, compute)
 
     def events(self, query: EventQuery) -> Iterator[dict[str, Any]]:
         named = (query.actor, query.client, query.repository, query.reference, query.digest, query.ids or None)
@@ -119,20 +116,15 @@ class Replay:
                 self._frames[key] = load(self.since, self.until)
             else:
                 span = (self.since, settled)
-                kept = self.lasting.frames.get(key)
-                if kept is None or kept[0] != span:
-                    kept = self.lasting.frames[key] = (span, load(*span))
-                self._frames[key] = _joined(kept[1], load(settled, self.until))
+                over = _newest(self.lasting.frames, key, span, lambda: load(*span))
+                self._frames[key] = _joined(over, load(settled, self.until))
         return self._frames[key]
 
     def learn(self, kind: str, day: datetime, compute: Callable[[], T]) -> T:
         """What `compute` says of the time before `day`, a moment at midnight."""
         if self.lasting is None or self.settled is None or day > self.settled:
             return self.memo(kind, day, compute)
-        if kind not in self.lasting.learned or self.lasting.learned[kind][0] != day:
-            self.lasting.learned[kind] = (day, compute())
-        value: T = self.lasting.learned[kind][1]
-        return value
+        return _newest(self.lasting.learned, kind, day, compute)
 
     def span(self) -> tuple[datetime, datetime] | None:
         if self._span is None:
@@ -149,6 +141,14 @@ class Replay:
         """A cut is exact where no window is cut in two that the store would have counted only in part."""
         aligned = floor(since, width) == since and (until == self.until or floor(until, width) == until)
         return aligned and self.since <= since and until <= self.until
+
+
+def _newest(memory: dict[Any, tuple[Hashable, Any]], kind: Hashable, key: Hashable, compute: Callable[[], T]) -> T:
+    """What `compute` gave for `key`; of each kind `memory` holds the newest key only."""
+    if kind not in memory or memory[kind][0] != key:
+        memory[kind] = (key, compute())
+    value: T = memory[kind][1]
+    return value
 
 
 def _joined(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-_CONNECT_SECONDS, _READ_SECONDS = 5.0, 30.0
+from dashboards.connections import connections
+
+_READ_SECONDS = 30.0
 _SHOWN = 200
 
 
@@ -25,8 +27,6 @@ class Grafana:
     """
 
     def __init__(self, url: str, token: str, ca_file: Path | None = None) -> None:
-        import urllib3
-
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query:
             raise GrafanaError("the address of Grafana is http(s)://host[:port][/path], without a password in it")
@@ -40,11 +40,7 @@ class Grafana:
             "Accept": "application/json",
             "User-Agent": "regsight",
         }
-        self._http = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
-            retries=False,
-            ca_certs=str(ca_file) if ca_file else None,
-        )
+        self._http = connections(_READ_SECONDS, ca_file)
 
     def close(self) -> None:
         self._http.clear()

@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 UNFIT = frozenset("%[]^|\\")
 # Files that a compaction replaced stay this long for readers that listed them before.
 VACUUM_HOURS = 24
-FORGOTTEN_AT = 1000
 TABLE_SETTINGS = {
     "delta.checkpointInterval": "100",
     # One small file a commit adds up: what is older than this is in a checkpoint anyhow.
@@ -133,8 +132,6 @@ class EventTable:
             files = self._described(table)
             if not self._whole.issuperset(file.name for file in files):
                 self._look_at_files(files)
-            if len(self._whole) > 2 * len(files) + FORGOTTEN_AT:  # each commit adds one, and upkeep takes them away
-                self._whole &= {file.name for file in files}
             return [
                 file
                 for file in files
@@ -158,7 +155,9 @@ class EventTable:
         return self._snapshot[1]
 
     def _look_at_files(self, files: Sequence[File]) -> None:
-        """Each file that was not looked at yet: is it there, and as long as the log says?"""
+        """Each file that was not looked at yet: is it there, and as long as the log says? What is no file any more is forgotten:
+        each commit adds one, and upkeep takes them away."""
+        self._whole &= {file.name for file in files}
         for file in files:
             if file.name in self._whole or file.name in self._damaged:
                 continue

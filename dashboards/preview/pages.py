@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -13,7 +11,7 @@ from typing import Any
 from jinja2 import Template
 from markupsafe import Markup
 
-from analytics.reports.render import style, template_environment
+from analytics.reports.render import policy_for, style, template_environment
 from dashboards.preview.asked import Span
 from dashboards.preview.asking import Asker
 from dashboards.preview.panels import content
@@ -104,9 +102,7 @@ def _span(span: Span) -> str:
 def _page(name: str, places: str, **values: Any) -> str:
     """A page with its one style sheet, which the policy allows by its hash: nothing else may load or run."""
     sheet = style() + (HERE / "preview.css").read_text(encoding="utf-8") + places
-    digest = base64.b64encode(hashlib.sha256(sheet.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
-    return _template(name).render(style=Markup(sheet), policy=policy, **values)  # noqa: S704  # our own files and numbers
+    return _template(name).render(style=Markup(sheet), policy=policy_for(sheet), **values)  # noqa: S704  # our own files and numbers
 
 
 @cache

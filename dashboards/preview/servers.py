@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from dashboards.connections import connections
 from dashboards.preview.asked import Span
 from store.elastic_client import PASSWORD, Client, split_url
 from store.errors import Rejected, StoreError
 
 PROMETHEUS_PASSWORD = "REGSIGHT_PROMETHEUS_PASSWORD"  # noqa: S105 (the variable's name)
-_CONNECT_SECONDS, _READ_SECONDS = 5.0, 60.0
+_READ_SECONDS = 60.0
 _SHOWN = 300
 
 
@@ -35,11 +36,7 @@ class Prometheus:
         if parts.username:
             secret = unquote(parts.password or "") or os.environ.get(PROMETHEUS_PASSWORD, "")
             self._headers |= urllib3.make_headers(basic_auth=f"{unquote(parts.username)}:{secret}")
-        self._http = urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
-            retries=False,
-            ca_certs=str(ca_file) if ca_file else None,
-        )
+        self._http = connections(_READ_SECONDS, ca_file)
 
     def close(self) -> None:
         self._http.clear()
