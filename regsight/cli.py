@@ -45,6 +45,8 @@ def _root(
 
 def main() -> None:
     """The `regsight` program. Expected errors are one message on stderr and an exit code, never a traceback."""
+    # Arrow's own pool keeps what it once had: a collector grew by tens of MiB an hour, and takes 5 to 7 % more CPU.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # read when Arrow is first imported
     try:
         app()
     except BrokenPipeError:  # the reader of a pipe (head, less) went away: not an error of ours
