@@ -7,6 +7,7 @@ nobody pulled for a week, or for days in which newer images have come, is a rete
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
@@ -33,6 +34,7 @@ _HOUSEWORK = _DELETES | {
 _NOT_USE = frozenset((Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE))  # they pull whatever there is
 # RFC 1918, RFC 6598 and RFC 4193. `is_private` would count the networks of documentation too, which are anywhere.
 _INSIDE = [ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")]
+_LOOKED_AT = ("timestamp", "action", "repository", "digest", "reference", "traffic_class")
 _SAMPLE = 12  # deleted images of which the use is looked up
 
 
@@ -73,14 +75,16 @@ def _acts(
     store: EventReader, since: datetime, until: datetime, actor: str, end: datetime | None = None
 ) -> set[tuple[str, str | None]]:
     """What the account did, and from where."""
-    query = EventQuery(since=since, until=min(end + timedelta(seconds=1), until) if end else until, actor=actor)
+    until = min(end + timedelta(seconds=1), until) if end else until
+    query = EventQuery(since=since, until=until, actor=actor, columns=("action", "client_ip"))
     return {(str(event["action"]), event["client_ip"]) for event in store.events(query)}
 
 
 def _in_use(store: EventReader, finding: Finding) -> bool:
     """Whether any of the deleted images was pulled lately, or was the last thing that came to its repository."""
     step = max(len(finding.evidence) // _SAMPLE, 1)
-    gone = list(store.events(EventQuery(ids=finding.evidence[::step])))
+    within = EventQuery(since=finding.start, until=finding.end + timedelta(seconds=1), columns=_LOOKED_AT)
+    gone = list(store.events(replace(within, ids=finding.evidence[::step])))
     for event in gone:
         used = EventQuery(
             since=event["timestamp"] - UNUSED,
@@ -90,6 +94,7 @@ def _in_use(store: EventReader, finding: Finding) -> bool:
             repository=event["repository"],
             digest=event["digest"],
             reference=None if event["digest"] else event["reference"],
+            columns=_LOOKED_AT,
         )
         seen = [one for one in store.events(used) if one["traffic_class"] not in _NOT_USE]
         pulled = [
@@ -108,6 +113,7 @@ def _followed(store: EventReader, last: dict[str, Any], delete: dict[str, Any]) 
         action=(Action.PUSH,),
         outcome=(Outcome.SUCCESS,),
         repository=last["repository"],
+        columns=_LOOKED_AT,
     )
     newer = {one["digest"] or one["reference"] for one in store.events(after)} - {last["digest"], last["reference"]}
     return len(newer) >= KEPT

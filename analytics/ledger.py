@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -20,6 +21,9 @@ from analytics.walk import Event, Memory
 from store.event import Action, Outcome
 
 ACTIONS = (Action.PUSH, Action.TAG, Action.UNTAG, Action.PULL, Action.CHECK)
+COLUMNS = (
+    "event_id", "timestamp", "action", "outcome", "registry", "repository", "tag", "digest", "actor", "client_ip",
+)  # fmt: skip
 PAIR = timedelta(seconds=15)  # between asking for a tag and fetching what it points to
 MOST_SETTINGS = 60  # of one tag
 MOST_DIGESTS = 2_000  # of one repository
@@ -31,6 +35,7 @@ _RELEASE = re.compile(r"v?\d{1,5}\.\d{1,5}\.\d{1,9}(?:[-+._][A-Za-z0-9][A-Za-z0-
 _MOVING = re.compile(r"(?i)snapshot|nightly|latest|edge|canary|preview|\bdev|head|main|master|branch|\bpr\b|test")
 
 
+@lru_cache(maxsize=50_000)
 def network(client: str) -> str:
     """The network of an address: /24, or /64 of IPv6; the text itself where it is no address."""
     try:

@@ -18,6 +18,7 @@ from store.contract import EventQuery, EventReader, Voice
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 T = TypeVar("T")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -65,17 +66,21 @@ class Replay:
     def events(self, query: EventQuery) -> Iterator[dict[str, Any]]:
         named = (query.actor, query.client, query.repository, query.reference, query.digest, query.ids or None)
         inside = query.since and query.until and self.since <= query.since and query.until <= self.until
-        if not inside or query.limit is not None or any(name is not None for name in named):
+        cut_by_time = not query.columns or "timestamp" in query.columns
+        if not inside or not cut_by_time or query.limit is not None or any(name is not None for name in named):
             yield from self.store.events(query)
             return
         assert query.since is not None and query.until is not None
-        key = (tuple(query.action), tuple(query.outcome), tuple(query.reason))
+        key = (tuple(query.action), tuple(query.outcome), tuple(query.reason), tuple(query.columns))
         if key not in self._events:
             found = list(self.store.events(replace(query, since=self.since, until=self.until, newest_first=False)))
             self._events[key] = ([event["timestamp"] for event in found], found)
         times, found = self._events[key]
         cut = found[bisect_left(times, query.since) : bisect_left(times, query.until)]
         yield from reversed(cut) if query.newest_first else cut
+
+    def table(self, query: EventQuery) -> pa.Table:
+        return self.store.table(query)
 
     def parts(
         self, query: EventQuery, *, numbered_by: Sequence[str] = (), besides: Collection[Voice] = ()

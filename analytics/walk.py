@@ -8,9 +8,9 @@ answer. An entry that is touched during a day is copied first, so that the kept 
 from __future__ import annotations
 
 import heapq
+import pickle
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -33,7 +33,8 @@ class Layer(dict[K, V], Generic[K, V]):
         self.below, self.make = below, make
 
     def __missing__(self, key: K) -> V:
-        value = deepcopy(self.below[key]) if key in self.below else self.make()
+        # By way of pickle: a copy of all that is below, in a third of the time that `deepcopy` takes.
+        value = pickle.loads(pickle.dumps(self.below[key], -1)) if key in self.below else self.make()  # noqa: S301 (our own)
         self[key] = value
         return value
 
@@ -98,6 +99,7 @@ class Walk:
     see: See
     late: Late | None = None
     outcomes: Sequence[str] = ()
+    columns: Sequence[str] = ()  # what `see` looks at: all fields if none are named
     kept: dict[datetime, _Kept] = field(default_factory=dict)
 
     def between(self, store: EventReader, since: datetime, now: datetime) -> list[Suspicion]:
@@ -150,7 +152,13 @@ class Walk:
         found: list[Suspicion] = []
         # A replay would keep all events of its span; a day at a time is enough.
         reader = store.store if isinstance(store, Replay) else store
-        query = EventQuery(since=since, until=until, action=tuple(self.actions), outcome=tuple(self.outcomes))
+        query = EventQuery(
+            since=since,
+            until=until,
+            action=tuple(self.actions),
+            outcome=tuple(self.outcomes),
+            columns=tuple(self.columns),
+        )
         for event in reader.events(query):
             found += self._due(memory, event["timestamp"])
             found += self.see(memory, event)

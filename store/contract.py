@@ -112,7 +112,9 @@ class Damage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventQuery:
-    """Which events. Times are half open [since, until); a name is equal or, with `*` or `?` in it, a glob pattern."""
+    """Which events. Times are half open [since, until); a name is equal or, with `*` or `?` in it, a glob pattern.
+    `columns` are the fields that are wanted; all of them if it names none. Who goes through millions should name some.
+    """
 
     since: datetime | None = None
     until: datetime | None = None
@@ -128,6 +130,7 @@ class EventQuery:
     ids: Sequence[str] = ()
     limit: int | None = None
     newest_first: bool = False
+    columns: Sequence[str] = ()
 
 
 Voice = tuple[str, str]  # which log tells: dataset and channel
@@ -164,6 +167,10 @@ class EventReader(Protocol):
 
     def events(self, query: EventQuery) -> Iterator[dict[str, Any]]:
         """Merged events by time, keys as in `store.event.FIELDS` (nulls present), times aware UTC."""
+        ...
+
+    def table(self, query: EventQuery) -> pa.Table:
+        """The same events as columns, as `store.event.schema()` has them; for questions about very many of them."""
         ...
 
     def parts(

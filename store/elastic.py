@@ -14,6 +14,7 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from store import aggregations, arrivals
@@ -23,7 +24,7 @@ from store.documents import Documents
 from store.elastic_client import PASSWORD, Client, split_url
 from store.elastic_records import ElasticRecords
 from store.errors import Rejected
-from store.event import BY_NAME, FIELDS, schema
+from store.event import BY_NAME, schema
 from store.frames import check_countable, counts_frame, windows_frame
 from store.mapping import ROWS, event_of, events_template, rows_of
 from store.retention import retain
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 # No dash: `a` and `a-b` would claim each other's indices.
 NAMESPACE = re.compile(r"[a-z0-9][a-z0-9_]{0,99}")
 PAGE = 1_000
+TABLE_ROWS = 20_000  # so many rows are objects at once while a table is made of them
 EARLIEST = datetime.min.replace(tzinfo=UTC) + STRADDLE
 LATEST = datetime.max.replace(tzinfo=UTC) - STRADDLE
 # An index that is not there yet answers a search with nothing, rather than an error; half an answer is an error.
@@ -115,7 +117,18 @@ class ElasticStore(ElasticRecords):
         for count, event in enumerate(found):
             if query.limit is not None and count >= query.limit:
                 return
-            yield event
+            yield {name: event[name] for name in query.columns} if query.columns else event
+
+    def table(self, query: EventQuery) -> pa.Table:
+        import pyarrow as pa
+
+        fields = schema()
+        if query.columns:
+            fields = pa.schema([fields.field(name) for name in query.columns])
+        events, parts = self.events(query), [fields.empty_table()]
+        while some := list(islice(events, TABLE_ROWS)):
+            parts.append(pa.Table.from_pylist(some, fields))
+        return pa.concat_tables(parts)
 
     def parts(
         self, query: EventQuery, *, numbered_by: Sequence[str] = (), besides: Collection[Voice] = ()
@@ -125,6 +138,7 @@ class ElasticStore(ElasticRecords):
             query,
             since=None if query.since is None else max(query.since, EARLIEST) - STRADDLE,
             until=None if query.until is None else min(query.until, LATEST) + STRADDLE,
+            columns=(),
         )
         without = aggregations.told_alone(numbered_by, besides)
         found = (part for source in self._sources(wide, [ROWS], without) for part in rows_of(source))
@@ -148,7 +162,8 @@ class ElasticStore(ElasticRecords):
         yield from _sorted(same, query.newest_first)
 
     def _hits(self, query: EventQuery) -> Iterator[dict[str, Any]]:
-        return (event_of(source) for source in self._sources(query))
+        names = _fetched(query)
+        return (event_of(source, names) for source in self._sources(query))
 
     def _sources(
         self, query: EventQuery, more: Sequence[str] = (), without: Sequence[dict[str, Any]] = ()
@@ -160,7 +175,7 @@ class ElasticStore(ElasticRecords):
             "sort": [{BY_NAME["timestamp"].ecs: way}, {BY_NAME["event_id"].ecs: way}],
             "size": PAGE if query.limit is None else min(PAGE, query.limit + 1),
             "track_total_hits": False,
-            "_source": [*(field.ecs for field in FIELDS), *more],
+            "_source": [*(BY_NAME[name].ecs for name in _fetched(query)), *more],
         }
         while True:
             hits = self._read("_search", body)["hits"]["hits"]
@@ -255,6 +270,11 @@ class ElasticStore(ElasticRecords):
 
 def _sorted(events: list[dict[str, Any]], newest_first: bool) -> list[dict[str, Any]]:
     return sorted(events, key=lambda event: (event["timestamp"], event["event_id"]), reverse=newest_first)
+
+
+def _fetched(query: EventQuery) -> list[str]:
+    """The columns to ask for: what is wanted, and what puts them in order."""
+    return list(dict.fromkeys((*query.columns, "timestamp", "event_id"))) if query.columns else list(BY_NAME)
 
 
 def _inside(moment: datetime, query: EventQuery) -> bool:

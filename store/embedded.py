@@ -147,6 +147,12 @@ class EmbeddedStore(SqliteRecords):
                 for batch in cursor.sql(text, params=files | parameters).to_arrow_reader(READ_ROWS):
                     yield from plain_rows(batch)
 
+    def table(self, query: EventQuery) -> pa.Table:
+        with self._parts(query.since, query.until, query) as (cursor, parts, files):
+            text, parameters = sql.events(parts, query)
+            with self._duckdb_errors():
+                return cursor.sql(text, params=files | parameters).to_arrow_table()
+
     def parts(
         self, query: EventQuery, *, numbered_by: Sequence[str] = (), besides: Collection[Voice] = ()
     ) -> Iterator[dict[str, Any]]:

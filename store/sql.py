@@ -164,8 +164,11 @@ def events(parts: Parts, query: EventQuery) -> tuple[str, dict[str, Any]]:
     limit = ""
     if query.limit is not None:
         limit, parameters["limit"] = "LIMIT $limit", query.limit
-    every = merged(parts, [field.name for field in FIELDS])
-    return f"SELECT * FROM {every} {where} ORDER BY timestamp {way}, event_id {way} {limit}", parameters
+    wanted = list(query.columns) or [field.name for field in FIELDS]
+    asked = dict.fromkeys((*wanted, "timestamp", *_conditioned(query)))
+    shown = ", ".join(f'"{name}"' for name in wanted)
+    every = merged(parts, list(asked))
+    return f"SELECT {shown} FROM {every} {where} ORDER BY timestamp {way}, event_id {way} {limit}", parameters
 
 
 def parts(
@@ -213,6 +216,12 @@ def conditions(query: EventQuery) -> tuple[list[str], dict[str, Any]]:
         clauses.append(clause)
         parameters[name] = value
     return clauses, parameters
+
+
+def _conditioned(query: EventQuery) -> list[str]:
+    """The columns that `conditions` looks at, besides the time."""
+    plain = ("action", "outcome", "reason", "registry")
+    return [*(name for name in plain if getattr(query, name)), *(["event_id"] if query.ids else []), *named(query)]
 
 
 def named(query: EventQuery) -> dict[str, tuple[str, str]]:

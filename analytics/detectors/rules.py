@@ -7,25 +7,23 @@ happened before it only as far as its window and its history reach. Method: see 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import log2
-from typing import Any
 
 from analytics.detector import Suspicion
 from analytics.replay import Replay, floor, horizon, remember
 from analytics.rules.condition import condition
-from analytics.rules.engine import evaluate
 from analytics.rules.history import Histories
 from analytics.rules.load import pack
 from analytics.rules.match import MOST_EVIDENCE, Event, Match
-from analytics.rules.model import AT_MOMENTS, Kind, Rule, actions_of
+from analytics.rules.model import Kind, Rule
+from analytics.rules.search import SUBJECTS, matches
 from analytics.windows import DAY
 from analytics.wording import duration, plain
-from store.contract import EventQuery, EventReader
+from store.contract import EventReader
 
-_SUBJECTS = {"actor": "actor", "client": "client_ip", "repository": "repository"}
 _MOST_NAMES = 50
 
 
@@ -43,101 +41,21 @@ class Rules:
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         if not isinstance(store, Replay):
-            return [suspicion(match) for match in _matches(store, self.rules, self.histories, since, now)]
+            return [suspicion(match) for match in matches(store, self.rules, self.histories, since, now)]
         # A day at once: what completes at a moment depends on nothing behind it.
         found: list[Suspicion] = []
         start = since
         while start < now:
             day = floor(start, DAY)
-            matches = remember(store, "rules", day, lambda day=day: self._of_day(store, day))  # type: ignore[misc]
-            times = [match.at for match in matches]
+            of_day = remember(store, "rules", day, lambda day=day: self._of_day(store, day))  # type: ignore[misc]
+            times = [match.at for match in of_day]
             end = min(day + DAY, now)
-            found += map(suspicion, matches[bisect_left(times, start) : bisect_left(times, end)])
+            found += map(suspicion, of_day[bisect_left(times, start) : bisect_left(times, end)])
             start = end
         return found
 
     def _of_day(self, store: EventReader, day: datetime) -> list[Match]:
-        return _matches(store, self.rules, self.histories, day, min(day + DAY, horizon(store, day)))
-
-
-def _matches(
-    store: EventReader, rules: Sequence[Rule], histories: Histories, since: datetime, until: datetime
-) -> list[Match]:
-    """What completes in [since, until), by time. Reads back only as far as a rule needs that has something to look at."""
-    recent = _events(store, rules, since, until)
-    at_work = [
-        rule for rule in rules if rule.kind in AT_MOMENTS or any(map(condition(_last_step(rule)), _own(rule, recent)))
-    ]
-    if not at_work:
-        return []
-    day = floor(since, DAY)
-    # A history is that of the days before: what of today lies before `since` is read as events.
-    starts = {
-        rule.id: min(since - rule.reach, day) if rule.kind in (Kind.NEW_TERM, Kind.CHANGE) else since - rule.reach
-        for rule in at_work
-    }
-    events = [*_events(store, at_work, min(starts.values()), since), *recent]
-    times = [event["timestamp"] for event in events]
-    span = store.span()
-    found: list[Match] = []
-    for rule in at_work:
-        own = _own(rule, events[bisect_left(times, starts[rule.id]) :])
-        found += evaluate(rule, own, since, until, histories.before(store, rule, day, span[0] if span else None))
-    return sorted(found, key=lambda match: match.at)
-
-
-def _own(rule: Rule, events: Sequence[Event]) -> Sequence[Event]:
-    """Those with the actions that the rule is about, where each of its conditions names some."""
-    named = [actions_of(wanted) for wanted in _conditions(rule)]
-    if not all(named):
-        return events
-    actions = {action for of_one in named for action in of_one}
-    return [event for event in events if event["action"] in actions]
-
-
-def _last_step(rule: Rule) -> dict[str, Any]:
-    """What the event that completes a match must be."""
-    if rule.kind is Kind.SEQUENCE:
-        return {name: value for name, value in rule.when.steps[-1].items() if name != "count"} or rule.match
-    return dict(rule.when.of or {}) if rule.kind is Kind.PERCENTAGE_MATCH else rule.match
-
-
-def _events(store: EventReader, rules: Iterable[Rule], since: datetime, until: datetime) -> list[Event]:
-    """The events that any of the rules could look at, by time."""
-    if since >= until:
-        return []
-    actions: set[str] = set()
-    outcomes: set[str] = set()
-    for rule in rules:
-        for wanted in _conditions(rule):
-            named = actions_of(wanted)
-            outcome = wanted.get("outcome")
-            if named:
-                actions.update(named)
-            elif outcome:
-                outcomes.update([outcome] if isinstance(outcome, str) else outcome)
-            else:
-                return list(_of(store, EventQuery(since=since, until=until)))
-    by_id: dict[str, Event] = {}
-    for query in (
-        EventQuery(since=since, until=until, action=sorted(actions)) if actions else None,
-        EventQuery(since=since, until=until, outcome=sorted(outcomes)) if outcomes else None,
-    ):
-        if query is not None:
-            by_id |= {event["event_id"]: event for event in _of(store, query)}
-    return sorted(by_id.values(), key=lambda event: (event["timestamp"], event["event_id"]))
-
-
-def _of(store: EventReader, query: EventQuery) -> Iterable[Event]:
-    # A replay would keep all of a span; a day is enough at a time.
-    return (store.store if isinstance(store, Replay) else store).events(query)
-
-
-def _conditions(rule: Rule) -> list[dict[str, Any]]:
-    steps = [{name: value for name, value in step.items() if name != "count"} for step in rule.when.steps]
-    others = [wanted for wanted in (rule.when.of, rule.when.then, rule.when.unless) if wanted is not None]
-    own = [] if rule.kind is Kind.SEQUENCE and all(steps) else [rule.match]
-    return [*own, *steps, *others]
+        return matches(store, self.rules, self.histories, day, min(day + DAY, horizon(store, day)))
 
 
 def suspicion(match: Match) -> Suspicion:
@@ -169,12 +87,12 @@ def suspicion(match: Match) -> Suspicion:
 
 def _subjects(match: Match) -> dict[str, list[str]]:
     """Whom it names. Who spoke last before a silence has nothing to do with it, unless it is theirs."""
-    theirs = match.rule.when.by if match.rule.kind is Kind.FLATLINE else tuple(_SUBJECTS.values())
-    return {name: _names(match.events, column) if column in theirs else [] for name, column in _SUBJECTS.items()}
+    theirs = match.rule.when.by if match.rule.kind is Kind.FLATLINE else tuple(SUBJECTS.values())
+    return {name: _names(match.events, column) if column in theirs else [] for name, column in SUBJECTS.items()}
 
 
 def _subject_of(event: Event) -> tuple[str, ...]:
-    return tuple(str(event[column]) for column in _SUBJECTS.values() if event.get(column))
+    return tuple(str(event[column]) for column in SUBJECTS.values() if event.get(column))
 
 
 def _names(events: Sequence[Event], column: str) -> list[str]:
@@ -189,7 +107,7 @@ class _Values(dict[str, str]):
 def _filled(title: str, match: Match) -> str:
     last = match.events[-1] if match.events else {}
     values = _Values({name: plain(str(value)) for name, value in last.items() if value is not None})
-    for name, column in _SUBJECTS.items():
+    for name, column in SUBJECTS.items():
         named = _names(match.events, column)
         if named:
             values[name] = plain(named[0]) if len(named) == 1 else f"{len(named)} {_PLURAL[name]}"
@@ -225,7 +143,7 @@ def _expected(rule: Rule) -> str:
 def _observed(match: Match) -> str:
     amount = f"{match.count:.0%}" if match.rule.kind is Kind.PERCENTAGE_MATCH else f"{match.count:,.6g}"
     last = match.events[-1] if match.events else {}
-    about = [f"{name} {plain(str(last[column]))}" for name, column in _SUBJECTS.items() if last.get(column)]
+    about = [f"{name} {plain(str(last[column]))}" for name, column in SUBJECTS.items() if last.get(column)]
     return (
         f"{amount} ({match.rule.kind}); last: {last.get('action', 'nothing')} by {', '.join(about) or 'nobody named'}"
     )

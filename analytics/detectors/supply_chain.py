@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 
 from analytics.approvals import Image, Project, Use, image_of, project_of, signed, still_unsafe, used
 from analytics.detector import Suspicion
-from analytics.ledger import Move, Tag, home, is_release, network, note
+from analytics.ledger import COLUMNS, Move, Tag, home, is_release, network, note
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import plain
@@ -105,7 +105,8 @@ class SupplyChain:
     walk: Walk = field(init=False)
 
     def __post_init__(self) -> None:
-        self.walk = Walk(self.name, ACTIONS, self.history, _see, _late, outcomes=(Outcome.SUCCESS,))
+        columns = (*COLUMNS, "project", "actor_kind", "client_class", "traffic_class")
+        self.walk = Walk(self.name, ACTIONS, self.history, _see, _late, outcomes=(Outcome.SUCCESS,), columns=columns)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         return self.walk.between(store, since, now)

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from analytics.detector import Suspicion
 from analytics.ledger import (
     ACTIONS,
+    COLUMNS,
     MOST_EVIDENCE,
     Move,
     home,
@@ -74,7 +75,8 @@ class TagLedger:
     walk: Walk = field(init=False)
 
     def __post_init__(self) -> None:
-        self.walk = Walk(self.name, (*ACTIONS, Action.LAYER_UPLOAD), self.history, _see, outcomes=(Outcome.SUCCESS,))
+        actions, columns = (*ACTIONS, Action.LAYER_UPLOAD), (*COLUMNS, "status")
+        self.walk = Walk(self.name, actions, self.history, _see, outcomes=(Outcome.SUCCESS,), columns=columns)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         return self.walk.between(store, since, now)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
-from analytics.ledger import home
+from analytics.ledger import COLUMNS, home
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.windows import DAY
@@ -118,7 +118,8 @@ class UnusualHands:
     walk: Walk = field(init=False)
 
     def __post_init__(self) -> None:
-        self.walk = Walk(self.name, ACTIONS, self.history, _see, outcomes=(Outcome.SUCCESS,))
+        columns = (*COLUMNS, "project", "actor_kind", "traffic_class")
+        self.walk = Walk(self.name, ACTIONS, self.history, _see, outcomes=(Outcome.SUCCESS,), columns=columns)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         return self.walk.between(store, since, now)

@@ -5,13 +5,16 @@ Learned once for the days of a rule's history, then a day at a time: a question 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
+
+from analytics.columns import Columns, Mask
 from analytics.replay import floor
-from analytics.rules.condition import condition, field_name, fields_of
+from analytics.rules.condition import field_name, fields_of
 from analytics.rules.match import NOTHING, Key, Known
 from analytics.rules.model import Kind, Rule
 from analytics.windows import DAY, HOUR
@@ -40,6 +43,7 @@ class Histories:
     learned: dict[str, _Learned] = field(default_factory=dict)
     registries: dict[str, datetime] = field(default_factory=dict)  # the first day on which each told anything
     registries_until: datetime | None = None
+    known: dict[str, tuple[tuple[datetime, datetime | None], Known]] = field(default_factory=dict)  # the newest answers
 
     def before(self, store: EventReader, rule: Rule, day: datetime, begun: datetime | None) -> Known:
         """What a rule knows of the time before `day`, the start of a day; nothing for kinds that need no history.
@@ -47,6 +51,12 @@ class Histories:
         """
         if not rule.learns:
             return NOTHING
+        key = (day, begun)
+        if rule.id not in self.known or self.known[rule.id][0] != key:
+            self.known[rule.id] = (key, self._before(store, rule, day, begun))
+        return self.known[rule.id][1]
+
+    def _before(self, store: EventReader, rule: Rule, day: datetime, begun: datetime | None) -> Known:
         self._learn_registries(store, day, begun)
         oldest = floor(day - rule.when.history, DAY)
         learned = self.learned.get(rule.id)
@@ -80,39 +90,31 @@ def _learn(learned: _Learned, store: EventReader, rule: Rule, day: datetime) -> 
     wanted = {
         name: value for name, value in rule.match.items() if name in ("any", "none") or field_name(name) != "timestamp"
     }
-    fits, when = condition(wanted), rule.when
-    fits_before = condition(when.before) if when.before is not None else fits
+    when = rule.when
+    before = when.before if when.before is not None else wanted
     own = (*when.by, when.field) if when.field and not when.terms else (*when.terms, *when.by)
     terms = own if when.fresh else when.terms
-    a_day: dict[tuple[Key, datetime], int] = {}
     asked = sorted(fields_of(wanted) | fields_of(when.before or {}))
     names = list(dict.fromkeys((*own, *when.also_new, *when.known, *asked)))
     width = HOUR if rule.kind is Kind.FLATLINE else DAY
-    frame = store.counts(learned.until, day, names, width)
-    # What is not said is None in an event, and may be not-a-number in a column.
-    for row in frame.astype(dict.fromkeys(names, "object")).where(frame.notna(), None).to_dict("records"):
-        seen = row["window_start"]
-        if fits_before(row):  # type: ignore[arg-type]
-            learned.prefixes[_values(row, when.known)] = seen
-        if not fits(row):  # type: ignore[arg-type]
-            continue
-        if rule.kind is Kind.FLATLINE:
-            learned.hours.setdefault(_values(row, when.by), set()).add(seen)
-            continue
-        if when.unusual:
-            of_day = (_values(row, when.by), seen)
-            a_day[of_day] = a_day.get(of_day, 0) + int(row["events"])
-            continue
-        if rule.kind is Kind.CHANGE:
-            _keep_last(learned, _values(row, when.by), row[when.field], seen)
-            continue
-        for kept, chosen in (
-            (learned.terms, terms),
-            (learned.also, when.also_new),
-        ):
-            kept[_values(row, chosen)] = seen
-    for (key, _), many in a_day.items():
-        learned.busiest[key] = max(many, learned.busiest.get(key, 0))
+    counted = Columns(store.counts(learned.until, day, names, width))
+    for values, seen, _ in _distinct(counted, counted.fits(before), when.known):
+        learned.prefixes[values] = seen
+    fitting = counted.fits(wanted)
+    if rule.kind is Kind.FLATLINE:
+        for values, seen, _ in _distinct(counted, fitting, when.by):
+            learned.hours.setdefault(values, set()).add(seen)
+    elif when.unusual:
+        for values, _, events in _distinct(counted, fitting, when.by):
+            learned.busiest[values] = max(events, learned.busiest.get(values, 0))
+    elif rule.kind is Kind.CHANGE:
+        assert when.field is not None
+        for values, seen, _ in _distinct(counted, fitting, (*when.by, when.field)):
+            _keep_last(learned, values[:-1], values[-1], seen)
+    else:
+        for kept, chosen in ((learned.terms, terms), (learned.also, when.also_new)):
+            for values, seen, _ in _distinct(counted, fitting, chosen):
+                kept[values] = seen
     learned.until = day
 
 
@@ -135,5 +137,18 @@ def _keep_last(learned: _Learned, key: Key, value: Any, seen: datetime) -> None:
     learned.last[key] = (seen, frozenset({value}) if seen > day else values | {value})
 
 
-def _values(row: Mapping[Any, Any], names: tuple[str, ...]) -> Key:
-    return tuple(row[name] for name in names)
+def _distinct(counted: Columns, mask: Mask, names: tuple[str, ...]) -> Iterator[tuple[Key, datetime, int]]:
+    """Of the counts that the mask chooses: each combination of values of these columns in each window, with the window's
+    start and its events; by time.
+    """
+    places = np.flatnonzero(mask)
+    groups = counted.groups((*names, "window_start"), places)
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    events = np.bincount(inverse, weights=counted.rows["events"].to_numpy()[places], minlength=len(first))
+    columns = [counted.coded(name) for name in names]
+    starts = counted.coded("window_start")
+    found = [
+        (tuple(column.values[column.codes[place]] for column in columns), starts.values[starts.codes[place]], int(many))
+        for place, many in zip(places[first].tolist(), events, strict=True)
+    ]
+    yield from sorted(found, key=lambda one: one[1])

@@ -13,10 +13,11 @@ from analytics.replay import floor
 from analytics.rules.condition import field_name
 from analytics.rules.model import Rule, expanded
 from store.contract import EventQuery, Voice
-from store.event import FIELDS
+from store.event import FIELDS, schema
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
     from analytics.detector import Suspicion
     from store.arrivals import Arrival
@@ -75,6 +76,11 @@ class _Samples:
                 )
             ):
                 yield row
+
+    def table(self, query: EventQuery) -> pa.Table:
+        import pyarrow as pa
+
+        return pa.Table.from_pylist(list(self.events(query)), schema()).select(query.columns or schema().names)
 
     def parts(
         self, query: EventQuery, *, numbered_by: Sequence[str] = (), besides: Collection[Voice] = ()

@@ -99,10 +99,15 @@ def absence(rule: Rule, events: Sequence[Event], known: Known, until: datetime) 
             waiting.setdefault(key_now, event)
 
 
+def flatline_step(rule: Rule) -> timedelta:
+    """How long from one judgement of a silence to the next."""
+    return max(within(rule) / 4, timedelta(minutes=1))
+
+
 def flatline(rule: Rule, events: Sequence[Event], known: Known, until: datetime) -> Iterator[Match]:
     """Judged at the ends of quarters of the window; told once, when a key that was lively falls below."""
     span = within(rule)
-    step = max(span / 4, timedelta(minutes=1))
+    step = flatline_step(rule)
     assert rule.when.count is not None
     own_events = list(fitting(rule, events))
     if not own_events:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from analytics.rules.condition import condition
 from analytics.rules.match import Event, Key, Known, Match, fitting, key_of, within
@@ -62,7 +63,7 @@ def slide(windows: dict[Key, deque[Event]], key: Key, event: Event, span: timede
 
 
 def cardinality(rule: Rule, events: Sequence[Event], known: Known, until: datetime) -> Iterator[Match]:
-    windows: dict[Key, deque[Event]] = {}
+    windows: dict[Key, _Distinct] = {}
     level = Level()
     name = rule.when.field
     assert name is not None and rule.when.count is not None
@@ -71,14 +72,37 @@ def cardinality(rule: Rule, events: Sequence[Event], known: Known, until: dateti
             continue
         if rule.when.fresh and ((*key, event[name]) in known.terms or not known.learned(rule, event, known.since)):
             continue
-        window = slide(windows, key, event, within(rule))
-        if len(window) < rule.when.count:
-            level.reached(key, 0, 1)
-            continue
-        first = {one[name]: one for one in reversed(window)}
-        if level.reached(key, len(first), rule.when.count):
-            chosen = sorted(first.values(), key=lambda one: one["timestamp"])
-            yield Match(rule=rule, at=event["timestamp"], key=key, events=chosen, count=len(first))
+        window = windows.setdefault(key, _Distinct())
+        different = window.add(event, event[name], within(rule))
+        if level.reached(key, different, rule.when.count):
+            yield Match(rule=rule, at=event["timestamp"], key=key, events=window.first_of_each(name), count=different)
+
+
+@dataclass(slots=True)
+class _Distinct:
+    """The events of the last span, and how often each value is among them."""
+
+    events: deque[Event] = field(default_factory=deque)
+    values: deque[Any] = field(default_factory=deque)
+    often: dict[Any, int] = field(default_factory=dict)
+
+    def add(self, event: Event, value: Any, span: timedelta) -> int:
+        """How many different values there are now."""
+        self.events.append(event)
+        self.values.append(value)
+        self.often[value] = self.often.get(value, 0) + 1
+        while self.events[0]["timestamp"] <= event["timestamp"] - span:
+            self.events.popleft()
+            aged = self.values.popleft()
+            self.often[aged] -= 1
+            if not self.often[aged]:
+                del self.often[aged]
+        return len(self.often)
+
+    def first_of_each(self, name: str) -> list[Event]:
+        """By time, the first event of each value."""
+        first = {one[name]: one for one in reversed(self.events)}
+        return sorted(first.values(), key=lambda one: one["timestamp"])
 
 
 @dataclass(slots=True)

@@ -156,6 +156,12 @@ def test_each_filter_gives_what_it_names(store, traffic, table, start):
     for case in cases:
         wanted = _asked(events, **case)
         assert list(store.events(EventQuery(**case))) == wanted, case
+        assert store.table(EventQuery(**case)).to_pylist() == wanted, case
+        names = ("digest", "event_id", "parts")
+        some = [{name: event[name] for name in names} for event in wanted]
+        assert list(store.events(EventQuery(**case, columns=names))) == some, case
+        found = store.table(EventQuery(**case, columns=names))
+        assert (found.to_pylist(), tuple(found.schema.names)) == (some, names), case
     assert store.total() == len(events)
     assert store.span() == (events[0]["timestamp"], events[-1]["timestamp"])
 

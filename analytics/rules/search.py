@@ -1,0 +1,126 @@
+"""The matches of rules among the events of a store: only what a rule could look at is read, and looked at one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from string import Formatter
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from analytics.columns import Columns
+from analytics.replay import EPOCH, floor
+from analytics.rules.condition import fields_of
+from analytics.rules.engine import evaluate
+from analytics.rules.history import Histories
+from analytics.rules.match import Match
+from analytics.rules.model import AT_MOMENTS, Kind, Rule, actions_of
+from analytics.rules.narrow import needed
+from analytics.windows import DAY
+from store.contract import EventQuery, EventReader
+from store.event import Outcome, schema
+
+SUBJECTS = {"actor": "actor", "client": "client_ip", "repository": "repository"}  # word of a title → column
+_US = timedelta(microseconds=1)
+_USUAL_REACH = timedelta(hours=2)  # further back than this only few rules look
+
+
+def matches(
+    store: EventReader, rules: Sequence[Rule], histories: Histories, since: datetime, until: datetime
+) -> list[Match]:
+    """What completes in [since, until), by time. Reads back only as far as a rule needs that has something to look at."""
+    columns = columns_of(rules)
+    recent = Columns(_read(store, rules, columns, since, until))
+    at_work = [
+        rule for rule in rules if rule.kind in AT_MOMENTS or (len(recent) and recent.fits(_last_step(rule)).any())
+    ]
+    if not at_work:
+        return []
+    day = floor(since, DAY)
+    # A history is that of the days before: what of today lies before `since` is read as events.
+    starts = {
+        rule.id: min(since - rule.reach, day) if rule.kind in (Kind.NEW_TERM, Kind.CHANGE) else since - rule.reach
+        for rule in at_work
+    }
+    events = Columns(pa.concat_tables([*_before(store, at_work, columns, starts, since), recent.rows]))
+    times, span = events.times(), store.span()
+    found: list[Match] = []
+    for rule in at_work:
+        known = histories.before(store, rule, day, span[0] if span else None)
+        first = int(times.searchsorted((starts[rule.id] - EPOCH) // _US))
+        own = events.events(needed(rule, events, first, known, until))
+        found += evaluate(rule, own, since, until, known)
+    return sorted(found, key=lambda match: match.at)
+
+
+def _before(
+    store: EventReader, rules: Sequence[Rule], columns: Sequence[str], starts: Mapping[str, datetime], since: datetime
+) -> Iterator[pa.Table]:
+    """The events that lie before `since`, in pieces: of the time that only few rules look back to, only theirs."""
+    edges = sorted({start for start in starts.values() if start < since - _USUAL_REACH} | {since - _USUAL_REACH, since})
+    for edge, end in pairwise(edges):
+        theirs = [rule for rule in rules if starts[rule.id] < end]
+        yield _read(store, theirs, columns, max(edge, min(starts.values())), end)
+
+
+def _read(
+    store: EventReader, rules: Iterable[Rule], columns: Sequence[str], since: datetime, until: datetime
+) -> pa.Table:
+    """The events that any of the rules could look at, by time."""
+    query = EventQuery(since=since, until=until, columns=columns)
+    rules = list(rules)
+    if not rules or since >= until:
+        return schema().empty_table().select(columns)
+    actions: set[str] = set()
+    outcomes: set[str] = set()
+    for rule in rules:
+        for wanted in conditions_of(rule):
+            named = actions_of(wanted)
+            outcome = wanted.get("outcome")
+            if named:
+                actions.update(named)
+            elif outcome:
+                outcomes.update([outcome] if isinstance(outcome, str) else outcome)
+            else:
+                return store.table(query)
+    if outcomes.issuperset(Outcome):
+        return store.table(query)
+    by_action = store.table(replace(query, action=sorted(actions))) if actions else None
+    by_outcome = store.table(replace(query, outcome=sorted(outcomes))) if outcomes else None
+    if by_action is None or by_outcome is None:
+        return by_outcome if by_action is None else by_action
+    others = by_outcome.filter(pc.invert(pc.is_in(by_outcome["action"], pa.array(sorted(actions)))))
+    return pa.concat_tables([by_action, others]).sort_by([("timestamp", "ascending"), ("event_id", "ascending")])
+
+
+def columns_of(rules: Iterable[Rule]) -> list[str]:
+    """The fields of events that these rules look at or put into words, in the order of `store.event.FIELDS`."""
+    wanted = {"event_id", "timestamp", "action", "registry", *SUBJECTS.values()}
+    for rule in rules:
+        when = rule.when
+        for condition_of in (*conditions_of(rule), *(higher for _, higher in rule.raise_to)):
+            wanted |= fields_of(condition_of)
+        wanted |= {*when.by, *when.terms, *when.also_new, *when.known, *when.different}
+        wanted |= {when.field} if when.field else set()
+        wanted |= {when.metric.field} if when.metric else set()
+        wanted |= {name for _, name, _, _ in Formatter().parse(rule.title) if name}
+    return [name for name in schema().names if name in wanted]
+
+
+def _last_step(rule: Rule) -> dict[str, Any]:
+    """What the event that completes a match must be."""
+    if rule.kind is Kind.SEQUENCE:
+        return {name: value for name, value in rule.when.steps[-1].items() if name != "count"} or rule.match
+    return dict(rule.when.of or {}) if rule.kind is Kind.PERCENTAGE_MATCH else rule.match
+
+
+def conditions_of(rule: Rule) -> list[dict[str, Any]]:
+    """Everything that the rule asks of single events; what fits none of them is nothing to it."""
+    steps = [{name: value for name, value in step.items() if name != "count"} for step in rule.when.steps]
+    others = [wanted for wanted in (rule.when.of, rule.when.then, rule.when.unless) if wanted is not None]
+    own = [] if rule.kind is Kind.SEQUENCE and all(steps) else [rule.match]
+    return [*own, *steps, *others]
