@@ -1,4 +1,4 @@
-"""Runs every fault at full size, with those of the other tests that the catalogue names, and writes the results.
+"""Runs every fault at full size, with those of the other tests that the catalogue names, and writes the results of this seed.
 
     cd tests && python -m faults.run [F07 F20 …]
 
@@ -25,6 +25,7 @@ from faults.catalogue import FAULTS, HERE, Fault
 from faults.table import RESULTS, ROOT
 
 SIZE = os.environ.get("REGSIGHT_FAULTS", "full")
+SEED = os.environ.get("REGSIGHT_FAULTS_SEED", "1")
 RANK = ("passed", "skipped", "failed")
 LANES = 3
 
@@ -73,7 +74,7 @@ def merged(before: dict[str, Any], lines: Iterable[dict[str, Any]], ids: set[str
     return {
         "size": SIZE,
         "day": f"{datetime.now(UTC):%Y-%m-%d}",
-        "seed": int(os.environ.get("REGSIGHT_FAULTS_SEED", "1")),
+        "seed": int(SEED),
         "minutes": round(before.get("minutes", 0.0) * (len(ids) < len(FAULTS)) + seconds / 60, 1),
         "cores": os.cpu_count(),
         "outcomes": dict(sorted((before.get("outcomes", {}) | outcomes).items())),
@@ -92,9 +93,10 @@ def main() -> int:
         except KeyboardInterrupt:  # what was done until then is kept
             codes = [_ended(process) for process in running]
         lines = [json.loads(line) for path in files if path.exists() for line in path.read_text().splitlines()]
-    before = json.loads(RESULTS.read_text()) if RESULTS.exists() and len(chosen) < len(FAULTS) else {}
+    runs = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    before = runs.get(SEED, {}) if len(chosen) < len(FAULTS) else {}
     found = merged(before, lines, {fault.id for fault in chosen}, time.monotonic() - begun)
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    RESULTS.write_text(json.dumps(dict(sorted((runs | {SEED: found}).items())), indent=1) + "\n")
     failed = [name for name, outcome in found["outcomes"].items() if outcome == "failed"]
     print(
         f"{len(found['outcomes'])} tests, {len(failed)} failed; results in {RESULTS.relative_to(ROOT)}",

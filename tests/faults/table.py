@@ -1,4 +1,4 @@
-"""Writes the table of `docs/reliability.md` from the results of the last full run, and the soak's figures under it.
+"""Writes the table of `docs/reliability.md` from the results of the last full run of each seed, and the soak's figures under it.
 
 cd tests && python -m faults.table
 """
@@ -30,16 +30,19 @@ COLUMNS = (
 )
 
 
-def table(results: dict[str, Any]) -> str:
-    """One row per fault, in Markdown."""
+Runs = dict[str, dict[str, Any]]  # seed → what `faults.run` found
+
+
+def table(results: Runs) -> str:
+    """One row per fault, in Markdown; over all seeds."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
     lines += [f"| {' | '.join(_row(fault, results))} |" for fault in FAULTS]
     return "\n".join(lines)
 
 
-def _row(fault: Fault, results: dict[str, Any]) -> Iterable[str]:
-    found = [figures for figures in results["figures"] if figures["fault"] == fault.id]
-    outcomes = [results["outcomes"].get(test, "not run") for test in fault.tests]
+def _row(fault: Fault, results: Runs) -> Iterable[str]:
+    found = [figures for run in results.values() for figures in run["figures"] if figures["fault"] == fault.id]
+    outcomes = [run["outcomes"].get(test, "not run") for run in results.values() for test in fault.tests]
     passed = sum(outcome == "passed" for outcome in outcomes)
     state = f"{passed} of {len(outcomes)} pass" if outcomes else "none"
     yield fault.id
@@ -56,15 +59,16 @@ def _row(fault: Fault, results: dict[str, Any]) -> Iterable[str]:
     yield fault.not_covered
 
 
-def foot(results: dict[str, Any]) -> str:
-    """Under the table: when, how long, with which seed."""
+def foot(results: Runs) -> str:
+    """Under the table: when, how long, with which seeds."""
     tests = [test for fault in FAULTS for test in fault.tests]
     own = sum(test.startswith(HERE) for test in tests)
-    how = "Full run" if results["size"] == "full" else "Run with little data (not the full one)"
-    return (
-        f"{how} of {results['day']}, seed {results['seed']}, {results['minutes']} minutes on {results['cores']} cores: "
-        f"{len(tests)} tests, {own} of them made for this table."
-    )
+    runs = [
+        f"{'full' if run['size'] == 'full' else 'little data'}, {run['day']}, seed {run['seed']}, {run['minutes']} minutes "
+        f"on {run['cores']} cores"
+        for run in results.values()
+    ]
+    return f"Runs: {'; '.join(runs)}. In each {len(tests)} tests, {own} of them made for this table."
 
 
 def soaked(found: dict[str, dict[str, Any]]) -> str:
@@ -103,7 +107,7 @@ def _refused(one: dict[str, Any]) -> str:
     return f"{refused.get('429', 0):,} whole, {refused.get('item429', 0):,} in part, in {one['refusal_spells']} spells"
 
 
-def page(text: str, results: dict[str, Any], long_runs: dict[str, dict[str, Any]]) -> str:
+def page(text: str, results: Runs, long_runs: dict[str, dict[str, Any]]) -> str:
     """The page's text with the table, and the long runs where there are any, put in anew."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
@@ -111,8 +115,8 @@ def page(text: str, results: dict[str, Any], long_runs: dict[str, dict[str, Any]
     return f"{before}{BEGIN}\n{table(results)}\n\n{foot(results)}\n{soak_part}{END}{after}"
 
 
-def found_results() -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Of the last full run, and of the long ones."""
+def found_results() -> tuple[Runs, dict[str, dict[str, Any]]]:
+    """Of the last full run of each seed, and of the long ones."""
     long_runs = json.loads(soak.RESULTS.read_text()) if soak.RESULTS.exists() else {}
     return json.loads(RESULTS.read_text()), long_runs
 
