@@ -115,9 +115,9 @@ class Interpreter:
         events = parsed.events
         if events.num_rows:
             events = _untimed_at(events, read_at)
+            events = with_time(events, "read_at", read_at)
             for enrich in self.enrichers:
                 events = enrich(events)
-            events = with_time(events, "read_at", read_at)
         detail = {**block.after.detail, "format": format_name} if format_name else block.after.detail
         return Interpreted(
             lines=lines,

@@ -116,6 +116,7 @@ FIELDS: tuple[Field, ...] = (
     Field("channel", "oci.channel", "string", "which voice of the registry told of it"),
     Field("timestamp", "@timestamp", "time", "when it happened, as the source says", "UTC, µs"),
     Field("read_at", "event.created", "time", "when the collector read it", "UTC, µs"),
+    Field("clock_skew", "oci.clock_skew", "string", "`ahead` of when it was read, or `unset` (before 2013); else null"),
     Field("stored_at", "event.ingested", "time", "when it was handed to the store", "UTC, µs"),
     Field("action", "event.action", "string", "what was done or tried (Action)"),
     Field("outcome", "event.outcome", "string", "how it ended (Outcome)"),
@@ -182,6 +183,7 @@ class Event(TypedDict, total=False):
     channel: str
     timestamp: datetime
     read_at: datetime
+    clock_skew: str | None
     stored_at: datetime
     action: str
     outcome: str

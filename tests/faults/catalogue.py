@@ -246,7 +246,6 @@ FAULTS = (
         "F31",
         "the machine's clock is set back and forward, leap second, odd dates",
         (f"{LATE}::test_a_clock_that_is_set", f"{HOSTILE}::test_times_far_away"),
-        "no mark of its own: an event has the time that its line says and the time at which it was read",
     ),
     Fault(
         "F32",
