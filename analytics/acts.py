@@ -1,0 +1,164 @@
+"""Successful pulls and pushes as numbers, day by day: read once for all detectors that count them.
+
+A name is a number (`Names`), so that a month of a large registry is some tens of megabytes and is counted by columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from analytics.replay import Replay, horizon
+from analytics.windows import DAY, Ints, minute
+from store.contract import EventQuery, EventReader
+from store.event import Action, Outcome
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Bools = npt.NDArray[np.bool_]
+
+CELL = 5  # minutes
+AT_ONCE = timedelta(days=7)  # of a replay that are read together: each question also looks at the days around it
+_COLUMNS = ("timestamp", "action", "actor", "actor_kind", "client_ip", "repository", "project", "digest")
+_KINDS = ("actor", "client", "repository", "project")
+_NO_KIND = 255  # behind all others
+
+
+@dataclass(slots=True)
+class Names:
+    """Names of one sort, numbered as they come."""
+
+    words: list[str] = field(default_factory=list)
+    _numbers: dict[str, int] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def number(self, word: str) -> int:
+        with self._lock:
+            if word not in self._numbers:
+                self._numbers[word] = len(self.words)
+                self.words.append(word)
+            return self._numbers[word]
+
+    def numbers(self, column: pa.ChunkedArray) -> Ints:
+        """One for each row, -1 for null."""
+        words, places = _encoded(column)
+        return np.asarray([*map(self.number, words), -1], dtype=np.int64)[places]
+
+
+# A number means the same in all that is kept from day to day, whichever detector keeps it.
+NAMES = {kind: Names() for kind in (*_KINDS, "top")}
+_tops: list[int] = []  # by repository
+_tops_lock = Lock()
+
+
+def tops(repositories: Ints) -> Ints:
+    """The first part of each repository's name, as numbers of `NAMES["top"]`."""
+    words = NAMES["repository"].words
+    with _tops_lock:
+        _tops.extend(NAMES["top"].number(word.partition("/")[0]) for word in words[len(_tops) :])
+        return np.asarray(_tops, dtype=np.int64)[repositories]
+
+
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """Pulls and pushes by time. A number of -1 is null."""
+
+    starts: Ints  # minutes since the epoch of the five minutes in which it happened
+    pushed: Bools
+    codes: dict[str, Ints]  # by sort of name
+    actor_kinds: Ints  # in the order of their words, null last
+    human: Bools
+    digests: Ints  # a hash of 64 bits; 0 where there is none
+
+    def where(self, chosen: Bools | slice) -> Acts:
+        codes = {kind: values[chosen] for kind, values in self.codes.items()}
+        return Acts(
+            self.starts[chosen],
+            self.pushed[chosen],
+            codes,
+            self.actor_kinds[chosen],
+            self.human[chosen],
+            self.digests[chosen],
+        )
+
+    def between(self, first: int, end: int) -> Acts:
+        """Those that start in [first, end)."""
+        return self.where(slice(*np.searchsorted(self.starts, [first, end])))
+
+    def named(self) -> Acts:
+        """Those that name an account and a repository."""
+        return self.where((self.codes["actor"] >= 0) & (self.codes["repository"] >= 0))
+
+
+def acts_of(store: EventReader, day: datetime, now: datetime) -> Acts:
+    """Those of the day that begins at `day`, as far as the reader may look (`horizon`)."""
+    end = min(day + DAY, horizon(store, now))
+    if not isinstance(store, Replay):
+        return _read(store, day, end)
+    block: dict[tuple[datetime, datetime], Acts] = store.memo("acts", "", dict)
+    if not any(first <= day and end <= last for first, last in block):
+        last = min(day + AT_ONCE, max(horizon(store, now), end))
+        block.clear()
+        block[day, last] = _read(store, day, last)
+    return next(iter(block.values())).between(minute(day), minute(day + DAY))
+
+
+def _read(store: EventReader, since: datetime, until: datetime) -> Acts:
+    query = EventQuery(
+        since=since,
+        until=until,
+        action=(Action.PULL, Action.PUSH),
+        outcome=(Outcome.SUCCESS,),
+        columns=_COLUMNS,
+    )
+    rows = store.table(query)
+    columns = ("actor", "client_ip", "repository", "project")
+    kinds = rows["actor_kind"]
+    return Acts(
+        starts=_cells(rows["timestamp"]),
+        pushed=_equal(rows["action"], Action.PUSH),
+        codes={kind: NAMES[kind].numbers(rows[column]) for kind, column in zip(_KINDS, columns, strict=True)},
+        actor_kinds=_ranks(kinds),
+        human=_equal(kinds, "human"),
+        digests=_hashes(rows["digest"]),
+    )
+
+
+def _encoded(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
+    """Different words, and for each row the place of its own; null is behind the last."""
+    encoded = column.combine_chunks().dictionary_encode()
+    words = encoded.dictionary.to_pylist()
+    return words, encoded.indices.cast("int64").fill_null(len(words)).to_numpy(zero_copy_only=False)
+
+
+def _cells(column: pa.ChunkedArray) -> Ints:
+    import pyarrow as pa
+
+    us = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    return np.asarray(us // (CELL * 60_000_000) * CELL, dtype=np.int64)
+
+
+def _equal(column: pa.ChunkedArray, word: str) -> Bools:
+    words, places = _encoded(column)
+    return np.asarray([*(one == word for one in words), False])[places]
+
+
+def _ranks(column: pa.ChunkedArray) -> Ints:
+    words, places = _encoded(column)
+    order = sorted(words)
+    return np.asarray([*map(order.index, words), _NO_KIND], dtype=np.int64)[places]
+
+
+def _hashes(column: pa.ChunkedArray) -> Ints:
+    from pandas.util import hash_array
+
+    words, places = _encoded(column)
+    hashed = hash_array(np.asarray([*words, ""], dtype=object)).view(np.int64)
+    hashed[[place for place, word in enumerate([*words, ""]) if not word]] = 0
+    return np.asarray(hashed[places], dtype=np.int64)

@@ -1,0 +1,144 @@
+"""How far accounts have reached in the weeks before a day: in which repositories and images each was, and when first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from analytics.acts import NAMES, Acts, Bools, tops
+from analytics.firsts import LastSeen, pair
+from analytics.windows import Floats, Ints
+
+AT_HOME = 0.5  # what a new repository counts in a project of one's own
+MIX = np.int64(0x9E3779B97F4A7C1)  # odd: spreads pairs over 64 bits
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfReach:
+    """What accounts pulled on one day; `…_before` is the day on which the same was seen last."""
+
+    day: int  # since the epoch, as all days here
+    accounts: Ints
+    people: Ints  # accounts, too
+    actors: Ints  # of each pair of account and repository
+    repositories: Ints
+    weights: Floats  # of a pair in a project that is new to the account
+    pair_before: Ints
+    project_before: Ints
+    repository_before: Ints
+    image_actors: Ints
+    image_before: Ints
+
+    def new(self, begin: int) -> tuple[Ints, Floats, Ints]:
+        """Account, weight and repository of the pairs that are new since the day `begin` in repositories that are not."""
+        chosen = (self.pair_before < begin) & (self.repository_before >= begin)
+        weights = np.where(self.project_before < begin, self.weights, AT_HOME)
+        return self.actors[chosen], weights[chosen], self.repositories[chosen]
+
+    def new_images(self, begin: int, actor: int) -> int:
+        """How many images the account pulled that it had not pulled since the day `begin`."""
+        return int(np.count_nonzero((self.image_actors == actor) & (self.image_before < begin)))
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What is known at the beginning of a day of the days before."""
+
+    span: int  # days
+    days: tuple[DayOfReach, ...] = ()
+    pairs: LastSeen = field(default_factory=LastSeen)
+    projects: LastSeen = field(default_factory=LastSeen)
+    repositories: LastSeen = field(default_factory=LastSeen)
+    images: LastSeen = field(default_factory=LastSeen)
+    pushed_pairs: LastSeen = field(default_factory=LastSeen)
+    pushed_projects: LastSeen = field(default_factory=LastSeen)
+    pushes: Acts | None = None  # of the last day
+
+    def after(self, acts: Acts, day: int) -> Reach:
+        """The same at the end of the day."""
+        oldest = day + 1 - self.span
+        pulls, pushes = acts.where(~acts.pushed), acts.where(acts.pushed)
+        of_day, keys = _day(self, pulls, day)
+        mine = pair(pushes.codes["actor"], pushes.codes["repository"])
+        home = pair(pushes.codes["actor"], tops(pushes.codes["repository"]))
+        return replace(
+            self,
+            days=(*(one for one in self.days if one.day >= oldest), of_day),
+            pairs=self.pairs.seen(keys.pairs, day, oldest),
+            projects=self.projects.seen(keys.projects, day, oldest),
+            repositories=self.repositories.seen(of_day.repositories, day, oldest),
+            images=self.images.seen(keys.images, day, oldest),
+            pushed_pairs=self.pushed_pairs.seen(mine, day, oldest),
+            pushed_projects=self.pushed_projects.seen(home, day, oldest),
+            pushes=pushes,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    pairs: Ints
+    projects: Ints
+    images: Ints
+
+
+def images_of(pulls: Acts) -> tuple[Acts, Ints]:
+    """The pulls whose image is known, and a key for account, repository and image."""
+    known = pulls.where(pulls.digests != 0)
+    return known, pair(known.codes["actor"], known.codes["repository"]) * MIX ^ known.digests
+
+
+def _day(before: Reach, pulls: Acts, day: int) -> tuple[DayOfReach, _Keys]:
+    actors, repositories, weights = _pairs(pulls)
+    pairs, projects = pair(actors, repositories), pair(actors, tops(repositories))
+    imaged, keys = images_of(pulls)
+    images, place = np.unique(keys, return_index=True)
+    of_day = DayOfReach(
+        day=day,
+        accounts=np.unique(actors),
+        people=np.unique(pulls.codes["actor"][pulls.human]),
+        actors=actors,
+        repositories=repositories,
+        weights=weights,
+        pair_before=before.pairs.of(pairs),
+        project_before=before.projects.of(projects),
+        repository_before=before.repositories.of(repositories),
+        image_actors=imaged.codes["actor"][place],
+        image_before=before.images.of(images),
+    )
+    return of_day, _Keys(pairs, projects, images)
+
+
+def _pairs(pulls: Acts) -> tuple[Ints, Ints, Floats]:
+    """Accounts and repositories, each pair once, and what it counts in a project that is new to the account: the first of
+    the day counts in full, where first is the one with the most pulls of one image.
+    """
+    actors, repositories = pulls.codes["actor"], pulls.codes["repository"]
+    # One row per account, repository, kind of account and image, with the number of its pulls.
+    order = np.lexsort((pulls.digests, pulls.actor_kinds, repositories, actors))
+    columns = [values[order] for values in (actors, repositories, pulls.actor_kinds, pulls.digests)]
+    begins = _changes(columns)
+    actors, repositories, kinds, _ = (values[begins] for values in columns)
+    many = np.diff(np.append(np.flatnonzero(begins), len(begins)))
+    projects = tops(repositories)
+    order = np.lexsort((_by_word(repositories), kinds, -many, projects, actors))
+    actors, repositories, projects = actors[order], repositories[order], projects[order]
+    leads = _changes([actors, projects])
+    _, first = np.unique(pair(actors, repositories), return_index=True)
+    return actors[first], repositories[first], np.where(leads[first], 1.0, AT_HOME)
+
+
+def _changes(columns: list[Ints]) -> Bools:
+    """Which rows differ from the one before."""
+    begins = np.ones(len(columns[0]), dtype=bool)
+    begins[1:] = np.logical_or.reduce([values[1:] != values[:-1] for values in columns])
+    return begins
+
+
+def _by_word(repositories: Ints) -> Ints:
+    """Numbers in the order of the names."""
+    found, place = np.unique(repositories, return_inverse=True)
+    ranks = np.empty(len(found), dtype=np.int64)
+    words = NAMES["repository"].words
+    ranks[sorted(range(len(found)), key=lambda at: words[found[at]])] = np.arange(len(found))
+    return np.asarray(ranks[place.ravel()], dtype=np.int64)
