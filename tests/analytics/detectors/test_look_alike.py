@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from made_traffic import START, Made
 
-from analytics.detectors.look_alike import LookAlike, alike, distance
+from analytics.detectors.look_alike import LookAlike
+from analytics.likeness import alike, distance
 
 DAY = timedelta(days=1)
 
