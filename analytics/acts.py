@@ -37,6 +37,7 @@ class Names:
     words: list[str] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+    _in_order: tuple[Ints, list[str]] = field(default_factory=lambda: (np.zeros(0, dtype=np.int64), []))
 
     def number(self, word: str) -> int:
         with self._lock:
@@ -49,6 +50,33 @@ class Names:
         """One for each row, -1 for null."""
         words, places = _encoded(column)
         return np.asarray([*map(self.number, words), -1], dtype=np.int64)[places]
+
+    def in_order(self) -> tuple[Ints, list[str]]:
+        """The place of each number among the words in their order (the last is -1, for null), and these words."""
+        with self._lock:
+            if len(self._in_order[0]) != len(self.words) + 1:
+                order = sorted(range(len(self.words)), key=self.words.__getitem__)
+                places = np.full(len(self.words) + 1, -1, dtype=np.int64)
+                places[order] = np.arange(len(order))
+                self._in_order = places, [self.words[at] for at in order]
+            return self._in_order
+
+
+def by_word(kind: str, codes: Ints) -> Ints:
+    """Numbers in the order of the words, null last."""
+    found, place = np.unique(codes, return_inverse=True)
+    words = NAMES[kind].words
+    order = sorted(range(len(found)), key=lambda at: (found[at] < 0, words[found[at]]))
+    ranks = np.empty(len(found), dtype=np.int64)
+    ranks[order] = np.arange(len(found))
+    return np.asarray(ranks[place.ravel()], dtype=np.int64)
+
+
+def changes(columns: list[Ints]) -> Bools:
+    """Which rows differ from the one before."""
+    begins = np.ones(len(columns[0]), dtype=bool)
+    begins[1:] = np.logical_or.reduce([values[1:] != values[:-1] for values in columns])
+    return begins
 
 
 # A number means the same in all that is kept from day to day, whichever detector keeps it.

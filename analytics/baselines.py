@@ -18,6 +18,7 @@ from analytics.windows import Floats, Ints
 WEEKS_FOR_HOUR_OF_WEEK = 4
 DAYS_FOR_HOUR_OF_DAY = 4
 DAYS_OF_LEARNING = 7  # a subject known for less borrows most of its baseline from its cohort, and findings say so
+NEVER_ABOVE = -4.0  # log10 of a tail: what is more frequent is no alarm, whatever the past says
 _PRIOR_WINDOWS = 2.0  # weight of the subject's own mean against one slot's, in observed windows
 _COHORT_DAYS = 3.0  # weight of the cohort against the subject, in days known
 
@@ -205,7 +206,7 @@ def negative_binomial_tail(counts: Ints, mean: Floats, shape: Floats) -> Floats:
     return np.asarray(np.where(np.asarray(counts) <= 0, 0.0, tail), dtype=np.float64)
 
 
-def threshold(tails: Floats, weeks: float, alerts_per_week: float, never_above: float = -4.0) -> float:
+def threshold(tails: Floats, weeks: float, alerts_per_week: float, never_above: float = NEVER_ABOVE) -> float:
     """The log10 tail probability below which the given alarms a week are to be expected.
 
     `tails` holds one number per possible alarm (one per cause and span, else one burst fills the budget) from `weeks`

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from analytics.firsts import pair
 from analytics.windows import Ints, sliding_sums
 
 _SETTLED_AFTER_DAYS = 7  # of being known
@@ -142,12 +143,12 @@ def _first_of(codes: Ints, starts: Ints) -> Ints:
 
 def _first_rows(actors: Ints, repositories: Ints) -> Ints:
     """The rows at which a pair shows for the first time, in order."""
-    _, first = np.unique(np.stack([actors, repositories]), axis=1, return_index=True)
+    _, first = np.unique(pair(actors, repositories), return_index=True)
     return np.asarray(np.sort(first), dtype=np.int64)
 
 
 def _within_a_day(starts: Ints, actors: Ints) -> Ints:
     """Per row: how many rows its actor has in the 24 hours up to the end of the row's start."""
-    pairs, place, amounts = np.unique(np.stack([actors, starts]), axis=1, return_inverse=True, return_counts=True)
-    sums = sliding_sums(pairs[0], pairs[1], np.asarray(amounts, dtype=np.int64), _DAY)
+    keys, place, amounts = np.unique(pair(actors, starts), return_inverse=True, return_counts=True)
+    sums = sliding_sums(keys >> 32, keys & 0xFFFFFFFF, np.asarray(amounts, dtype=np.int64), _DAY)
     return np.asarray(sums[place.ravel()], dtype=np.int64)

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 import numpy as np
 
-from analytics.baselines import Baseline, learn, threshold
+from analytics.baselines import NEVER_ABOVE, Baseline, learn, threshold
 from analytics.novelty import NewPairs, Pushes, new_pairs
-from analytics.windows import DAY, Floats, Ints, minute, minutes, sliding_sums
-from store.contract import EventReader
+from analytics.windows import DAY, Floats, Ints, minute, sliding_sums
 
 KINDS = ("actor", "client", "repository", "project")
-CELL = timedelta(minutes=5)
 FEWEST_EXTRA = 10  # pulls above usual in an hour; fewer cannot be told from noise, whatever the model
 _ABOVE_RECORD = 1.25
 _FEWEST_DAYS = 2.0  # of history before anything is said
@@ -75,30 +74,6 @@ class DayOfPulls:
     past_weeks: float
 
 
-def load(store: EventReader, since: datetime, until: datetime) -> Pulls:
-    """The pulls of [since, until)."""
-    import pandas as pd
-
-    by = ("actor", "client_ip", "repository", "project", "action", "outcome")
-    frame = store.counts(since, until, by, CELL)
-    frame = frame[frame["action"].isin(("pull", "push")) & (frame["outcome"] == "success")].sort_values(
-        "window_start", kind="stable"
-    )
-    pulled = (frame["action"] == "pull").to_numpy()
-    codes: dict[str, Ints] = {}
-    all_codes: dict[str, Ints] = {}
-    names: dict[str, list[str]] = {}
-    for kind, column in zip(KINDS, ("actor", "client_ip", "repository", "project"), strict=True):
-        numbers, uniques = pd.factorize(frame[column].astype(object), sort=True)
-        all_codes[kind] = np.asarray(numbers, dtype=np.int64)
-        codes[kind] = all_codes[kind][pulled]
-        names[kind] = [str(name) for name in uniques]
-    amounts = frame["events"].to_numpy(dtype=np.int64)[pulled]
-    starts = minutes(frame["window_start"])
-    pushes = Pushes(starts[~pulled], all_codes["actor"][~pulled], all_codes["repository"][~pulled])
-    return Pulls(starts[pulled], amounts, codes, names, pushes)
-
-
 def day_of_pulls(pulls: Pulls, day: datetime, alerts_per_week: float) -> DayOfPulls | None:
     """Judge the day that begins at `day`; `pulls` are those of the weeks before and of the day as far as it is known.
 
@@ -107,23 +82,53 @@ def day_of_pulls(pulls: Pulls, day: datetime, alerts_per_week: float) -> DayOfPu
     begin = minute(day)
     if len(pulls.starts) == 0 or begin - pulls.starts[0] < _FEWEST_DAYS * 1440:
         return None
-    days = (begin - int(pulls.starts[0])) / 1440
-    calibration = min(int(max(days / 2, 1)), _MOST_CALIBRATION_DAYS)
-    split = begin - calibration * 1440
-    tables = {kind: _Table.of(pulls, kind) for kind in KINDS}
-    candidates: list[Odd] = []
-    for table in tables.values():
-        baseline = table.learn(int(pulls.starts[0]), split)
-        candidates += table.judged(baseline, split, begin, limit=0.0)
-    tails = _one_per_block(candidates)
-    limit = threshold(tails, calibration / 7, alerts_per_week)
+    first = int(pulls.starts[0])
+    tables = {kind: Tables(pulls, kind) for kind in KINDS}
     baselines: dict[str, Baseline] = {}
     odd: list[Odd] = []
     for kind, table in tables.items():
-        baselines[kind] = table.learn(int(pulls.starts[0]), begin)
-        odd += table.judged(baselines[kind], begin, begin + 1440, limit)
+        if table.may_stand_out(begin):
+            baselines[kind] = table.whole.learn(first, begin)
+            odd += table.whole.judged(baselines[kind], begin, begin + 1440, NEVER_ABOVE)
+    days = (begin - first) / 1440
+    calibration = min(int(max(days / 2, 1)), _MOST_CALIBRATION_DAYS)
+    tails = np.zeros(0)
+    if odd:  # what would have stood out before need not be known on a day on which nothing may
+        split = begin - calibration * 1440
+        candidates = [
+            one
+            for table in tables.values()
+            for one in table.whole.judged(table.whole.learn(first, split), split, begin, limit=0.0)
+        ]
+        tails = _one_per_block(candidates)
+        limit = threshold(tails, calibration / 7, alerts_per_week, NEVER_ABOVE)
+        odd = [one for one in odd if one.tail < limit]
     odd.sort(key=lambda one: (one.start, one.kind, one.code))
     return DayOfPulls(pulls, baselines, odd, _new_pairs(pulls, begin), days, -tails, calibration / 7)
+
+
+class Tables:
+    """The pulls of one kind of subject, put together as far as they are asked for."""
+
+    def __init__(self, pulls: Pulls, kind: str) -> None:
+        self._pulls, self._kind = pulls, kind
+
+    @cached_property
+    def whole(self) -> _Table:
+        return _Table.of(self._pulls, self._kind)
+
+    def may_stand_out(self, begin: int) -> bool:
+        """Whether an hour of the day that begins at `begin` is busy enough, and above the record of its subject."""
+        today = _Table.of(self._pulls.between(begin - 55, begin + 1440), self._kind)
+        busy = (today.starts >= begin) & (today.hour >= FEWEST_EXTRA)
+        codes, hours = today.codes[busy], today.hour[busy]
+        if not len(codes):
+            return False
+        asked = np.zeros(len(self._pulls.names[self._kind]) + 1, dtype=bool)
+        asked[codes] = True
+        before = self._pulls.between(0, begin)
+        records = _Table.of(before.where(asked[before.codes[self._kind]]), self._kind).records(begin)
+        return bool((hours > _ABOVE_RECORD * records[codes]).any())
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,7 @@ class _Table:
         chosen = (self.starts >= begin) & (self.starts < end)
         codes, starts, counts = self.codes[chosen], self.starts[chosen], self.hour[chosen]
         mean = baseline.mean_of_hour_from(codes, starts - 55)
-        high = (counts - mean >= FEWEST_EXTRA) & (counts > _ABOVE_RECORD * self._records(begin)[codes])
+        high = (counts - mean >= FEWEST_EXTRA) & (counts > _ABOVE_RECORD * self.records(begin)[codes])
         codes, starts, counts, mean = codes[high], starts[high], counts[high], mean[high]
         tails = baseline.tail(codes, starts - 55, counts)
         return [
@@ -164,7 +169,7 @@ class _Table:
             if tail < limit
         ]
 
-    def _records(self, end: int) -> Ints:
+    def records(self, end: int) -> Ints:
         """Per subject the second highest of its days' busiest hours before `end`: one odd day is forgiven."""
         chosen = self.starts < end
         codes, days, hour = self.codes[chosen], self.starts[chosen] // 1440, self.hour[chosen]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analytics.acts import NAMES, Acts, Bools, tops
+from analytics.acts import Acts, by_word, changes, tops
 from analytics.firsts import LastSeen, pair
 from analytics.windows import Floats, Ints
 
@@ -117,28 +117,12 @@ def _pairs(pulls: Acts) -> tuple[Ints, Ints, Floats]:
     # One row per account, repository, kind of account and image, with the number of its pulls.
     order = np.lexsort((pulls.digests, pulls.actor_kinds, repositories, actors))
     columns = [values[order] for values in (actors, repositories, pulls.actor_kinds, pulls.digests)]
-    begins = _changes(columns)
+    begins = changes(columns)
     actors, repositories, kinds, _ = (values[begins] for values in columns)
     many = np.diff(np.append(np.flatnonzero(begins), len(begins)))
     projects = tops(repositories)
-    order = np.lexsort((_by_word(repositories), kinds, -many, projects, actors))
+    order = np.lexsort((by_word("repository", repositories), kinds, -many, projects, actors))
     actors, repositories, projects = actors[order], repositories[order], projects[order]
-    leads = _changes([actors, projects])
+    leads = changes([actors, projects])
     _, first = np.unique(pair(actors, repositories), return_index=True)
     return actors[first], repositories[first], np.where(leads[first], 1.0, AT_HOME)
-
-
-def _changes(columns: list[Ints]) -> Bools:
-    """Which rows differ from the one before."""
-    begins = np.ones(len(columns[0]), dtype=bool)
-    begins[1:] = np.logical_or.reduce([values[1:] != values[:-1] for values in columns])
-    return begins
-
-
-def _by_word(repositories: Ints) -> Ints:
-    """Numbers in the order of the names."""
-    found, place = np.unique(repositories, return_inverse=True)
-    ranks = np.empty(len(found), dtype=np.int64)
-    words = NAMES["repository"].words
-    ranks[sorted(range(len(found)), key=lambda at: words[found[at]])] = np.arange(len(found))
-    return np.asarray(ranks[place.ravel()], dtype=np.int64)

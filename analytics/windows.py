@@ -19,6 +19,23 @@ Floats = npt.NDArray[np.float64]
 
 HOUR = timedelta(hours=1)
 _FEW_REQUESTS = 4
+NEW_REPOSITORIES = "new_repositories"
+FEATURES = (
+    "requests",
+    "pulls",
+    "pushes",
+    "deletes",
+    "distinct_clients",
+    "distinct_repositories",
+    "distinct_digests",
+    "megabytes",
+    "denied_share",
+    "failure_share",
+    NEW_REPOSITORIES,
+    "hour_sin",
+    "hour_cos",
+)
+_MANY = 7  # of them are plain counts
 DAY = timedelta(days=1)
 
 
@@ -73,29 +90,28 @@ def actor_hours(store: EventReader, since: datetime, until: datetime) -> pd.Data
         deletes, megabytes and of distinct addresses, repositories and digests; shares of denied and failed requests and
         of repositories that the actor had not touched since `since`; the hour of day on a circle.
     """
+    counts = store.windows(since, until, HOUR, "actor")
+    features = features_of(counts)
+    features[NEW_REPOSITORIES] = np.log2(1.0 + _new_repositories(store, since, until, counts.index))
+    return features
+
+
+def features_of(counts: pd.DataFrame) -> pd.DataFrame:
+    """The same columns from counts by actor and hour, of each hour by itself: that of new repositories is 0."""
     import pandas as pd
 
-    counts = store.windows(since, until, HOUR, "actor")
-    features = pd.DataFrame(index=counts.index)
-    for name in (
-        "requests",
-        "pulls",
-        "pushes",
-        "deletes",
-        "distinct_clients",
-        "distinct_repositories",
-        "distinct_digests",
-    ):
-        features[name] = np.log2(1.0 + counts[name].astype("float64"))
-    features["megabytes"] = np.log2(1.0 + counts["bytes"].astype("float64") / 1e6)
-    asked = counts["requests"] + _FEW_REQUESTS  # one refusal of one request is no share to speak of
-    features["denied_share"] = counts["denied"] / asked
-    features["failure_share"] = counts["failures"] / asked
-    features["new_repositories"] = np.log2(1.0 + _new_repositories(store, since, until, counts.index))
     hour = np.asarray(minutes(counts.index.get_level_values(1)) // 60 % 24, dtype=np.float64)
-    features["hour_sin"] = np.sin(hour / 24 * 2 * np.pi)
-    features["hour_cos"] = np.cos(hour / 24 * 2 * np.pi)
-    return features
+    asked = counts["requests"] + _FEW_REQUESTS  # one refusal of one request is no share to speak of
+    found = {name: np.log2(1.0 + counts[name].astype("float64")) for name in FEATURES[:_MANY]}
+    found |= {
+        "megabytes": np.log2(1.0 + counts["bytes"].astype("float64") / 1e6),
+        "denied_share": counts["denied"] / asked,
+        "failure_share": counts["failures"] / asked,
+        NEW_REPOSITORIES: 0.0,
+        "hour_sin": np.sin(hour / 24 * 2 * np.pi),
+        "hour_cos": np.cos(hour / 24 * 2 * np.pi),
+    }
+    return pd.DataFrame(found, index=counts.index, columns=list(FEATURES))
 
 
 def _new_repositories(store: EventReader, since: datetime, until: datetime, index: pd.Index[Any]) -> Floats:

@@ -12,20 +12,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analytics.actor_days import ActorDays, Rows, asked_of
+from analytics.daily import carried, learned
 from analytics.detector import Suspicion
 from analytics.models.forest import Forest
 from analytics.models.shelf import Shelf
-from analytics.replay import floor, horizon, remember
+from analytics.replay import Replay, floor, remember
 from analytics.surprise import a_week
-from analytics.windows import DAY, HOUR, Floats, actor_hours, minutes
+from analytics.windows import DAY, FEATURES, HOUR, Floats, Ints
 from analytics.wording import names, number, plain
 from store.contract import EventQuery, EventReader
 from store.finding import Severity
@@ -55,29 +57,56 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Day:
     """The actor-hours of one day with their scores, and what the weeks before say about them."""
 
     features: pd.DataFrame
+    places: Ints  # of the actors, as in `past`
     scores: Floats
     limit: float
-    past: pd.DataFrame
+    past: Rows
     loudest: Floats  # the highest score of each day before
+
+    @cached_property
+    def usual(self) -> _Usual:
+        """Of all actors' hours."""
+        return _usual(self.past.values)
 
     def strangeness(self, row: int) -> pd.Series[Any]:
         """Robust z of each feature: against all actors' hours and, where it has enough, its own; the smaller counts."""
-        actor, values = self.features.index[row][0], self.features.iloc[row]
-        against = _robust_z(values, self.past)
-        if self.known_hours(actor) >= _OWN_HOURS:
-            own = _robust_z(values, self.past.loc[[actor]])
+        values = self.features.iloc[row]
+        against = self.usual.z(values)
+        if self.known_hours(row) >= _OWN_HOURS:
+            own = _usual(self.past.values[self._own(row)]).z(values)
             against = against.where(against < own, own)
         return against.drop(["hour_sin", "hour_cos"])
 
-    def known_hours(self, actor: Any) -> int:
+    def known_hours(self, row: int) -> int:
         """In how many hours before this day the actor did something."""
-        starts = self.past.index.get_level_values(0)
-        return int((starts == actor).sum())
+        own = self._own(row)
+        return int(own.stop - own.start)
+
+    def _own(self, row: int) -> slice:
+        place = self.places[row]
+        return slice(*np.searchsorted(self.past.places, [place, place + 1]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """Middle and spread of each feature; a spread in median deviations, none smaller than half a doubling."""
+
+    median: Floats
+    spread: Floats
+
+    def z(self, values: pd.Series[Any]) -> pd.Series[Any]:
+        return (values - self.median) / self.spread
+
+
+def _usual(past: Floats) -> _Usual:
+    median = np.median(past, axis=0)
+    least = np.asarray([0.1 if name.endswith("_share") else 0.5 for name in FEATURES])
+    return _Usual(median, np.maximum(1.4826 * np.median(np.abs(past - median), axis=0), least))
 
 
 @dataclass(slots=True)
@@ -91,6 +120,7 @@ class ActorHours:
     every: timedelta = HOUR
     history: timedelta = timedelta(days=28)
     next_step: str = "Look at what the actor did in this hour, and ask its owner about the features that are named."
+    _kept: dict[datetime, ActorDays] = field(default_factory=dict)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
@@ -107,26 +137,43 @@ class ActorHours:
     def _day(self, store: EventReader, day: datetime, now: datetime) -> _Day | None:
         """Scores of the day's hours by a forest that knows only the days before. Rows of hours that are still to come
         or not complete may be in it: each row tells of its own hour alone."""
-        begin = day - self.history
-        features = actor_hours(store, begin, min(day + DAY, horizon(store, now)))
-        starts = features.index.get_level_values(1)
-        past, today = features[starts < day], features[starts >= day]
-        if len(past) < _FEWEST_HOURS or not len(today):
+        if isinstance(store, Replay):
+            before = self._before(store, day)
+        else:
+            before = learned(store, self.name, day, self._kept, lambda: self._before(store, day))
+        rows = before.with_today(day, asked_of(store, day, now))
+        first = int(day.timestamp()) // 3600
+        past, today = rows.where(rows.hours < first), rows.where(rows.hours >= first)
+        if len(past.hours) < _FEWEST_HOURS or not len(today.hours):
             return None
-        known_days = (day - past.index.get_level_values(1).min()) / DAY
+        known_days = (first - int(past.hours.min())) / 24
         if known_days < _FEWEST_DAYS:
             return None
-        fitted = self.models.forest_at(day, list(features.columns)) if self.models else None
-        fitted = fitted or Forest.of(forest(len(past)).fit(past.to_numpy()))
-        before, scores = fitted.scores(past.to_numpy()), fitted.scores(today.to_numpy())
+        scores_before, scores = self._scores(day, past.values, today.values)
         proposed = _PROPOSALS * self.alerts_per_week * known_days / 7
         return _Day(
-            features=today,
-            scores=np.asarray(scores),
-            limit=float(np.quantile(before, 1 - min(proposed / len(before), 1.0))),
+            features=today.frame(),
+            places=today.places,
+            scores=scores,
+            limit=float(np.quantile(scores_before, 1 - min(proposed / len(scores_before), 1.0))),
             past=past,
-            loudest=_loudest(before, past),
+            loudest=_loudest(scores_before, past.hours // 24),
         )
+
+    def _before(self, store: EventReader, day: datetime) -> ActorDays:
+        def after(before: ActorDays, over: datetime) -> ActorDays:
+            return before.after(over, asked_of(store, over, over + DAY))
+
+        return carried(store, self.name, day, self.history, lambda: ActorDays(self.history), after)
+
+    def _scores(self, day: datetime, past: Floats, today: Floats) -> tuple[Floats, Floats]:
+        """By the forest in service, or by one that is made of the past."""
+        trained = self.models.forest_at(day, FEATURES) if self.models else None
+        if trained is not None:
+            return trained.scores(past), trained.scores(today)
+        grown = forest(len(past)).fit(past)
+        made = Forest.of(grown)
+        return made.scores(past, grown), made.scores(today, grown)
 
     def _hour(self, store: EventReader, day: _Day, hour: datetime) -> list[Suspicion]:
         rows = np.flatnonzero(
@@ -144,8 +191,7 @@ class ActorHours:
         return found
 
 
-def _loudest(scores: Floats, past: pd.DataFrame) -> Floats:
-    days = minutes(past.index.get_level_values(1)) // (24 * 60)
+def _loudest(scores: Floats, days: Ints) -> Floats:
     _, place = np.unique(days, return_inverse=True)
     loudest = np.zeros(place.max() + 1)
     np.maximum.at(loudest, place, scores)
@@ -157,14 +203,6 @@ def forest(rows: int) -> Any:
     from sklearn.ensemble import IsolationForest
 
     return IsolationForest(n_estimators=100, max_samples=min(256, rows), random_state=0)
-
-
-def _robust_z(values: pd.Series[Any], past: pd.DataFrame) -> pd.Series[Any]:
-    """Distance from the median in median deviations, none of which is taken for smaller than half a doubling."""
-    median = past.median()
-    least = np.where(past.columns.str.endswith("_share"), 0.1, 0.5)
-    spread = np.maximum(1.4826 * (past - median).abs().median(), least)
-    return (values - median) / spread
 
 
 def _odd_features(day: _Day, row: int) -> pd.Series[Any]:
@@ -202,11 +240,11 @@ def _many_alike(store: EventReader, day: _Day, rows: list[int], feature: str, ho
 def _suspicion(store: EventReader, day: _Day, row: int, odd: pd.Series[Any], hour: datetime) -> Suspicion:
     """One account's odd hour, by its odd features."""
     actor, values = str(day.features.index[row][0]), day.features.iloc[row]
-    settled = day.known_hours(actor) >= _OWN_HOURS and "distinct_clients" not in odd.index
+    settled = day.known_hours(row) >= _OWN_HOURS and "distinct_clients" not in odd.index
     medium = settled and len(odd) >= 2 and float(odd.iloc[1]) >= _VERY_ODD
-    middle = day.past.median()
+    middle = dict(zip(FEATURES, day.usual.median.tolist(), strict=True))
     seen = ", ".join(f"{number(_amount(name, values[name]))} {_WORDS[name]}" for name in odd.index)
-    usual = ", ".join(f"{number(_amount(name, middle[name]))} {_WORDS[name]}" for name in odd.index)
+    usual = ", ".join(f"{number(_amount(name, middle[str(name)]))} {_WORDS[name]}" for name in odd.index)
     touched = list(store.events(EventQuery(since=hour, until=hour + HOUR, actor=actor, limit=200)))
     return Suspicion(
         kind="odd_actor_hour",

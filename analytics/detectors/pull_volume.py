@@ -12,15 +12,17 @@ have (a node that holds the image already).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from analytics.daily import each_day
+from analytics.acts import acts_of
+from analytics.daily import carried, each_day, learned
 from analytics.detector import Suspicion
-from analytics.pulls import KINDS, DayOfPulls, Odd, Pulls, day_of_pulls, history_start, load
-from analytics.replay import Replay, horizon, remember
+from analytics.pull_days import PullDays
+from analytics.pulls import KINDS, DayOfPulls, Odd, Pulls, day_of_pulls, history_start
+from analytics.replay import Replay, remember
 from analytics.surprise import a_week
 from analytics.windows import DAY, minute
 from analytics.wording import names, number, plain, several
@@ -46,6 +48,7 @@ class PullVolume:
         "Ask the owner of the account or address whether this was planned (migration, mirror, scan); "
         "if not, revoke its token and list what was pulled."
     )
+    _kept: dict[datetime, PullDays] = field(default_factory=dict)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
@@ -58,15 +61,21 @@ class PullVolume:
         return found
 
     def _day(self, store: EventReader, day: datetime, now: datetime) -> DayOfPulls | None:
-        begin, end = history_start(day, self.history), min(day + DAY, horizon(store, now))
-        if isinstance(store, Replay):
-            pulls = store.memo("pulls", store.since, lambda: load(store, store.since, store.until))
-            cut = pulls.between(minute(begin), minute(day + DAY))
-            pulls = replace(cut, pushes=pulls.pushes.since(minute(begin)))
-        else:
-            pulls = load(store, begin, end)
-        key = (day, self.alerts_per_week)
-        return remember(store, "day of pulls", key, lambda: day_of_pulls(pulls, day, self.alerts_per_week))
+        def judged() -> DayOfPulls | None:
+            if isinstance(store, Replay):
+                before = self._before(store, day)
+            else:
+                before = learned(store, self.name, day, self._kept, lambda: self._before(store, day))
+            return day_of_pulls(before.with_today(day, acts_of(store, day, now)), day, self.alerts_per_week)
+
+        return remember(store, "day of pulls", (day, self.alerts_per_week), judged)
+
+    def _before(self, store: EventReader, day: datetime) -> PullDays:
+        def after(before: PullDays, over: datetime) -> PullDays:
+            return before.after(over, acts_of(store, over, over + DAY))
+
+        span = day - history_start(day, self.history)
+        return carried(store, self.name, day, span, lambda: PullDays(span), after)
 
     def _surges(self, store: EventReader, day: DayOfPulls, first: int, end: int, now: datetime) -> Iterator[Suspicion]:
         """One suspicion per cause and cell of five minutes."""

@@ -60,23 +60,43 @@ class Forest:
             width=int(fitted.n_features_in_),
         )
 
-    def scores(self, values: Floats) -> Floats:
-        """0 … 1 for each row, higher is stranger; the negative of scikit-learn's `score_samples`."""
+    def scores(self, values: Floats, grown: Any = None) -> Floats:
+        """0 … 1 for each row, higher is stranger; the negative of scikit-learn's `score_samples`. `grown` is what it was made
+        `of`, where that is at hand: its compiled trees are several times as fast."""
         if values.shape[1:] != (self.width,):
             raise ValueError(f"{values.shape[1:]} features, the forest has {self.width}")
-        given = values.astype(np.float32).astype(np.float64)  # as scikit-learn's trees see them
-        lines = np.arange(len(given))
+        given = values.astype(np.float32)  # as scikit-learn's trees see them
+        ends = self._depths() + _usual_depth(self.rows)
+        wide = given.astype(np.float64)
         total = np.zeros(len(given))
-        for root in self.roots:
-            node = np.full(len(given), root, dtype=np.int64)
-            depth = np.zeros(len(given))
-            while (inner := self.left[node] >= 0).any():
-                goes_left = given[lines, np.maximum(self.feature[node], 0)] <= self.threshold[node]
-                node = np.where(inner, np.where(goes_left, self.left[node], self.right[node]), node)
-                depth += inner
-            total += depth + _usual_depth(self.rows[node])
+        for number, root in enumerate(self.roots):
+            leaves = self._leaves(wide, root) if grown is None else grown.estimators_[number].tree_.apply(given) + root
+            total += ends[leaves]
         usual = len(self.roots) * float(_usual_depth(np.array([self.sample]))[0])
         return np.asarray(2.0 ** (-total / usual)) if usual else np.ones(len(given))
+
+    def _leaves(self, given: Floats, root: int) -> npt.NDArray[np.int64]:
+        """In which leaf of a tree each row ends; rows that have arrived are not looked at again."""
+        node = np.full(len(given), root, dtype=np.int64)
+        lines = np.flatnonzero(self.left[node] >= 0)
+        while len(lines):
+            at = node[lines]
+            goes_left = given[lines, self.feature[at]] <= self.threshold[at]
+            node[lines] = np.where(goes_left, self.left[at], self.right[at])
+            lines = lines[self.left[node[lines]] >= 0]
+        return node
+
+    def _depths(self) -> Floats:
+        """Of each node."""
+        depths = np.zeros(len(self.left))
+        level = self.roots
+        for depth in range(1, len(self.left) + 1):
+            inner = level[self.left[level] >= 0]
+            if not len(inner):
+                break
+            level = np.concatenate([self.left[inner], self.right[inner]])
+            depths[level] = depth
+        return depths
 
     def as_bytes(self) -> bytes:
         """A compressed npz file of numbers."""
