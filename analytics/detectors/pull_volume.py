@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from analytics.daily import carried, each_day, learned
 from analytics.detector import Suspicion
 from analytics.pull_days import PullDays
 from analytics.pulls import KINDS, DayOfPulls, Odd, Pulls, day_of_pulls, history_start
-from analytics.replay import Replay, remember
+from analytics.replay import Replay, floor, horizon, remember
 from analytics.surprise import a_week
 from analytics.windows import DAY, minute
 from analytics.wording import names, number, plain, several
@@ -291,18 +292,22 @@ def _subjects(rows: Pulls) -> dict[str, list[str]]:
 
 
 def _evidence(store: EventReader, pulls: Pulls, lead: Odd, start: datetime, end: datetime) -> list[str]:
-    name = pulls.names[lead.kind][lead.code]
-    query = EventQuery(
-        since=start,
-        until=end,
-        action=("pull",),
-        outcome=("success",),
-        actor=name if lead.kind == "actor" else None,
-        client=name if lead.kind == "client" else None,
-        repository={"repository": name, "project": f"{name}/*"}.get(lead.kind),
-        limit=50,
-    )
-    return [event["event_id"] for event in store.events(query)]
+    """The first pulls of the subject; asked for once a day, since an hour that is odd is so in a dozen steps."""
+    name, day = pulls.names[lead.kind][lead.code], floor(_moment(lead.start), DAY)
+    asked: dict[tuple[str, str], list[dict[str, Any]]] = remember(store, "pulls for evidence", day, dict)
+    if (lead.kind, name) not in asked:
+        query = EventQuery(
+            since=day - DAY,
+            until=min(day + DAY, horizon(store, end)),
+            action=("pull",),
+            outcome=("success",),
+            actor=name if lead.kind == "actor" else None,
+            client=name if lead.kind == "client" else None,
+            repository={"repository": name, "project": f"{name}/*"}.get(lead.kind),
+            columns=("event_id", "timestamp"),
+        )
+        asked[lead.kind, name] = list(store.events(query))
+    return [event["event_id"] for event in asked[lead.kind, name] if start <= event["timestamp"] < end][:50]
 
 
 def _why(shared: bool, unlike: bool, times: float, new: str) -> str:
