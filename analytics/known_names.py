@@ -124,7 +124,7 @@ def _touched(store: EventReader, since: datetime, until: datetime) -> dict[datet
     done = frame[(frame["outcome"] == Outcome.SUCCESS) & frame["repository"].notna()]
     number = NAMES["repository"].number
     found = {since + DAY * at: np.zeros(0, dtype=np.int64) for at in range(-(-(until - since) // DAY))}
-    for start, of_day in done.groupby("window_start"):
-        codes = [number(str(name)) for name in of_day["repository"]]
+    for start in done["window_start"].unique():
+        codes = [number(str(name)) for name in done["repository"][done["window_start"] == start]]
         found[start.to_pydatetime()] = np.asarray(codes, dtype=np.int64)
     return found

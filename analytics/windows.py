@@ -102,7 +102,7 @@ def features_of(counts: pd.DataFrame) -> pd.DataFrame:
 
     hour = np.asarray(minutes(counts.index.get_level_values(1)) // 60 % 24, dtype=np.float64)
     asked = counts["requests"] + _FEW_REQUESTS  # one refusal of one request is no share to speak of
-    found = {name: np.log2(1.0 + counts[name].astype("float64")) for name in FEATURES[:_MANY]}
+    found: dict[str, Any] = {name: np.log2(1.0 + counts[name].astype("float64")) for name in FEATURES[:_MANY]}
     found |= {
         "megabytes": np.log2(1.0 + counts["bytes"].astype("float64") / 1e6),
         "denied_share": counts["denied"] / asked,

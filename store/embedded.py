@@ -286,7 +286,7 @@ class EmbeddedStore(SqliteRecords):
         found = cursor.execute(text, {**files, **parameters, "most": CANDIDATES_AT_MOST + 1}).fetchall()
         if len(found) > CANDIDATES_AT_MOST:
             return False
-        text = f"CREATE TEMP TABLE narrowed AS {sql.parts_of(source, 'candidates')}"
+        text = f"CREATE TEMP TABLE narrowed AS {sql.parts_of(source, 'candidates', query)}"
         cursor.execute(text, {**files, "candidates": [row[0] for row in found]})
         return True
 

@@ -21,6 +21,8 @@ _FILES = "SELECT * FROM read_parquet(${}, union_by_name = true, hive_partitionin
 _TRUST = "CASE channel {} ELSE {} END".format(
     " ".join(f"WHEN '{channel}' THEN {rank}" for channel, rank in TRUST.items()), len(TRUST)
 )
+# What says which parts are of one event, and which of them is trusted most (`merged`).
+_MERGED_BY = ("event_id", "timestamp", "channel", "revision", "stream", "offset", "read_at", "parts", "join_confidence")
 _LEAST_SURE = "list_extract(['{}'], max(CASE join_confidence {} ELSE 1 END))".format(
     "', '".join(CONFIDENCES), " ".join(f"WHEN '{name}' THEN {place}" for place, name in enumerate(CONFIDENCES, 1))
 )
@@ -255,9 +257,11 @@ def candidates(source: str, query: EventQuery) -> tuple[str, dict[str, Any]] | N
     return f"""SELECT event_id FROM {source} WHERE {either} GROUP BY event_id HAVING {all_of} LIMIT $most""", parameters
 
 
-def parts_of(source: str, ids: str) -> str:
-    """All parts of the events whose ids are in the parameter `ids`."""
-    return f"SELECT * FROM {source} WHERE event_id IN (SELECT unnest(${ids}))"
+def parts_of(source: str, ids: str, query: EventQuery) -> str:
+    """All parts of the events whose ids are in the parameter `ids`, with the columns that `events` needs of them."""
+    wanted = (*query.columns, *_conditioned(query), *_MERGED_BY)
+    shown = ", ".join(f'"{name}"' for name in dict.fromkeys(wanted)) if query.columns else "*"
+    return f"SELECT {shown} FROM {source} WHERE event_id IN (SELECT unnest(${ids}))"
 
 
 def like(pattern: str) -> str:

@@ -170,7 +170,13 @@ def _week_of(day: datetime) -> datetime:
 
 def _evidence(store: EventReader, actor: str, repositories: set[str], since: datetime, until: datetime) -> list[str]:
     query = EventQuery(
-        since=since, until=until, action=(Action.PULL,), outcome=(Outcome.SUCCESS,), actor=actor, limit=2000
+        since=since,
+        until=until,
+        action=(Action.PULL,),
+        outcome=(Outcome.SUCCESS,),
+        actor=actor,
+        limit=2000,
+        columns=("event_id", "repository"),
     )
     seen: set[str] = set()
     found = []

@@ -220,7 +220,15 @@ def _novelty(store: EventReader, day: DayOfPulls, actor: int, at: int, now: date
     many = _fleet(day, actor, rows)
     severity = Severity.LOW if many else Severity.HIGH if len(new) >= 2 * limit else Severity.MEDIUM
     wanted = set(_named(pulls, "repository", new))
-    query = EventQuery(since=start, until=end, action=("pull",), outcome=("success",), actor=name, limit=1000)
+    query = EventQuery(
+        since=start,
+        until=end,
+        action=("pull",),
+        outcome=("success",),
+        actor=name,
+        limit=1000,
+        columns=("event_id", "repository"),
+    )
     return Suspicion(
         kind="new_repositories",
         cause=("source", "actor", name, f"{start:%Y-%m-%d}"),
