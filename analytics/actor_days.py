@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analytics.acts import AT_ONCE, NAMES, changes
+from analytics.acts import NAMES, changes
+from analytics.daily import block_of
 from analytics.firsts import LastSeen, pair
-from analytics.replay import Replay, horizon
+from analytics.replay import days_since_epoch
 from analytics.windows import DAY, FEATURES, HOUR, NEW_REPOSITORIES, Floats, Ints, features_of, minutes
 from store.contract import EventReader
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEW = FEATURES.index(NEW_REPOSITORIES)
 
 
@@ -76,7 +76,7 @@ class ActorDays:
 
     def after(self, day: datetime, asked: Asked) -> ActorDays:
         """With one day more, and without those that are too old then."""
-        number = (day - _EPOCH) // DAY
+        number = days_since_epoch(day)
         oldest = number + 1 - self.span // DAY
         kept = tuple(one for one in self.days if one[0] >= oldest)
         keys = pair(asked.pair_actors, asked.pair_repositories)
@@ -86,7 +86,7 @@ class ActorDays:
 
     def with_today(self, day: datetime, asked: Asked) -> Rows:
         """All hours of the days and of the day itself."""
-        number = (day - _EPOCH) // DAY
+        number = days_since_epoch(day)
         first = number - self.span // DAY
         before_today = self.pairs.of(pair(asked.pair_actors, asked.pair_repositories))
         known = (*self.days, (number, asked, before_today))
@@ -107,15 +107,7 @@ class ActorDays:
 
 def asked_of(store: EventReader, day: datetime, now: datetime) -> Asked:
     """The day that begins at `day`, as far as the reader may look (`horizon`)."""
-    end = min(day + DAY, horizon(store, now))
-    if not isinstance(store, Replay):
-        return _asked(store, day, end)
-    block: dict[tuple[datetime, datetime], Asked] = store.memo("asked hours of actors", "", dict)
-    if not any(first <= day and end <= last for first, last in block):
-        last = max(min(day + AT_ONCE, horizon(store, now)), end)
-        block.clear()
-        block[day, last] = _asked(store.store, day, last)
-    return next(iter(block.values())).of((day - _EPOCH) // DAY)
+    return block_of(store, "asked hours of actors", day, now, _asked).of(days_since_epoch(day))
 
 
 def _asked(store: EventReader, since: datetime, until: datetime) -> Asked:

@@ -6,25 +6,21 @@ A name is a number (`Names`), so that a month of a large registry is some tens o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from threading import Lock
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from analytics.replay import Replay, horizon
+from analytics.columns import Coded, Columns
+from analytics.daily import block_of
 from analytics.windows import DAY, Ints, minute
 from store.contract import EventQuery, EventReader
 from store.event import Action, Outcome
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 Bools = npt.NDArray[np.bool_]
 
 CELL = 5  # minutes
-AT_ONCE = timedelta(days=7)  # of a replay that are read together: each question also looks at the days around it
 _COLUMNS = ("timestamp", "action", "actor", "actor_kind", "client_ip", "repository", "project", "digest")
 _KINDS = ("actor", "client", "repository", "project")
 _NO_KIND = 255  # behind all others
@@ -46,10 +42,9 @@ class Names:
                 self.words.append(word)
             return self._numbers[word]
 
-    def numbers(self, column: pa.ChunkedArray) -> Ints:
+    def numbers(self, column: Coded) -> Ints:
         """One for each row, -1 for null."""
-        words, places = _encoded(column)
-        return np.asarray([*map(self.number, words), -1], dtype=np.int64)[places]
+        return np.asarray([*map(self.number, column.values[:-1]), -1], dtype=np.int64)[column.codes]
 
     def in_order(self) -> tuple[Ints, list[str]]:
         """The place of each number among the words in their order (the last is -1, for null), and these words."""
@@ -126,15 +121,7 @@ class Acts:
 
 def acts_of(store: EventReader, day: datetime, now: datetime) -> Acts:
     """Those of the day that begins at `day`, as far as the reader may look (`horizon`)."""
-    end = min(day + DAY, horizon(store, now))
-    if not isinstance(store, Replay):
-        return _read(store, day, end)
-    block: dict[tuple[datetime, datetime], Acts] = store.memo("acts", "", dict)
-    if not any(first <= day and end <= last for first, last in block):
-        last = min(day + AT_ONCE, max(horizon(store, now), end))
-        block.clear()
-        block[day, last] = _read(store, day, last)
-    return next(iter(block.values())).between(minute(day), minute(day + DAY))
+    return block_of(store, "acts", day, now, _read).between(minute(day), minute(day + DAY))
 
 
 def _read(store: EventReader, since: datetime, until: datetime) -> Acts:
@@ -145,48 +132,28 @@ def _read(store: EventReader, since: datetime, until: datetime) -> Acts:
         outcome=(Outcome.SUCCESS,),
         columns=_COLUMNS,
     )
-    rows = store.table(query)
+    events = Columns(store.table(query))
     columns = ("actor", "client_ip", "repository", "project")
-    kinds = rows["actor_kind"]
     return Acts(
-        starts=_cells(rows["timestamp"]),
-        pushed=_equal(rows["action"], Action.PUSH),
-        codes={kind: NAMES[kind].numbers(rows[column]) for kind, column in zip(_KINDS, columns, strict=True)},
-        actor_kinds=_ranks(kinds),
-        human=_equal(kinds, "human"),
-        digests=_hashes(rows["digest"]),
+        starts=events.times() // (CELL * 60_000_000) * CELL,
+        pushed=events.fits({"action": Action.PUSH}),
+        codes={kind: NAMES[kind].numbers(events.coded(column)) for kind, column in zip(_KINDS, columns, strict=True)},
+        actor_kinds=_ranks(events.coded("actor_kind")),
+        human=events.fits({"actor_kind": "human"}),
+        digests=_hashes(events.coded("digest")),
     )
 
 
-def _encoded(column: pa.ChunkedArray) -> tuple[list[str], Ints]:
-    """Different words, and for each row the place of its own; null is behind the last."""
-    encoded = column.combine_chunks().dictionary_encode()
-    words = encoded.dictionary.to_pylist()
-    return words, encoded.indices.cast("int64").fill_null(len(words)).to_numpy(zero_copy_only=False)
-
-
-def _cells(column: pa.ChunkedArray) -> Ints:
-    import pyarrow as pa
-
-    us = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
-    return np.asarray(us // (CELL * 60_000_000) * CELL, dtype=np.int64)
-
-
-def _equal(column: pa.ChunkedArray, word: str) -> Bools:
-    words, places = _encoded(column)
-    return np.asarray([*(one == word for one in words), False])[places]
-
-
-def _ranks(column: pa.ChunkedArray) -> Ints:
-    words, places = _encoded(column)
+def _ranks(column: Coded) -> Ints:
+    words = column.values[:-1]
     order = sorted(words)
-    return np.asarray([*map(order.index, words), _NO_KIND], dtype=np.int64)[places]
+    return np.asarray([*map(order.index, words), _NO_KIND], dtype=np.int64)[column.codes]
 
 
-def _hashes(column: pa.ChunkedArray) -> Ints:
+def _hashes(column: Coded) -> Ints:
     from pandas.util import hash_array
 
-    words, places = _encoded(column)
-    hashed = hash_array(np.asarray([*words, ""], dtype=object)).view(np.int64)
-    hashed[[place for place, word in enumerate([*words, ""]) if not word]] = 0
-    return np.asarray(hashed[places], dtype=np.int64)
+    words = [word or "" for word in column.values]
+    hashed = hash_array(np.asarray(words, dtype=object)).view(np.int64)
+    hashed[[place for place, word in enumerate(words) if not word]] = 0
+    return np.asarray(hashed[column.codes], dtype=np.int64)

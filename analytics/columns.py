@@ -42,6 +42,7 @@ class Columns:
 
     rows: pa.Table | pd.DataFrame
     _coded: dict[str, Coded] = field(default_factory=dict)
+    _times: Places | None = None
     _masks: dict[tuple[str, str], Mask] = field(default_factory=dict)
     _events: dict[int, dict[str, Any]] = field(default_factory=dict)
 
@@ -51,16 +52,18 @@ class Columns:
     def coded(self, name: str) -> Coded:
         """The column of that name by its distinct values."""
         if name not in self._coded:
-            self._coded[name] = _of_frame(self.rows[name]) if hasattr(self.rows, "iloc") else _of_table(self.rows[name])
+            column = self.rows[name]
+            self._coded[name] = _of_frame(column) if hasattr(self.rows, "iloc") else coded(column)
         return self._coded[name]
 
     def times(self) -> Places:
         """Of a table: when each event was, in µs since 1970."""
         import pyarrow as pa
 
-        column = self.rows["timestamp"].cast(pa.timestamp("us", "UTC"), safe=False)
-        times: Places = column.cast(pa.int64()).to_numpy()
-        return times
+        if self._times is None:
+            column = self.rows["timestamp"].cast(pa.timestamp("us", "UTC"), safe=False)
+            self._times = column.cast(pa.int64()).to_numpy()
+        return self._times
 
     def fits(self, wanted: Mapping[str, Any]) -> Mask:
         """Which events a condition of `analytics.rules.condition` is true of."""
@@ -81,10 +84,11 @@ class Columns:
         column = field_name(name)
         fits = condition({name: value})
         if column == "timestamp" and isinstance(value, Mapping) and _OF_THE_HOUR.issuperset(value):
-            coded = _by_hour(self.times())
+            by_value = _by_hour(self.times())
         else:
-            coded = self.coded(column)
-        return np.fromiter((fits({column: one}) for one in coded.values), np.bool_, len(coded.values))[coded.codes]
+            by_value = self.coded(column)
+        values = by_value.values
+        return np.fromiter((fits({column: one}) for one in values), np.bool_, len(values))[by_value.codes]
 
     def said(self, names: Iterable[str]) -> Mask:
         """Which events say something in each of these fields."""
@@ -97,8 +101,8 @@ class Columns:
         """For each of the events at `places` the number of its group: those with equal values of the fields `by`."""
         groups = np.zeros(len(places), np.int64)
         for name in by:
-            coded = self.coded(name)
-            groups = groups * len(coded.values) + coded.codes[places]
+            column = self.coded(name)
+            groups = groups * len(column.values) + column.codes[places]
             if len(by) > 1:  # dense again, or a product of many columns would not fit
                 groups = np.unique(groups, return_inverse=True)[1]
         return groups
@@ -112,7 +116,8 @@ class Columns:
         return [self._events[place] for place in wanted]
 
 
-def _of_table(column: Any) -> Coded:
+def coded(column: pa.ChunkedArray) -> Coded:
+    """A column of a table by its distinct values."""
     import pyarrow as pa
 
     encoded = column.combine_chunks().dictionary_encode()

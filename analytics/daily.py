@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from analytics.replay import Replay, floor
+from analytics.replay import Replay, floor, horizon
 from analytics.windows import DAY
 from store.contract import EventReader
 
 T = TypeVar("T")
+AT_ONCE = timedelta(days=7)  # of a replay, read together
 
 
 def each_day(since: datetime, now: datetime) -> Iterator[datetime]:
@@ -39,32 +40,64 @@ def carried(
     kind: str,
     day: datetime,
     history: timedelta,
+    kept: dict[datetime, T],
     empty: Callable[[], T],
     advance: Callable[[T, datetime], T],
 ) -> T:
     """What is known at the beginning of `day` of the `history` before it: worked out day by day, from what was known of a day
-    before where a `Replay`, or what lasts for it, has that. `advance` makes of what is known at the beginning of a day what
-    is known at its end, and changes nothing in place.
+    before where a `Replay`, or what lasts for it, has that; else kept in `kept` as by `learned`. `advance` makes of what is
+    known at the beginning of a day what is known at its end, and changes nothing in place.
     """
-    run, lasting = _memories(store, kind)
+    if not isinstance(store, Replay):
+        return learned(store, kind, day, kept, lambda: _advanced(day - history, empty(), day, advance, lambda *_: None))
+    run: dict[str, Any] = store.memo(f"{kind}, carried", "", dict)
+    lasting: dict[str, Any] = run if store.lasting is None else store.lasting.learned
+    settled = store.settled
+
+    def keep(at: datetime, found: T) -> None:
+        memory = lasting if settled is not None and at <= settled else run
+        memory[_two(kind)[at.toordinal() % 2]] = (at, found)
+
     known = [memory[name] for memory in (run, lasting) for name in _two(kind) if name in memory]
     usable = [(at, found) for at, found in known if day - history <= at <= day]
     at, found = max(usable, key=lambda one: one[0]) if usable else (day - history, empty())
+    return _advanced(at, found, day, advance, keep)
+
+
+def _advanced(
+    at: datetime,
+    found: T,
+    day: datetime,
+    advance: Callable[[T, datetime], T],
+    keep: Callable[[datetime, T], None],
+) -> T:
+    """From what is known at `at` to what is known at `day`; each day's end is kept."""
     while at < day:
         found = advance(found, at)
         at += DAY
-        settled = store.settled if isinstance(store, Replay) else None
-        memory = lasting if settled is not None and at <= settled else run
-        memory[_two(kind)[at.toordinal() % 2]] = (at, found)
+        keep(at, found)
     return found
 
 
-def _memories(store: EventReader, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """That of this run, and that which lasts."""
+def block_of(
+    store: EventReader,
+    kind: str,
+    day: datetime,
+    now: datetime,
+    read: Callable[[EventReader, datetime, datetime], T],
+) -> T:
+    """What `read` gives of a span that holds the day which begins at `day`, as far as the reader may look (`horizon`). A
+    replay reads several days at a time, since each question also looks at the days around it; the newest span is kept.
+    """
+    end = min(day + DAY, horizon(store, now))
     if not isinstance(store, Replay):
-        return {}, {}
-    run: dict[str, Any] = store.memo(f"{kind}, carried", "", dict)
-    return run, run if store.lasting is None else store.lasting.learned
+        return read(store, day, end)
+    blocks: dict[tuple[datetime, datetime], T] = store.memo(kind, "", dict)
+    if not any(first <= day and end <= last for first, last in blocks):
+        last = min(day + AT_ONCE, horizon(store, now))
+        blocks.clear()
+        blocks[day, last] = read(store.store, day, last)
+    return next(iter(blocks.values()))
 
 
 def _two(kind: str) -> tuple[str, str]:

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from analytics.acts import AT_ONCE, NAMES, Acts, Bools
+from analytics.acts import NAMES, Acts, Bools
+from analytics.daily import block_of
 from analytics.firsts import pair
-from analytics.replay import Replay
 from analytics.windows import DAY, Ints
 from store.contract import EventReader
 from store.event import Outcome
@@ -110,13 +110,7 @@ def _made_and_cached(names: dict[str, datetime], own: set[str]) -> tuple[dict[st
 
 def touched_on(store: EventReader, day: datetime) -> Ints:
     """Repositories with which anything succeeded on a day that is over, as numbers of `NAMES`."""
-    if not isinstance(store, Replay):
-        return _touched(store, day, day + DAY)[day]
-    block: dict[datetime, Ints] = store.memo("touched", "", dict)
-    if day not in block:
-        block.clear()
-        block |= _touched(store.store, day, max(min(day + AT_ONCE, store.until), day + DAY))
-    return block[day]
+    return block_of(store, "touched", day, day + DAY, _touched)[day]
 
 
 def _touched(store: EventReader, since: datetime, until: datetime) -> dict[datetime, Ints]:

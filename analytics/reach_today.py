@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from analytics.acts import CELL, NAMES, Acts, tops
 from analytics.firsts import NEVER, pair
 from analytics.reach import AT_HOME, Reach, images_of
+from analytics.replay import EPOCH
 from analytics.windows import DAY, HOUR, Floats, Ints, sliding_sums
 
 WEEK = timedelta(days=7)
@@ -29,19 +30,14 @@ LIMITS = {
     "week": lambda rate: 6.0 + 40.0 * rate,
 }
 SPANS = {"hour": HOUR, "day": DAY, "week": WEEK}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _A_DAY = 1440  # minutes
 
 New = tuple[datetime, float, str]  # when, weight, repository
 Pushed = tuple[Ints, Ints, Ints]  # start, account, repository
 
 
-def days_since_epoch(day: datetime) -> int:
-    return (day - _EPOCH) // DAY
-
-
 def _moment(minutes: int) -> datetime:
-    return _EPOCH + timedelta(minutes=int(minutes))
+    return EPOCH + timedelta(minutes=int(minutes))
 
 
 @dataclass(slots=True)

@@ -29,6 +29,11 @@ def floor(moment: datetime, width: timedelta) -> datetime:
     return moment - (moment - EPOCH) % width
 
 
+def days_since_epoch(day: datetime) -> int:
+    """The number of a day, given by its beginning."""
+    return (day - EPOCH) // timedelta(days=1)
+
+
 @dataclass(slots=True)
 class Lasting:
     """What one detection run leaves to the next: what was counted and learned of days that are over. Whoever keeps it empties

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytics.actor_days import ActorDays, Rows, asked_of
-from analytics.daily import carried, learned
+from analytics.daily import carried
 from analytics.detector import Suspicion
 from analytics.models.forest import Forest
 from analytics.models.shelf import Shelf
-from analytics.replay import Replay, floor, remember
+from analytics.replay import floor, remember
 from analytics.surprise import a_week
 from analytics.windows import DAY, FEATURES, HOUR, Floats, Ints
 from analytics.wording import names, number, plain
@@ -137,11 +137,7 @@ class ActorHours:
     def _day(self, store: EventReader, day: datetime, now: datetime) -> _Day | None:
         """Scores of the day's hours by a forest that knows only the days before. Rows of hours that are still to come
         or not complete may be in it: each row tells of its own hour alone."""
-        if isinstance(store, Replay):
-            before = self._before(store, day)
-        else:
-            before = learned(store, self.name, day, self._kept, lambda: self._before(store, day))
-        rows = before.with_today(day, asked_of(store, day, now))
+        rows = self._before(store, day).with_today(day, asked_of(store, day, now))
         first = int(day.timestamp()) // 3600
         past, today = rows.where(rows.hours < first), rows.where(rows.hours >= first)
         if len(past.hours) < _FEWEST_HOURS or not len(today.hours):
@@ -164,7 +160,7 @@ class ActorHours:
         def after(before: ActorDays, over: datetime) -> ActorDays:
             return before.after(over, asked_of(store, over, over + DAY))
 
-        return carried(store, self.name, day, self.history, lambda: ActorDays(self.history), after)
+        return carried(store, self.name, day, self.history, self._kept, lambda: ActorDays(self.history), after)
 
     def _scores(self, day: datetime, past: Floats, today: Floats) -> tuple[Floats, Floats]:
         """By the forest in service, or by one that is made of the past."""

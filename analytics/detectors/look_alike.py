@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from analytics.acts import CELL, NAMES, Acts, acts_of
-from analytics.daily import carried, each_day, learned
+from analytics.daily import carried, each_day
 from analytics.detector import Suspicion
 from analytics.known_names import Known, Repositories, touched_on
 from analytics.likeness import Shelves, alike
-from analytics.replay import Replay, remember
+from analytics.replay import remember
 from analytics.windows import DAY, Ints, minute
 from analytics.wording import plain
 from store.contract import EventQuery, EventReader
@@ -56,17 +56,13 @@ class LookAlike:
         return found
 
     def _day(self, store: EventReader, day: datetime, now: datetime) -> _Today:
-        if isinstance(store, Replay):
-            before = self._before(store, day)
-        else:
-            before = learned(store, self.name, day, self._kept, lambda: self._before(store, day))
-        return _today(before, acts_of(store, day, now), day)
+        return _today(self._before(store, day), acts_of(store, day, now), day)
 
     def _before(self, store: EventReader, day: datetime) -> Repositories:
         def after(before: Repositories, over: datetime) -> Repositories:
             return before.after(over, acts_of(store, over, over + DAY), touched_on(store, over))
 
-        return carried(store, self.name, day, self.history, lambda: Repositories(self.history), after)
+        return carried(store, self.name, day, self.history, self._kept, lambda: Repositories(self.history), after)
 
 
 @dataclass(slots=True)

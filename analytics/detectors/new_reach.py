@@ -16,12 +16,12 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from analytics.acts import CELL, Acts, acts_of
-from analytics.daily import carried, each_day, learned
+from analytics.daily import carried, each_day
 from analytics.detector import Suspicion
 from analytics.novelty import chance
 from analytics.reach import Reach
-from analytics.reach_today import LIMITS, SETTLED_DAYS, SPANS, WEEK, Account, New, Today, days_since_epoch
-from analytics.replay import Replay, remember
+from analytics.reach_today import LIMITS, SETTLED_DAYS, SPANS, WEEK, Account, New, Today
+from analytics.replay import days_since_epoch, remember
 from analytics.windows import DAY
 from analytics.wording import names, number, plain
 from store.contract import EventQuery, EventReader
@@ -56,18 +56,14 @@ class NewReach:
         return found
 
     def _day(self, store: EventReader, day: datetime, now: datetime) -> Today:
-        if isinstance(store, Replay):
-            reach = self._reach(store, day)
-        else:
-            reach = learned(store, self.name, day, self._kept, lambda: self._reach(store, day))
         allowed = self.alerts_per_week * SHARE_OF_BUDGET
-        return Today(reach, named(store, day, now), days_since_epoch(day), allowed)
+        return Today(self._reach(store, day), named(store, day, now), days_since_epoch(day), allowed)
 
     def _reach(self, store: EventReader, day: datetime) -> Reach:
         def after(reach: Reach, over: datetime) -> Reach:
             return reach.after(named(store, over, over + DAY), days_since_epoch(over))
 
-        return carried(store, self.name, day, self.history, lambda: Reach(span=self.history // DAY), after)
+        return carried(store, self.name, day, self.history, self._kept, lambda: Reach(span=self.history // DAY), after)
 
 
 def named(store: EventReader, day: datetime, now: datetime) -> Acts:

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from analytics.acts import acts_of
-from analytics.daily import carried, each_day, learned
+from analytics.daily import carried, each_day
 from analytics.detector import Suspicion
 from analytics.pull_days import PullDays
 from analytics.pulls import KINDS, DayOfPulls, Odd, Pulls, day_of_pulls, history_start
-from analytics.replay import Replay, floor, horizon, remember
+from analytics.replay import floor, horizon, remember
 from analytics.surprise import a_week
 from analytics.windows import DAY, minute
 from analytics.wording import names, number, plain, several
@@ -63,11 +63,9 @@ class PullVolume:
 
     def _day(self, store: EventReader, day: datetime, now: datetime) -> DayOfPulls | None:
         def judged() -> DayOfPulls | None:
-            if isinstance(store, Replay):
-                before = self._before(store, day)
-            else:
-                before = learned(store, self.name, day, self._kept, lambda: self._before(store, day))
-            return day_of_pulls(before.with_today(day, acts_of(store, day, now)), day, self.alerts_per_week)
+            return day_of_pulls(
+                self._before(store, day).with_today(day, acts_of(store, day, now)), day, self.alerts_per_week
+            )
 
         return remember(store, "day of pulls", (day, self.alerts_per_week), judged)
 
@@ -76,7 +74,7 @@ class PullVolume:
             return before.after(over, acts_of(store, over, over + DAY))
 
         span = day - history_start(day, self.history)
-        return carried(store, self.name, day, span, lambda: PullDays(span), after)
+        return carried(store, self.name, day, span, self._kept, lambda: PullDays(span), after)
 
     def _surges(self, store: EventReader, day: DayOfPulls, first: int, end: int, now: datetime) -> Iterator[Suspicion]:
         """One suspicion per cause and cell of five minutes."""

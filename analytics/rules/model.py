@@ -81,6 +81,11 @@ class Metric(BaseModel):
         return field_name(getattr(self, self.how))
 
 
+def asked_of_step(step: Mapping[str, Any]) -> dict[str, Any]:
+    """What a step of a sequence asks of one event: all of it but how many there must be."""
+    return {name: value for name, value in step.items() if name != "count"}
+
+
 class When(BaseModel):
     """What turns events that fit into a match; which keys are needed depends on the kind."""
 
@@ -137,7 +142,7 @@ class When(BaseModel):
     @classmethod
     def _steps(cls, steps: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
         for step in steps:
-            condition({name: value for name, value in step.items() if name != "count"})
+            condition(asked_of_step(step))
         return steps
 
 

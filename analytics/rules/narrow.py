@@ -16,7 +16,7 @@ import numpy as np
 from analytics.columns import Columns, Mask, Places
 from analytics.replay import EPOCH
 from analytics.rules.match import Key, Known, within
-from analytics.rules.model import Kind, Rule
+from analytics.rules.model import Kind, Rule, asked_of_step
 from analytics.rules.sequences import MOST_SILENT, flatline_step
 
 _US = timedelta(microseconds=1)
@@ -80,10 +80,8 @@ class _Sliding:
         order = np.lexsort((places, groups))
         span = within(of.rule) // _US
         # Groups lie so far apart that no window reaches from one into another.
-        apart = int(times.max() - times.min() if len(times) else 0) + 2 * span + 1
-        line = (
-            np.unique(groups, return_inverse=True)[1][order] * apart + times[order] - (times.min() if len(times) else 0)
-        )
+        earliest, latest = (int(times.min()), int(times.max())) if len(times) else (0, 0)
+        line = groups[order] * (latest - earliest + 2 * span + 1) + times[order] - earliest
         return cls(order, *(np.searchsorted(line, line - reach, side="right") for reach in (span, 2 * span)))
 
     def counts(self) -> tuple[Places, Places]:
@@ -212,10 +210,7 @@ def _change(of: _Of) -> Places:
 def _sequence(of: _Of) -> Places:
     """Of keys that took every step, in whatever order: the events that are a step or call it off."""
     when = of.rule.when
-    steps = [
-        of.events.fits({name: value for name, value in step.items() if name != "count"} or of.rule.match)
-        for step in when.steps
-    ]
+    steps = [of.events.fits(asked_of_step(step) or of.rule.match) for step in when.steps]
     either = np.logical_or.reduce(steps)
     if when.unless:
         either = either | of.events.fits(when.unless)

@@ -18,7 +18,7 @@ from analytics.rules.condition import fields_of
 from analytics.rules.engine import evaluate
 from analytics.rules.history import Histories
 from analytics.rules.match import Match
-from analytics.rules.model import AT_MOMENTS, Kind, Rule, actions_of
+from analytics.rules.model import AT_MOMENTS, Kind, Rule, actions_of, asked_of_step
 from analytics.rules.narrow import needed
 from analytics.windows import DAY
 from store.contract import EventQuery, EventReader
@@ -114,13 +114,13 @@ def columns_of(rules: Iterable[Rule]) -> list[str]:
 def _last_step(rule: Rule) -> dict[str, Any]:
     """What the event that completes a match must be."""
     if rule.kind is Kind.SEQUENCE:
-        return {name: value for name, value in rule.when.steps[-1].items() if name != "count"} or rule.match
+        return asked_of_step(rule.when.steps[-1]) or rule.match
     return dict(rule.when.of or {}) if rule.kind is Kind.PERCENTAGE_MATCH else rule.match
 
 
 def conditions_of(rule: Rule) -> list[dict[str, Any]]:
     """Everything that the rule asks of single events; what fits none of them is nothing to it."""
-    steps = [{name: value for name, value in step.items() if name != "count"} for step in rule.when.steps]
+    steps = [asked_of_step(step) for step in rule.when.steps]
     others = [wanted for wanted in (rule.when.of, rule.when.then, rule.when.unless) if wanted is not None]
     own = [] if rule.kind is Kind.SEQUENCE and all(steps) else [rule.match]
     return [*own, *steps, *others]

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from analytics.replay import floor
 from analytics.rules.condition import Predicate, condition
 from analytics.rules.match import MOST_EVIDENCE, Event, Key, Known, Match, fitting, key_of, within
-from analytics.rules.model import Rule
+from analytics.rules.model import Rule, asked_of_step
 
 MOST_SILENT = 0.01  # of a key's hours: one that is silent more often may be so again
 
@@ -24,7 +24,7 @@ class _Progress:
 
 def sequence(rule: Rule, events: Sequence[Event], known: Known, until: datetime) -> Iterator[Match]:
     counts = [int(step.get("count", 1)) for step in rule.when.steps]
-    steps = [condition({k: v for k, v in step.items() if k != "count"} or rule.match) for step in rule.when.steps]
+    steps = [condition(asked_of_step(step) or rule.match) for step in rule.when.steps]
     calls_off = condition(rule.when.unless) if rule.when.unless else None
     span = within(rule)
     running: dict[Key, _Progress] = {}

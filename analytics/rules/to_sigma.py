@@ -13,7 +13,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from analytics.rules.condition import field_name
-from analytics.rules.model import Kind, Rule
+from analytics.rules.model import Kind, Rule, asked_of_step
 from analytics.rules.write import span_text
 from store.event import BY_NAME
 from store.finding import Severity
@@ -49,7 +49,7 @@ def documents(rule: Rule) -> list[dict[str, Any]]:
         return [_head(rule) | {"logsource": LOGSOURCE, "detection": _detection(_all_of(rule))}]
     correlation = _correlation(rule)
     if rule.kind is Kind.SEQUENCE:
-        parts = [_part(rule, f"{rule.id}_{place}", _plain(step) or rule.match) for place, step in _steps(rule)]
+        parts = [_part(rule, f"{rule.id}_{place}", asked_of_step(step) or rule.match) for place, step in _steps(rule)]
     else:
         parts = [_part(rule, f"{rule.id}_event", rule.match)]
     return [*parts, _head(rule) | {"correlation": correlation}]
@@ -99,10 +99,6 @@ def _steps(rule: Rule) -> list[tuple[int, dict[str, Any]]]:
     if any(int(step.get("count", 1)) > 1 for step in rule.when.steps) or rule.when.unless or rule.when.different:
         raise NotInSigma("a sequence with repeated steps, exceptions or fields that must differ")
     return list(enumerate(rule.when.steps, start=1))
-
-
-def _plain(step: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in step.items() if name != "count"}
 
 
 def _correlation(rule: Rule) -> dict[str, Any]:
