@@ -15,6 +15,9 @@ FEWEST_TRIES = 5  # on one account within five minutes; people mistype two to fo
 GRACE = timedelta(minutes=2)  # nine in ten mistyped passwords are followed by the right one within one minute
 # Within which span how many are too many: tries on one account, accounts at one address.
 _GUESSING = ((CELL, FEWEST_TRIES), (HOUR, 10), (DAY, 20))
+SLOW_SPAN = timedelta(days=7)
+_SLOW, _SLOW_UNPLACED, _SLOW_DAYS = 10, 12, 3  # tries within that time, where no address is known, and days
+_AT_REST = 0.4  # of the tries, at least, at hours at which the account never works
 _SPRAYING = ((CELL, 3), (HOUR, 3), (DAY, 5))
 _HOPELESS = 60  # tries in five minutes; no client with an expired token is that fast
 _BREATH = timedelta(seconds=10)
@@ -33,6 +36,28 @@ def by_account(run: list[Try]) -> dict[str, list[Try]]:
 def is_guessing(tries: list[Try], at_once: bool = True) -> bool:
     """Whether these tries on one account are more than mistyping; `at_once` also looks at five minutes alone."""
     return _exceeds(tries, _GUESSING if at_once else _GUESSING[1:], len)
+
+
+def slow_tries(ledger: Ledger, actor: str, client: str, now: datetime) -> int:
+    """How often a known account was refused at the address within a week, if somebody takes his time: on three days, from
+    where it never got in nor belongs. Where the log has no addresses: at hours at which it never works, with no success
+    soon behind it. 0 if it is not so.
+    """
+    cells = [(at, many) for at, many in ledger.refusals.get((actor, client), []) if now - SLOW_SPAN <= at < now]
+    if not client:
+        cells = [(at, many) for at, many in cells if not ledger.succeeded(actor, client, at, at + 3 * CELL)]
+    tries = [at for at, many in cells for _ in range(many)]
+    least = _SLOW if client else _SLOW_UNPLACED
+    if len(tries) < least or len({at.date() for at in tries}) < _SLOW_DAYS or not ledger.knows(actor, tries[0]):
+        return 0
+    if client:
+        # A success after that many is no home: it may be the one try that fitted.
+        before = ledger.succeeded(actor, client, tries[0] - SLOW_SPAN, tries[least - 1])
+        return 0 if before or ledger.near_home(actor, client, tries[0]) else len(tries)
+    works = {at.hour for at in ledger.successes.get((actor, client), []) if at >= now - SLOW_SPAN}
+    near = {(hour + step) % 24 for hour in works for step in (-1, 0, 1)}
+    at_rest = sum(at.hour not in near for at in tries)
+    return len(tries) if at_rest >= _AT_REST * len(tries) else 0
 
 
 def is_spraying(tries: list[Try]) -> bool:

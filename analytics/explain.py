@@ -27,6 +27,10 @@ CAUSES: dict[str, tuple[str, str]] = {
         "one account is guessed from many addresses (T1110.004)",
         "settings with an old token on many nodes",
     ),
+    "slow_guessing": (
+        "somebody guesses a password, slowly enough for every limit (T1110.001)",
+        "a device at a new place with an old password",
+    ),
     "credential_stuffing": (
         "stolen pairs of names and passwords are tried (T1110.004)",
         "passwords that ran out for many at once",
@@ -87,6 +91,26 @@ CAUSES: dict[str, tuple[str, str]] = {
     "signed_by_wrong_hands": (
         "an image went round the second pair of eyes (T1195.002)",
         "a signer that was replaced",
+    ),
+    "log_thinned": (
+        "somebody takes lines away (T1562.008)",
+        "a replica, collector or log shipper that stopped; an outage of the clusters' network",
+    ),
+    "off_timetable": (
+        "the credentials of a job are in other hands (T1078.004)",
+        "a job that was started by hand, or a schedule that was changed",
+    ),
+    "deletes_add_up": (
+        "images are destroyed, slowly enough not to be missed (T1485)",
+        "a new duty: tidying up by hand",
+    ),
+    "uploads_without_image": (
+        "storage is filled, or used to park data (T1499, T1074)",
+        "a build whose pushes break off each time",
+    ),
+    "artifact_fetched_elsewhere": (
+        "data is handed over, or carried out, by way of the registry (T1102, T1074)",
+        "a new sort of artifact, tried from a new place",
     ),
     "job_missing": ("somebody stopped it (T1562.008)", "a job that failed, or was moved"),
     "report_missing": ("somebody keeps the log from being read (T1562.008)", "a job that failed, or was moved"),

@@ -1,11 +1,11 @@
 """Credentials that are tried: one account guessed, many accounts sprayed, and the success that follows.
 
-Notices: refused passwords and tokens from one client or on one account within 5 minutes, an hour and a day; many
-accounts from one client; one account from many clients; accounts all over the registry from many clients; many
-repositories forbidden to one client. A success behind it makes it critical. Does not count the auth challenge nor
-requests without credentials. Needs no history, but tells people from attackers better with a week of it: an account
-that is at home at an address (it succeeded from there before) and fails now has an expired token or tired fingers, not
-an attacker. Method: exact bookkeeping with counts that no person reaches by mistyping (2 to 4 times). First check: was
+Notices: refused passwords and tokens from one client or on one account within 5 minutes, an hour and a day, and a few a
+day for days; many accounts from one client; one account from many clients; accounts all over the registry from many
+clients; many repositories forbidden to one client. A success behind it makes it critical. Does not count the auth
+challenge nor requests without credentials. Needs no history, but tells people from attackers better with a week of it:
+an account that is at home at an address (it succeeded from there before) and fails now has an expired token or tired
+fingers, not an attacker. Method: exact bookkeeping with counts that no person reaches by mistyping (2 to 4 times). First check: was
 it the account's owner? Never sees: a stolen password that fits at once, and tries against a login that another system keeps.
 """
 
@@ -24,6 +24,7 @@ from analytics.accounts import (
     is_guessing,
     is_spraying,
     odd_accounts,
+    slow_tries,
     unknown_accounts,
 )
 from analytics.detector import Suspicion
@@ -78,6 +79,8 @@ def _step(store: EventReader, ledger: Ledger, start: datetime, now: datetime) ->
         yield from _client(store, ledger, ledger.refused.run("client", client, now), now)
     for actor in sorted({one.actor for one in (*recent, *tried) if one.actor}):
         yield from _account(store, ledger, ledger.refused.run("actor", actor, now), now)
+    for actor, client in sorted({(one.actor, one.client) for one in (*recent, *tried) if one.actor}):
+        yield from _slowly(store, ledger, actor, client, now)
     if recent:
         yield from _stuffing(ledger, ledger.refused.between(now - HOUR, now), now)
         yield from _unknown(unknown_accounts(ledger, ledger.refused.between(now - DAY, now), now))
@@ -122,6 +125,25 @@ def _account(store: EventReader, ledger: Ledger, run: list[Try], now: datetime) 
         explanation="Many addresses try the same account, each only a few times.",
     )
     yield _with_success(store, ledger, suspicion, strange, now)
+
+
+def _slowly(store: EventReader, ledger: Ledger, actor: str, client: str, now: datetime) -> Iterator[Suspicion]:
+    """One account, a few times a day, day after day."""
+    total = slow_tries(ledger, actor, client, now)
+    tries = [one for one in ledger.refused.between(now - DAY, now) if (one.actor, one.client) == (actor, client)]
+    if not total or not tries or is_guessing(tries):
+        return
+    suspicion = _suspicion(
+        "slow_guessing",
+        ("slow", actor, client),
+        tries,
+        Severity.MEDIUM,
+        title=f"{plain(actor)}: {several(total, 'refused login')} within a week from {plain(client) or 'an unknown address'}, "
+        "a few a day",
+        expected="a few at once, then the right password, from where the account is at home",
+        explanation="Somebody takes his time: too few an hour for a limit, on day after day.",
+    )
+    yield _with_success(store, ledger, replace(suspicion, cause=("slow", actor, client, f"{now:%Y-%m}")), tries, now)
 
 
 def _stuffing(ledger: Ledger, hour: list[Try], now: datetime) -> Iterator[Suspicion]:

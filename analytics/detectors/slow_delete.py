@@ -1,0 +1,161 @@
+"""Deletes that add up: somebody who works with images takes those of others away, a few a day.
+
+Notices: an account that has been pulling or pushing for a week, and now deletes images of repositories to which it never pushed, in
+sitting after sitting over hours and days, though it never did so before. Bursts are told of by the rules `mass_delete` and
+`steady_delete`. Needs: logs that name accounts; a week of history. Method: exact bookkeeping over seven days; images of
+repositories that the account pushes to are its own to delete. Wakes nobody for one round of tidying up, for a clean-up job (it
+deletes more than it does anything else), nor for an account that was made for a migration. Never sees: deletes by accounts that
+always delete, and what is taken from one's own repositories.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from analytics.daily import each_day, learned
+from analytics.detector import Suspicion
+from analytics.places import CELL
+from analytics.replay import horizon, remember
+from analytics.windows import DAY, HOUR
+from analytics.wording import duration, names, plain, several
+from store.contract import EventQuery, EventReader
+from store.event import Action, Outcome
+from store.finding import Severity
+
+WEEK = timedelta(days=7)
+SETTLED = timedelta(days=7)  # of being known
+FEWEST = 8  # deletes within a week
+SITTINGS = 3
+PAUSE = 2 * HOUR  # between two sittings, at least
+MANY = 40
+SLOW = 6 * HOUR  # from the first to the last, at least
+HABIT = 3  # a third as many in any week before: it does so now and then
+_DELETES = (Action.DELETE, Action.UNTAG)
+_WORK = (Action.PULL, Action.PUSH)
+_BY = ("actor", "actor_kind", "repository", "action", "outcome")
+_NOBODY = ("anonymous", "internal")
+
+
+@dataclass(slots=True)
+class _Account:
+    """Since when it is known, how much it pulled and pushed, where it pushed, and what it deleted of others, by day."""
+
+    first: datetime
+    work: int = 0
+    pushed: set[str] = field(default_factory=set)
+    deletes: dict[datetime, int] = field(default_factory=lambda: defaultdict(int))
+
+    def most_a_week(self, before: datetime) -> int:
+        """The most deletes in any week that was over then."""
+        days = [at for at in self.deletes if at < before]
+        return max((sum(self.deletes[one] for one in days if at - WEEK < one <= at) for at in days), default=0)
+
+
+@dataclass(slots=True)
+class SlowDelete:
+    """See the top of the file."""
+
+    name: str = "slow_delete"
+    subject: str = "actor"
+    every: timedelta = CELL
+    history: timedelta = timedelta(days=35)
+    next_step: str = (
+        "Ask the account's owner; until then take its right to delete away, and put garbage collection off."
+    )
+    _learned: dict[datetime, dict[str, _Account]] = field(default_factory=dict)
+
+    def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
+        found: list[Suspicion] = []
+        for day in each_day(since, now):
+            start, end = max(since, day), min(day + DAY, now)
+            week = [one for one in self._week(store, day, end) if one["timestamp"] < end]
+            doing = {one["actor"] for one in week if one["timestamp"] >= start}
+            if doing:
+                accounts = learned(
+                    store, self.name, day, self._learned, lambda day=day: _learn(store, day - self.history, day)
+                )
+                for actor in sorted(doing & accounts.keys()):
+                    mine = [one for one in week if one["actor"] == actor and one["timestamp"] >= end - WEEK]
+                    found += _judge(actor, accounts[actor], mine)
+        return found
+
+    def _week(self, store: EventReader, day: datetime, end: datetime) -> list[dict[str, Any]]:
+        """The deletes of the week before and of the day, by time; in a replay asked once for the day."""
+        until = min(day + DAY, horizon(store, end))
+        query = EventQuery(since=day - WEEK, until=until, action=_DELETES, outcome=(Outcome.SUCCESS,))
+        return remember(store, f"{self.name} week", day, lambda: [one for one in store.events(query) if _named(one)])
+
+
+def _named(event: dict[str, Any]) -> bool:
+    return bool(event["actor"] and event["repository"]) and event["actor_kind"] not in _NOBODY
+
+
+def _learn(store: EventReader, since: datetime, day: datetime) -> dict[str, _Account]:
+    frame = store.counts(since, day, _BY, DAY)
+    chosen = (frame["outcome"] == Outcome.SUCCESS) & frame["action"].isin([*_WORK, *_DELETES])
+    frame = frame[chosen & ~frame["actor_kind"].isin(_NOBODY)].dropna(subset=["actor", "repository"])
+    accounts: dict[str, _Account] = {}
+    gone: list[tuple[str, str, datetime, int]] = []
+    columns = ("actor", "repository", "action", "window_start", "events")
+    for actor, repository, action, start, many in zip(*(frame[name] for name in columns), strict=True):
+        at = start.to_pydatetime()
+        account = accounts.setdefault(actor, _Account(at))
+        account.first = min(account.first, at)
+        if action in _DELETES:
+            gone.append((actor, repository, at, int(many)))
+            continue
+        account.work += int(many)
+        if action == Action.PUSH:
+            account.pushed.add(repository)
+    for actor, repository, at, many in gone:
+        if repository not in accounts[actor].pushed:
+            accounts[actor].deletes[at] += many
+    return accounts
+
+
+def _judge(actor: str, account: _Account, week: list[dict[str, Any]]) -> Iterator[Suspicion]:
+    events = [one for one in week if one["repository"] not in account.pushed]
+    repositories = sorted({one["repository"] for one in events})
+    if len(events) < FEWEST or _sittings(events) < SITTINGS:
+        return
+    first, last = events[0]["timestamp"], events[-1]["timestamp"]
+    before = account.most_a_week(last - WEEK)
+    if (
+        last - first < SLOW
+        or first - account.first < SETTLED
+        or account.work <= sum(account.deletes.values())
+        or before * HABIT >= len(events)
+    ):
+        return
+    severity = Severity.HIGH if len(events) >= MANY else Severity.MEDIUM
+    yield Suspicion(
+        kind="deletes_add_up",
+        cause=("deletes_add_up", actor, f"{first:%Y-%m-%d}"),
+        severity=severity,
+        title=f"{plain(actor)} deleted {several(len(events), 'image')} of {names(repositories, 2)} in {duration(last - first)}",
+        start=first,
+        end=last,
+        subjects={
+            "actor": [actor],
+            "client": sorted({one["client_ip"] for one in events if one["client_ip"]}),
+            "repository": repositories,
+        },
+        score=10.0 * severity.rank + min(len(events) / FEWEST, 9),
+        expected=f"at most {several(before, 'delete')} a week in repositories to which it never pushed",
+        observed=f"{several(len(events), 'delete')} in {_sittings(events)} sittings: {names(repositories, 4)}",
+        evidence=[one["event_id"] for one in events],
+        explanation="It works with images and never cleaned up: what is taken slowly is missed late.",
+    )
+
+
+def _sittings(events: list[dict[str, Any]]) -> int:
+    times = [one["timestamp"] for one in events]
+    return 1 + sum(later - earlier >= PAUSE for earlier, later in pairwise(times))
+
+
+DETECTOR = SlowDelete
