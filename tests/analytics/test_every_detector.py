@@ -22,6 +22,7 @@ FILES = sorted(module.name for module in pkgutil.iter_modules(analytics.detector
 DAYS = 28
 EVENING = START + timedelta(days=25, hours=20)  # a Friday: what is planted begins here, or the evening before
 BEFORE = EVENING - timedelta(days=1)
+NIGHT = EVENING - timedelta(days=1, hours=16)  # nothing else is planted then
 
 
 def guess(made: Made) -> None:
@@ -152,9 +153,9 @@ def drop_data(made: Made) -> None:
 
 def lose_lines(made: Made) -> None:
     """Two load balancers that ask every four minutes, of which a third is told for some hours."""
-    for minute in range(0, 16 * 24 * 60, 4):
-        at = EVENING - timedelta(days=15) + timedelta(minutes=minute, seconds=7)
-        if at < EVENING or minute % 12 == 0:
+    for minute in range(0, (15 * 24 + 8) * 60, 4):
+        at = NIGHT - timedelta(days=15) + timedelta(minutes=minute, seconds=7)
+        if at < NIGHT or minute % 12 == 0:
             made.add(at, "ping", client_ip="10.0.0.2")
             made.add(at, "ping", client_ip="10.0.0.3")
 
@@ -175,12 +176,16 @@ PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "slow_delete": (delete_slowly, BEFORE, {"actor": "person-8", "repository": REPOSITORIES[0]}),
     "unfinished_uploads": (leave_uploads, EVENING, {"actor": "person-1", "repository": REPOSITORIES[0]}),
     "dead_drop": (drop_data, EVENING, {"client": "198.51.100.99", "repository": "shop/data"}),
-    "thinned_log": (lose_lines, EVENING, {}),
+    "thinned_log": (lose_lines, NIGHT, {}),
     "isolation_forest": (delete_and_push, BEFORE, {"actor": "person-3", "client": "203.0.113.11"}),
 }
 
 # What takes longer than an hour to happen or to be told.
-LONGER = {"slow_delete": timedelta(hours=20), "unfinished_uploads": timedelta(hours=8)}
+LONGER = {
+    "slow_delete": timedelta(hours=20),
+    "unfinished_uploads": timedelta(hours=8),
+    "thinned_log": timedelta(hours=4),
+}
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +258,7 @@ def test_planted_anomaly_is_found_with_its_subjects(detector: Detector, odd: Sto
 def test_same_question_same_answer(detector: Detector, odd: Store) -> None:
     """The same span judged twice, by the same object and by a new one, gives the same suspicions."""
     start = PLANTED[detector.name][1]
-    span = (start, start + timedelta(hours=2))
+    span = (start, start + max(LONGER.get(detector.name, timedelta(0)), timedelta(hours=2)))
     first = list(detector.detect(odd, *span))
     assert first
     assert list(detector.detect(odd, *span)) == first

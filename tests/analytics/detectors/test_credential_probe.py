@@ -230,3 +230,41 @@ def test_without_addresses_the_pace_tells_a_machine(judge: Judge, seconds: list[
         at += timedelta(seconds=pause)
         made.add(at, "login", "denied", reason="bad_credentials", actor="robot$ci")
     assert {one.kind for one in judge(made)} == {kind}
+
+
+def a_few_a_day(made: Made, client: str | None, hours: tuple[int, ...] = (1, 5, 22)) -> None:
+    """Three refused logins on each of the five days up to NOW, at these hours."""
+    for day in range(1, 6):
+        for number, hour in enumerate(hours):
+            at = NOW.replace(hour=hour, minute=7 * number) - timedelta(days=day)
+            made.add(at, "login", "denied", reason="bad_credentials", actor="ann", client_ip=client, status=401)
+    made.add(NOW + timedelta(minutes=9), "login", "denied", reason="bad_credentials", actor="ann", client_ip=client)
+
+
+def kinds(found: list[Suspicion]) -> list[str]:
+    return [one.kind for one in found if one.severity.rank >= Severity.MEDIUM.rank]
+
+
+def test_a_few_a_day_from_where_the_account_never_was(judge: Judge) -> None:
+    made = Made()
+    at_home(made, ("ann", "192.0.2.1"))
+    a_few_a_day(made, ATTACKER)
+    assert kinds(judge(made)) == ["slow_guessing"]
+
+
+def test_a_few_a_day_at_home_are_an_old_password(judge: Judge) -> None:
+    made = Made()
+    at_home(made, ("ann", "192.0.2.1"))
+    a_few_a_day(made, "192.0.2.1")
+    assert kinds(judge(made)) == []
+
+
+def test_a_few_a_day_without_addresses(judge: Judge) -> None:
+    """Told if most come at hours at which the account never works; at its own hours they may be its owner's."""
+    night, day = Made(), Made()
+    for made, hours in ((night, (1, 5, 22)), (day, (8, 9, 10))):
+        for back in range(1, 8):
+            made.add(NOW - timedelta(days=back), "login", actor="ann", status=200)
+        a_few_a_day(made, None, hours)
+    assert kinds(judge(night)) == ["slow_guessing"]
+    assert kinds(judge(day)) == []
