@@ -70,9 +70,7 @@ class OffTimetable:
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
         for day in each_day(since, now):
-            tables = learned(
-                store, self.name, day, self._learned, lambda day=day: _learn(store, day - self.history, day)
-            )
+            tables = self._tables(store, day)
             if not tables:
                 continue
             start, end = max(since, day), min(day + DAY, now)
@@ -81,6 +79,9 @@ class OffTimetable:
                 if any(at + CELL > start for at in away):
                     found += _judge(store, actor, tables[actor], away, end)
         return found
+
+    def _tables(self, store: EventReader, day: datetime) -> dict[str, _Timetable]:
+        return learned(store, self.name, day, self._learned, lambda: _learn(store, day - self.history, day))
 
     def _today(self, store: EventReader, tables: dict[str, _Timetable], day: datetime, end: datetime) -> Cells:
         """Away from their hours, of those that have any; in a replay worked out once for the day."""

@@ -76,13 +76,14 @@ class SlowDelete:
             week = [one for one in self._week(store, day, end) if one["timestamp"] < end]
             doing = {one["actor"] for one in week if one["timestamp"] >= start}
             if doing:
-                accounts = learned(
-                    store, self.name, day, self._learned, lambda day=day: _learn(store, day - self.history, day)
-                )
+                accounts = self._accounts(store, day)
                 for actor in sorted(doing & accounts.keys()):
                     mine = [one for one in week if one["actor"] == actor and one["timestamp"] >= end - WEEK]
                     found += _judge(actor, accounts[actor], mine)
         return found
+
+    def _accounts(self, store: EventReader, day: datetime) -> dict[str, _Account]:
+        return learned(store, self.name, day, self._learned, lambda: _learn(store, day - self.history, day))
 
     def _week(self, store: EventReader, day: datetime, end: datetime) -> list[dict[str, Any]]:
         """The deletes of the week before and of the day, by time; in a replay asked once for the day."""
@@ -154,7 +155,7 @@ def _judge(actor: str, account: _Account, week: list[dict[str, Any]]) -> Iterato
 
 
 def _sittings(events: list[dict[str, Any]]) -> int:
-    times = [one["timestamp"] for one in events]
+    times: list[datetime] = [one["timestamp"] for one in events]
     return 1 + sum(later - earlier >= PAUSE for earlier, later in pairwise(times))
 
 
