@@ -61,7 +61,7 @@ def by_word(kind: str, codes: Ints) -> Ints:
     """Numbers in the order of the words, null last."""
     found, place = np.unique(codes, return_inverse=True)
     words = NAMES[kind].words
-    order = sorted(range(len(found)), key=lambda at: (found[at] < 0, words[found[at]]))
+    order = sorted(range(len(found)), key=lambda at: (found[at] < 0, words[found[at]] if found[at] >= 0 else ""))
     ranks = np.empty(len(found), dtype=np.int64)
     ranks[order] = np.arange(len(found))
     return np.asarray(ranks[place.ravel()], dtype=np.int64)

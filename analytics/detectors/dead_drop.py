@@ -77,7 +77,19 @@ class DeadDrop:
     walk: Walk = field(init=False)
 
     def __post_init__(self) -> None:
-        self.walk = Walk(self.name, (Action.PUSH, Action.PULL), self.history, _see, outcomes=(Outcome.SUCCESS,))
+        columns = (
+            "event_id",
+            "timestamp",
+            "action",
+            "registry",
+            "project",
+            "repository",
+            "media_type",
+            "actor",
+            "client_ip",
+        )
+        actions = (Action.PUSH, Action.PULL)
+        self.walk = Walk(self.name, actions, self.history, _see, outcomes=(Outcome.SUCCESS,), columns=columns)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         return self.walk.between(store, since, now)

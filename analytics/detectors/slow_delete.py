@@ -38,6 +38,7 @@ HABIT = 3  # a third as many in any week before: it does so now and then
 _DELETES = (Action.DELETE, Action.UNTAG)
 _WORK = (Action.PULL, Action.PUSH)
 _BY = ("actor", "actor_kind", "repository", "action", "outcome")
+_COLUMNS = ("event_id", "timestamp", "actor", "actor_kind", "client_ip", "repository")
 _NOBODY = ("anonymous", "internal")
 
 
@@ -88,7 +89,8 @@ class SlowDelete:
     def _week(self, store: EventReader, day: datetime, end: datetime) -> list[dict[str, Any]]:
         """The deletes of the week before and of the day, by time; in a replay asked once for the day."""
         until = min(day + DAY, horizon(store, end))
-        query = EventQuery(since=day - WEEK, until=until, action=_DELETES, outcome=(Outcome.SUCCESS,))
+        success = (Outcome.SUCCESS,)
+        query = EventQuery(since=day - WEEK, until=until, action=_DELETES, outcome=success, columns=_COLUMNS)
         return remember(store, f"{self.name} week", day, lambda: [one for one in store.events(query) if _named(one)])
 
 

@@ -78,9 +78,11 @@ class UnfinishedUploads:
     walk: Walk = field(init=False)
 
     def __post_init__(self) -> None:
-        self.walk = Walk(
-            self.name, (Action.LAYER_UPLOAD, *_IMAGES), self.history, _see, _late, outcomes=(Outcome.SUCCESS,)
-        )
+        columns = (
+            "event_id", "timestamp", "action", "method", "registry", "repository", "actor", "actor_kind", "client_ip",
+        )  # fmt: skip
+        actions = (Action.LAYER_UPLOAD, *_IMAGES)
+        self.walk = Walk(self.name, actions, self.history, _see, _late, outcomes=(Outcome.SUCCESS,), columns=columns)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         return self.walk.between(store, since, now)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from made_traffic import REPOSITORIES, START, Made, steady
 
 import analytics.detectors
+from analytics import acts
 from analytics.detector import Detector, Suspicion
 from analytics.replay import Lasting, Replay, floor
 from store.contract import EventQuery, Store
@@ -285,6 +288,26 @@ def test_nothing_from_nothing(detector: Detector, tmp_path: object) -> None:
     """An empty store gives no suspicion and no error."""
     store = open_store(f"delta:{tmp_path}")
     assert list(detector.detect(store, START, START + timedelta(days=1))) == []
+    store.close()
+
+
+@pytest.mark.parametrize("column", ["actor", "client_ip", "repository", "project"])
+def test_a_log_that_never_says_it_breaks_nothing(
+    detector: Detector, column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry without projects, an audit log without addresses: a column of which no name was ever seen."""
+    monkeypatch.setattr(acts, "NAMES", {kind: acts.Names() for kind in acts.NAMES})
+    for module in list(sys.modules.values()):
+        if getattr(module, "__name__", "").startswith("analytics.") and hasattr(module, "NAMES"):
+            monkeypatch.setattr(module, "NAMES", acts.NAMES)
+    monkeypatch.setattr(acts, "_tops", [])
+    made = steady(10)
+    made.events = [{**event, column: None} for event in made.events]  # type: ignore[misc]
+    store = made.store(tmp_path)
+    reader = Replay(store, START - timedelta(days=60), START + timedelta(days=10))
+    at = START + timedelta(days=9, hours=12)
+    for start in (at, at + detector.every):
+        detector.detect(reader, start, start + detector.every)
     store.close()
 
 
