@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
@@ -32,6 +32,10 @@ class Image:
     scanned: datetime | None = None
     used: bool = False
     seen: datetime = EPOCH
+
+    def copied(self) -> Image:
+        """One that can be changed alone."""
+        return replace(self)
 
 
 @dataclass(slots=True)

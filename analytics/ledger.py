@@ -74,6 +74,10 @@ class Tag:
     removed: datetime | None = None
     seen: datetime = EPOCH
 
+    def copied(self) -> Tag:
+        """One that can be changed alone: of the settings only the newest ever is."""
+        return replace(self, settings=[*self.settings[:-1], *map(replace, self.settings[-1:])])
+
 
 @dataclass(slots=True)
 class Repository:
@@ -83,6 +87,11 @@ class Repository:
     pushers: dict[str, Pusher] = field(default_factory=dict)
     release_moves: int = 0
     seen: datetime = EPOCH
+
+    def copied(self) -> Repository:
+        """One that can be changed alone."""
+        pushers = {name: replace(one, networks=set(one.networks)) for name, one in self.pushers.items()}
+        return replace(self, digests=dict(self.digests), pushers=pushers)
 
 
 @dataclass(slots=True)
@@ -270,7 +279,8 @@ def _point(tag: Tag, known: Repository, event: Event, setting: Setting, at: date
     if before is not None and before.digest == setting.digest:
         before.last = at
         return
-    back = next((n for n, old in enumerate(reversed(tag.settings)) if old.digest == setting.digest), 0)
+    digests = [old.digest for old in tag.settings]
+    back = digests[::-1].index(setting.digest) if setting.digest in digests else 0
     gone, over = None, tag.settings[len(tag.settings) - back :]
     if back:
         held = tag.settings[len(tag.settings) - 1 - back]
