@@ -131,6 +131,7 @@ class Today:
         times = [(at, actor) for actor, some in self._fresh.items() for at, _, _ in some]
         times += [(at, actor) for actor, images in self._images.items() for at in images.values()]
         self._times = sorted(times)
+        self._accounts: dict[str, Account] = {}
 
     @cached_property
     def _rates(self) -> Floats:
@@ -143,9 +144,16 @@ class Today:
         return {NAMES["actor"].words[actor] for _, actor in cut}
 
     def account(self, name: str) -> Account:
+        """What there is to say of it; worked out once."""
+        if name not in self._accounts:
+            self._accounts[name] = self._account(name)
+        return self._accounts[name]
+
+    def _account(self, name: str) -> Account:
         actor = NAMES["actor"].number(name)
-        counts = {one.day: one.new_images(self.past.begin, actor) for one in self._reach.days}
         person = bool(self.past.person[actor])
+        days = self._reach.days if person else ()
+        counts = {one.day: one.new_images(self.past.begin, actor) for one in days}
         return Account(
             name=name,
             person=person,
@@ -154,7 +162,7 @@ class Today:
             new=self.past.new_of(actor),
             fresh=self._fresh.get(actor, []),
             images=self._images.get(actor, {}),
-            new_images={_moment(at * _A_DAY): many for at, many in counts.items() if many} if person else {},
+            new_images={_moment(at * _A_DAY): many for at, many in counts.items() if many},
         )
 
     def clients(self, actor: str, repositories: set[str], end: datetime) -> list[str]:

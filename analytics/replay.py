@@ -1,8 +1,8 @@
-"""A reader that asks the store once per span and answers the many small questions of the steps from memory.
+"""A reader that asks the store once per week and answers the many small questions of the steps from memory.
 
 Judging a fortnight in steps of five minutes puts 4,000 times nearly the same question. `Replay` reads each kind of
-answer once for the whole span and cuts it: counts and windows are aligned, so a cut at a window's edge is what the
-store itself would have answered. What it cannot cut exactly it passes on.
+answer for days ahead and cuts it: counts and windows are aligned, so a cut at a window's edge is what the store itself
+would have answered. What it cannot cut exactly it passes on. However long the span, a week of it is held at a time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from store.arrivals import Arrival
 from store.contract import EventQuery, EventReader, Voice
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY = timedelta(days=1)
+AHEAD = timedelta(days=6)  # what is read for a day is read for a week
 
 
 def floor(moment: datetime, width: timedelta) -> datetime:
@@ -31,7 +33,7 @@ def floor(moment: datetime, width: timedelta) -> datetime:
 
 def days_since_epoch(day: datetime) -> int:
     """The number of a day, given by its beginning."""
-    return (day - EPOCH) // timedelta(days=1)
+    return (day - EPOCH) // _DAY
 
 
 @dataclass(slots=True)
@@ -40,8 +42,17 @@ class Lasting:
     it (`clear`) when a row comes that is late for such a day.
     """
 
-    frames: dict[Any, tuple[Hashable, pd.DataFrame]] = field(default_factory=dict)
+    frames: dict[Hashable, tuple[datetime, pd.DataFrame]] = field(default_factory=dict)
     learned: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
+
+    def frame(self, key: Hashable, settled: datetime, load: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """What `load` gave of the days up to `settled`; those that end with an earlier day are forgotten."""
+        if key not in self.frames or self.frames[key][0] != settled:
+            found = load()
+            for old in [one for one, (end, _) in self.frames.items() if end != settled]:
+                del self.frames[old]
+            self.frames[key] = (settled, found)
+        return self.frames[key][1]
 
     def clear(self) -> None:
         self.frames.clear()
@@ -59,8 +70,7 @@ class Replay:
     until: datetime
     lasting: Lasting | None = None
     settled: datetime | None = None
-    _frames: dict[Hashable, pd.DataFrame] = field(default_factory=dict)
-    _events: dict[Hashable, tuple[list[datetime], list[dict[str, Any]]]] = field(default_factory=dict)
+    _blocks: dict[Hashable, list[tuple[datetime, datetime, Any]]] = field(default_factory=dict)
     _memory: dict[str, tuple[Hashable, Any]] = field(default_factory=dict)
     _span: tuple[datetime, datetime] | None = None
 
@@ -77,10 +87,12 @@ class Replay:
             return
         assert query.since is not None and query.until is not None
         key = (tuple(query.action), tuple(query.outcome), tuple(query.reason), tuple(query.columns))
-        if key not in self._events:
-            found = list(self.store.events(replace(query, since=self.since, until=self.until, newest_first=False)))
-            self._events[key] = ([event["timestamp"] for event in found], found)
-        times, found = self._events[key]
+
+        def load(first: datetime, last: datetime) -> tuple[list[datetime], list[dict[str, Any]]]:
+            events = list(self.store.events(replace(query, since=first, until=last, newest_first=False)))
+            return [event["timestamp"] for event in events], events
+
+        times, found = self._block(("events", key), query.since, query.until, load)
         cut = found[bisect_left(times, query.since) : bisect_left(times, query.until)]
         yield from reversed(cut) if query.newest_first else cut
 
@@ -97,7 +109,9 @@ class Replay:
     ) -> pd.DataFrame:
         if width is None or not self._can_cut(since, until, width):
             return self.store.counts(since, until, by, width)
-        frame = self._frame(("counts", tuple(by)), width, lambda first, last: self.store.counts(first, last, by, width))
+        frame = self._frame(
+            ("counts", tuple(by)), width, since, until, lambda first, last: self.store.counts(first, last, by, width)
+        )
         starts = frame["window_start"]
         return frame.iloc[starts.searchsorted(since) : starts.searchsorted(until)].reset_index(drop=True)
 
@@ -105,30 +119,48 @@ class Replay:
         if not self._can_cut(since, until, width):
             return self.store.windows(since, until, width, subject)
         frame = self._frame(
-            ("windows", subject), width, lambda first, last: self.store.windows(first, last, width, subject)
+            ("windows", subject),
+            width,
+            since,
+            until,
+            lambda first, last: self.store.windows(first, last, width, subject),
         )
         starts = frame.index.get_level_values("window_start")
         return frame[(starts >= since) & (starts < until)]
 
     def _frame(
-        self, kind: Hashable, width: timedelta, load: Callable[[datetime, datetime], pd.DataFrame]
+        self,
+        kind: Hashable,
+        width: timedelta,
+        since: datetime,
+        until: datetime,
+        load: Callable[[datetime, datetime], pd.DataFrame],
     ) -> pd.DataFrame:
-        """Of the whole span; days that are over from what lasts, where there is such a memory."""
+        """Of a span that holds [since, until); days that are over from what lasts, where there is such a memory."""
         key = (kind, width)
-        if key not in self._frames:
+
+        def lasting(first: datetime, last: datetime) -> pd.DataFrame:
             settled = self.settled
-            if (
-                self.lasting is None
-                or settled is None
-                or not self.since < settled < self.until
-                or timedelta(days=1) % width
-            ):
-                self._frames[key] = load(self.since, self.until)
-            else:
-                span = (self.since, settled)
-                over = _newest(self.lasting.frames, key, span, lambda: load(*span))
-                self._frames[key] = _joined(over, load(settled, self.until))
-        return self._frames[key]
+            if self.lasting is None or settled is None or not first < settled < last or _DAY % width:
+                return load(first, last)
+            over = self.lasting.frame((key, first), settled, lambda: load(first, settled))
+            return _joined(over, load(settled, last))
+
+        return self._block(key, since, until, lasting)
+
+    def _block(self, key: Hashable, since: datetime, until: datetime, load: Callable[[datetime, datetime], T]) -> T:
+        """What `load` gives of whole days that hold [since, until) and of some days ahead, for time only goes forward. Of each
+        key the two newest are kept: one for what was learned, one for the day.
+        """
+        blocks = self._blocks.setdefault(key, [])
+        for first, last, found in blocks:
+            if first <= since and until <= last:
+                return cast(T, found)
+        first, last = floor(since, _DAY), min(floor(until - EPOCH.resolution, _DAY) + _DAY + AHEAD, self.until)
+        first, last = max(first, self.since), max(last, until)
+        found = load(first, last)
+        blocks[:] = [*blocks[-1:], (first, last, found)]
+        return found
 
     def learn(self, kind: str, day: datetime, compute: Callable[[], T]) -> T:
         """What `compute` says of the time before `day`, a moment at midnight."""
