@@ -64,6 +64,22 @@ def carried(
     return _advanced(at, found, day, advance, keep)
 
 
+def days_before(
+    store: EventReader,
+    kind: str,
+    day: datetime,
+    history: timedelta,
+    kept: dict[datetime, tuple[tuple[datetime, T], ...]],
+    read: Callable[[datetime], T],
+) -> tuple[tuple[datetime, T], ...]:
+    """The days of the `history` before `day`, oldest first, each with what `read` gives of it; read once and `carried`."""
+
+    def after(days: tuple[tuple[datetime, T], ...], over: datetime) -> tuple[tuple[datetime, T], ...]:
+        return (*(one for one in days if one[0] >= over + DAY - history), (over, read(over)))
+
+    return carried(store, kind, day, history, kept, tuple, after)
+
+
 def _advanced(
     at: datetime,
     found: T,

@@ -14,10 +14,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from analytics.daily import each_day, learned
+from analytics.daily import days_before, each_day
 from analytics.detector import Suspicion
 from analytics.places import CELL
 from analytics.replay import horizon, remember
@@ -42,14 +43,23 @@ _COLUMNS = ("event_id", "timestamp", "actor", "actor_kind", "client_ip", "reposi
 _NOBODY = ("anonymous", "internal")
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """What was done on one day: pulls and pushes of each account, where it pushed, and what it deleted where."""
+
+    work: dict[str, int]
+    pushed: dict[str, frozenset[str]]
+    deletes: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class _Account:
     """Since when it is known, how much it pulled and pushed, where it pushed, and what it deleted of others, by day."""
 
     first: datetime
-    work: int = 0
-    pushed: set[str] = field(default_factory=set)
-    deletes: dict[datetime, int] = field(default_factory=lambda: defaultdict(int))
+    work: int
+    pushed: frozenset[str]
+    deletes: dict[datetime, int]
 
     def most_a_week(self, before: datetime) -> int:
         """The most deletes in any week that was over then."""
@@ -68,7 +78,7 @@ class SlowDelete:
     next_step: str = (
         "Ask the account's owner; until then take its right to delete away, and put garbage collection off."
     )
-    _learned: dict[datetime, dict[str, _Account]] = field(default_factory=dict)
+    _kept: dict[datetime, tuple[tuple[datetime, _Day], ...]] = field(default_factory=dict)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
@@ -77,14 +87,13 @@ class SlowDelete:
             week = [one for one in self._week(store, day, end) if one["timestamp"] < end]
             doing = {one["actor"] for one in week if one["timestamp"] >= start}
             if doing:
-                accounts = self._accounts(store, day)
-                for actor in sorted(doing & accounts.keys()):
+                days = days_before(store, self.name, day, self.history, self._kept, partial(_done, store))
+                for actor in sorted(doing):
+                    account = _account(actor, days)
                     mine = [one for one in week if one["actor"] == actor and one["timestamp"] >= end - WEEK]
-                    found += _judge(actor, accounts[actor], mine)
+                    if account is not None:
+                        found += _judge(actor, account, mine)
         return found
-
-    def _accounts(self, store: EventReader, day: datetime) -> dict[str, _Account]:
-        return learned(store, self.name, day, self._learned, lambda: _learn(store, day - self.history, day))
 
     def _week(self, store: EventReader, day: datetime, end: datetime) -> list[dict[str, Any]]:
         """The deletes of the week before and of the day, by time; in a replay asked once for the day."""
@@ -98,27 +107,37 @@ def _named(event: dict[str, Any]) -> bool:
     return bool(event["actor"] and event["repository"]) and event["actor_kind"] not in _NOBODY
 
 
-def _learn(store: EventReader, since: datetime, day: datetime) -> dict[str, _Account]:
-    frame = store.counts(since, day, _BY, DAY)
+def _done(store: EventReader, day: datetime) -> _Day:
+    frame = store.counts(day, day + DAY, _BY, DAY)
     chosen = (frame["outcome"] == Outcome.SUCCESS) & frame["action"].isin([*_WORK, *_DELETES])
     frame = frame[chosen & ~frame["actor_kind"].isin(_NOBODY)].dropna(subset=["actor", "repository"])
-    accounts: dict[str, _Account] = {}
-    gone: list[tuple[str, str, datetime, int]] = []
-    columns = ("actor", "repository", "action", "window_start", "events")
-    for actor, repository, action, start, many in zip(*(frame[name] for name in columns), strict=True):
-        at = start.to_pydatetime()
-        account = accounts.setdefault(actor, _Account(at))
-        account.first = min(account.first, at)
+    work: dict[str, int] = defaultdict(int)
+    pushed: dict[str, set[str]] = defaultdict(set)
+    deletes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    columns = ("actor", "repository", "action", "events")
+    for actor, repository, action, many in zip(*(frame[name] for name in columns), strict=True):
         if action in _DELETES:
-            gone.append((actor, repository, at, int(many)))
+            deletes[actor][repository] += int(many)
             continue
-        account.work += int(many)
+        work[actor] += int(many)
         if action == Action.PUSH:
-            account.pushed.add(repository)
-    for actor, repository, at, many in gone:
-        if repository not in accounts[actor].pushed:
-            accounts[actor].deletes[at] += many
-    return accounts
+            pushed[actor].add(repository)
+    return _Day(
+        dict(work), {actor: frozenset(some) for actor, some in pushed.items()}, {a: dict(d) for a, d in deletes.items()}
+    )
+
+
+def _account(actor: str, days: Sequence[tuple[datetime, _Day]]) -> _Account | None:
+    known = [(at, one) for at, one in days if actor in one.work or actor in one.deletes]
+    if not known:
+        return None
+    pushed = frozenset[str]().union(*(one.pushed.get(actor, ()) for _, one in known))
+    gone = {
+        at: sum(many for repository, many in one.deletes.get(actor, {}).items() if repository not in pushed)
+        for at, one in known
+    }
+    work = sum(one.work.get(actor, 0) for _, one in known)
+    return _Account(known[0][0], work, pushed, {at: many for at, many in gone.items() if many})
 
 
 def _judge(actor: str, account: _Account, week: list[dict[str, Any]]) -> Iterator[Suspicion]:
