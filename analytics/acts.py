@@ -5,6 +5,7 @@ A name is a number (`Names`), so that a month of a large registry is some tens o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -21,7 +22,7 @@ from store.event import Action, Outcome
 Bools = npt.NDArray[np.bool_]
 
 CELL = 5  # minutes
-_COLUMNS = ("timestamp", "action", "actor", "actor_kind", "client_ip", "repository", "project", "digest")
+_COLUMNS = ("timestamp", "action", "actor", "actor_kind", "client_ip", "repository", "project", "digest", "reference")
 _KINDS = ("actor", "client", "repository", "project")
 _NO_KIND = 255  # behind all others
 
@@ -98,8 +99,9 @@ class Acts:
     actor_kinds: Ints  # in the order of their words, null last
     human: Bools
     digests: Ints  # a hash of 64 bits; 0 where there is none
+    references: Ints  # the same, of the tag or digest that was asked for
 
-    def where(self, chosen: Bools | slice) -> Acts:
+    def where(self, chosen: Bools | Ints | slice) -> Acts:
         codes = {kind: values[chosen] for kind, values in self.codes.items()}
         return Acts(
             self.starts[chosen],
@@ -108,6 +110,7 @@ class Acts:
             self.actor_kinds[chosen],
             self.human[chosen],
             self.digests[chosen],
+            self.references[chosen],
         )
 
     def between(self, first: int, end: int) -> Acts:
@@ -141,6 +144,7 @@ def _read(store: EventReader, since: datetime, until: datetime) -> Acts:
         actor_kinds=_ranks(events.coded("actor_kind")),
         human=events.fits({"actor_kind": "human"}),
         digests=_hashes(events.coded("digest")),
+        references=_hashes(events.coded("reference")),
     )
 
 
@@ -151,9 +155,13 @@ def _ranks(column: Coded) -> Ints:
 
 
 def _hashes(column: Coded) -> Ints:
+    return hashes(column.values)[column.codes]
+
+
+def hashes(words: Sequence[str | None]) -> Ints:
+    """A hash of 64 bits of each; 0 where there is none."""
     from pandas.util import hash_array
 
-    words = [word or "" for word in column.values]
-    hashed = hash_array(np.asarray(words, dtype=object)).view(np.int64)
-    hashed[[place for place, word in enumerate(words) if not word]] = 0
-    return np.asarray(hashed[column.codes], dtype=np.int64)
+    found = hash_array(np.asarray([word or "" for word in words], dtype=object)).view(np.int64)
+    found[[place for place, word in enumerate(words) if not word]] = 0
+    return np.asarray(found, dtype=np.int64)
