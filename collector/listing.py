@@ -15,6 +15,7 @@ from typing import Any
 from collector.objects import Bucket, Listed, lines_of
 from collector.recent import Recent
 from collector.stages import Block
+from collector.whole_lines import growing
 from store.contract import Position
 
 STALE = 300  # objects: so many may be read a second time after a restart, out of thousands
@@ -32,6 +33,7 @@ class Listing:
         self._newest = float(detail.get("newest", 0.0))
         self._cursor = str(detail.get("cursor", ""))
         self._part: tuple[str, str, int] | None = tuple(detail["part"]) if detail.get("part") else None
+        self._sizes = growing()
         self._recent = Recent(detail.get("recent"), stale=STALE)
 
     @property
@@ -74,7 +76,7 @@ class Listing:
             return
         before = self._offset - at
         finished = False
-        for piece, finished in lines_of(stream, bucket.path(key), at):
+        for piece, finished in lines_of(stream, bucket.path(key), self._sizes, at):
             self._offset = before + piece.end
             self._part = None if finished else (key, tag, piece.end)
             if finished:

@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 from collector.compressed import decompressed
 from collector.content import StreamContent
 from collector.record_lines import RecordLines
+from collector.slow_start import SlowStart
 from collector.whole_lines import Piece, WholeLines
 
 log = logging.getLogger(__name__)
@@ -56,13 +57,13 @@ class Bucket(Protocol):
         ...
 
 
-def lines_of(stream: BinaryIO, name: str, offset: int = 0) -> Iterator[tuple[Piece, bool]]:
+def lines_of(stream: BinaryIO, name: str, sizes: SlowStart, offset: int = 0) -> Iterator[tuple[Piece, bool]]:
     """Whole lines of an object from an offset on, each with whether it is the last; decompressed, and documents of records
     as one record a line. Closes the stream.
     """
     content = StreamContent(RecordLines(decompressed(stream)), name)
     try:
-        lines = WholeLines(content, offset)
+        lines = WholeLines(content, offset, sizes)
         while (piece := lines.read(final=True)) is not None:
             yield piece, not content.at(piece.end, 1)
     finally:

@@ -23,6 +23,7 @@ from collector.interpret import Interpreted, Interpreter
 from collector.joins.joiner import Joiner
 from collector.ledger import Ledger
 from collector.readers import SLICE_SECONDS, Read, Readers
+from collector.slow_start import SlowStart
 from collector.stages import Enricher, Format, Source
 from collector.telemetry import CollectorTelemetry
 from store.contract import EventWriter
@@ -30,6 +31,7 @@ from store.contract import EventWriter
 # Rows are made by the ten thousand and none is part of a ring: looking for rings at Python's usual 700 objects, and all over
 # the memory of the joins, took a quarter of the time.
 GARBAGE_SEARCHED = (50_000, 20, 50)
+FIRST_ROWS = 500  # in the first batch of a run; twice as many in the next, up to what is set
 RECEIPT_SECONDS = 0.2  # a sender that waits for its answer makes a batch due this early
 
 
@@ -75,7 +77,8 @@ class Pipeline:
             store, telemetry, joiner=joiner, drift=drift, ledger=ledger, clock=clock, backoff=backoff
         )
         self._drift, self._ledger = drift, ledger
-        self._batch_rows, self._batch_seconds, self._stop_seconds = batch_rows, batch_seconds, stop_seconds
+        self._rows = SlowStart(FIRST_ROWS, batch_rows)
+        self._batch_seconds, self._stop_seconds = batch_seconds, stop_seconds
         self._on_progress = on_progress
         self._changes: queue.SimpleQueue[tuple[Sequence[Feed], Collection[str], Sequence[Enricher] | None]]
         self._changes = queue.SimpleQueue()
@@ -85,6 +88,7 @@ class Pipeline:
         self._deadline: float | None = None
         self._reading = 0
         self.summary = Summary()
+        self.begun = False  # whether it has stored something, or has nothing more to read
 
     def stop(self) -> None:
         """Stop reading, store what was read, end `run`: within `stop_seconds`, after which what the store does not take
@@ -113,6 +117,7 @@ class Pipeline:
         try:
             self._write()
         finally:
+            self.begun = True
             gc.set_threshold(*searched)
             self._readers.abandoned = True
             self._stop_sources()
@@ -165,8 +170,11 @@ class Pipeline:
             self._ledger.save(self._clock(), at_once=True)
         self._committer.tell_lag(self._feeds, now=True)
 
-    def _commit(self, batch: Batch) -> bool:
-        return self._committer.commit(batch, self._feeds, self._out_of_time)
+    def _commit(self, batch: Batch) -> None:
+        self._committer.commit(batch, self._feeds, self._out_of_time)
+        if batch:
+            self._rows.grow()
+            self.begun = True
 
     def _changing(self) -> bool:
         """Take up what `change` was asked for; whether the sources that leave have ended, so that others may begin."""
@@ -196,7 +204,7 @@ class Pipeline:
         self._coming.clear()
 
     def _new_batch(self) -> Batch:
-        return Batch(self._batch_rows, self._batch_seconds)
+        return Batch(self._rows.now, self._batch_seconds)
 
     def _out_of_time(self) -> bool:
         """Whether a stop has lasted too long. Also the place where the mark set by `stop` takes effect."""

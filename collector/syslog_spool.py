@@ -18,7 +18,8 @@ from pathlib import Path
 
 from collector.content import PlainContent
 from collector.errors import CollectorError
-from collector.whole_lines import BEFORE_BYTES, Piece, WholeLines
+from collector.slow_start import SlowStart
+from collector.whole_lines import BEFORE_BYTES, Piece, WholeLines, growing
 from store.contract import Position
 
 SEGMENT_BYTES = 8 << 20
@@ -64,6 +65,7 @@ class Spool:
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _held: int = -1
     _used: int = 0
+    _sizes: SlowStart = field(default_factory=growing)
 
     def open(self) -> None:
         """Take the folder and what is left in it. Segments of an earlier run are never written to again: the last line
@@ -200,7 +202,7 @@ class Spool:
         if stream.reader is not None:
             stream.carried = _last_lines(stream.carried + stream.reader.window)
             stream.reader.content.close()
-        stream.reader = WholeLines(PlainContent(str(stream.segment(begin))), stream.read - begin)
+        stream.reader = WholeLines(PlainContent(str(stream.segment(begin))), stream.read - begin, self._sizes)
         stream.reading = begin
 
     def committed(self, name: str, offset: int) -> None:

@@ -14,7 +14,7 @@ from collector.identity import TAIL_BYTES, stream_id, tail_of
 from collector.lines import count_ends
 from collector.losses import HOST, Losses, Pace
 from collector.stages import Block
-from collector.whole_lines import CHUNK_BYTES, Piece, ReplacedError, WholeLines
+from collector.whole_lines import CHUNK_BYTES, Piece, ReplacedError, WholeLines, growing
 from store.contract import Position
 
 log = logging.getLogger(__name__)
@@ -34,6 +34,7 @@ class Streams:
         self.readers: dict[str, Tail] = {}
         self.seen: set[str] = set()  # streams that some file was found to hold
         self.losses = losses or Losses()
+        self.sizes = growing()
 
     def position(self, stream: str) -> Position | None:
         """How far the stream is read."""
@@ -109,7 +110,7 @@ class Tail:
         if self.stream:
             return True
         assert self.content is not None
-        lines = WholeLines(self.content)
+        lines = WholeLines(self.content, sizes=streams.sizes)
         content_id = stream_id(lines.head(), final and not self.damage)
         if content_id is None:
             return False
@@ -134,7 +135,7 @@ class Tail:
         if position is not None or not self.content.plain:
             if not self.content.plain:
                 self.reopen()
-            lines = WholeLines(self.content, position.offset if position else 0)
+            lines = WholeLines(self.content, position.offset if position else 0, streams.sizes)
         self.content_id, self.stream, self.lines = content_id, stream, lines
         streams.readers[stream] = self
         streams.seen.add(stream)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from collector.content import Content
 from collector.identity import HEAD_BYTES, TAIL_BYTES
+from collector.slow_start import SlowStart
 
 CHUNK_BYTES = 4 << 20
+FIRST_BYTES = 64 << 10  # some hundred lines: a moment's work for any store
 MAX_LINE_BYTES = 1 << 20
 BEFORE_BYTES = 64 << 10
 EDGE_BYTES = 32 << 10  # at the end of a chunk, looked through for the last line end
@@ -34,13 +36,19 @@ def oversize(data: bytes) -> bool:
     return len(data) == MAX_LINE_BYTES + 1 and b"\n" not in data
 
 
+def growing() -> SlowStart:
+    """How much one source takes at once, for all its `WholeLines`."""
+    return SlowStart(FIRST_BYTES, CHUNK_BYTES)
+
+
 class WholeLines:
-    """Reads `content` from `offset` on. `window` is the last (up to) 64 KiB in front of the
-    offset, as they were read.
+    """Reads `content` from `offset` on, so much at once as `sizes` says; whole chunks without it. `window` is the last (up
+    to) 64 KiB in front of the offset, as they were read.
     """
 
-    def __init__(self, content: Content, offset: int = 0) -> None:
+    def __init__(self, content: Content, offset: int = 0, sizes: SlowStart | None = None) -> None:
         self.content, self.offset = content, offset
+        self._sizes = sizes or SlowStart(CHUNK_BYTES, CHUNK_BYTES)
         start = max(0, offset - BEFORE_BYTES)
         self.window = content.at(start, offset - start) if offset else b""
         self._long: tuple[bytes, int] | None = (
@@ -68,6 +76,9 @@ class WholeLines:
         """
         self._skip_zeros()
         if self._long is None:
+            if data := self._first_lines():
+                self._check_unchanged()
+                return self._piece(data, self.offset + len(data))
             data = self._chunk()
             self._check_unchanged()
             if not data:
@@ -79,6 +90,15 @@ class WholeLines:
                 return None
             self._long = data[: MAX_LINE_BYTES + 1], self.offset
         return self._end_of_long_line(final)
+
+    def _first_lines(self) -> bytes:
+        """Less than a chunk, while `sizes` says so, and all within the limit; empty where no more than that is there, or where a
+        document is longer: that is wanted in one piece.
+        """
+        size = self._sizes.now
+        if size > MAX_LINE_BYTES or len(data := self.content.at(self.offset, size)) < size:
+            return b""
+        return data[: _between_documents(data)]
 
     def _chunk(self) -> bytes:
         """What comes next; of a long file up to a line end, so that nothing has to be cut off, which would copy all of it."""
@@ -112,6 +132,7 @@ class WholeLines:
         else:
             self.window = b""
         self.offset, self._long = end, None
+        self._sizes.grow()
         return piece
 
     def _check_unchanged(self) -> None:
@@ -135,6 +156,15 @@ class WholeLines:
             self.window = (self.window + data[:zeros])[-BEFORE_BYTES:]
             self.offset += zeros
             self.skipped_zeros += zeros
+
+
+def _between_documents(data: bytes) -> int:
+    """The last place behind a line end where no document goes on that is printed over many lines: 0 if there is none."""
+    place = len(data) - 1
+    while (place := data.rfind(b"\n", 0, place)) > 0:
+        if data[place + 1] not in b" \t\r\n}]" and data[place - 1] not in b",:[{":
+            return place + 1
+    return 0
 
 
 def _whole(data: bytes, final: bool) -> int:

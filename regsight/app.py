@@ -221,7 +221,12 @@ class App:
     def _build_timetable(self) -> Any:
         from regsight.timetable import Timetable
 
-        return Timetable(self.store, self.settings, chosen_detectors(self.settings), self.registry)
+        detectors = chosen_detectors(self.settings)
+        return Timetable(self.store, self.settings, detectors, self.registry, collecting=self._has_stored)
+
+    def _has_stored(self) -> bool:
+        """Whether there is no collector, or it has stored something in this run."""
+        return self._pipeline is None or self._pipeline.begun
 
     def _start_collector(self) -> None:
         if self._pipeline is not None:

@@ -58,6 +58,8 @@ VERIFY_BYTES = 1 << 30  # of the logs, at most, each time
 CAUGHT_UP_AT_MOST = 30  # missed runs of a report that are made good; older ones are named in the log
 CLOCK_LOOK_SECONDS = 5.0
 CLOCK_STEP_SECONDS = 10.0  # less is what time servers do all the time
+BEGUN_SECONDS = 10.0  # so long the jobs wait for the collector to have stored something; it may have nothing to read
+LOOK_SECONDS = 0.1
 LEASE_NAME = "timetable"
 LEASE_SPAN = timedelta(seconds=60)
 
@@ -77,8 +79,15 @@ class Timetable:
     """The jobs of one process. Among several processes on one store the holder of the lease runs them."""
 
     def __init__(
-        self, store: Store, settings: Settings, detectors: list[Detector], registry: CollectorRegistry, holder: str = ""
+        self,
+        store: Store,
+        settings: Settings,
+        detectors: list[Detector],
+        registry: CollectorRegistry,
+        holder: str = "",
+        collecting: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`collecting`: whether the collector has got going."""
         import os
         import socket
 
@@ -86,6 +95,7 @@ class Timetable:
         self._settings = settings
         self._detectors = detectors
         self._holder = holder or f"{socket.gethostname()}:{os.getpid()}"
+        self._collecting = collecting
         self._analytics = AnalyticsTelemetry(registry)
         self._analytics.known(detector.name for detector in detectors)
         self._alerts = AlertsTelemetry(registry)
@@ -93,11 +103,12 @@ class Timetable:
         self._gathering = threading.Lock()
         self._lasting: defaultdict[str, Lasting] = defaultdict(Lasting)
         self._stopped = threading.Event()
+        self._started = time.monotonic()
         self._up_since = datetime.now(UTC)
         self.jobs = self._jobs()
 
     def start(self) -> None:
-        """Start the clock; whatever is overdue by the ledger runs at once."""
+        """Start the clock; whatever is overdue by the ledger runs as soon as the collector has got going."""
         for job in self.jobs:
             if job.daily_at:
                 hour, minute = job.daily_at.split(":")
@@ -114,6 +125,7 @@ class Timetable:
                     next_run_time=datetime.now(UTC),
                 )
         self._stopped.clear()
+        self._started = time.monotonic()
         self._scheduler.start()
         self._watch = threading.Thread(target=self._watch_clock, name="clock", daemon=True)
         self._watch.start()
@@ -181,6 +193,8 @@ class Timetable:
 
     def _run(self, job: Job) -> None:
         """Called by the clock. Nothing may escape: the other jobs go on."""
+        if job.in_ledger and not self._may_begin():
+            return
         now = datetime.now(UTC)
         try:
             if not self._store.take_lease(LEASE_NAME, self._holder, now, LEASE_SPAN):
@@ -195,6 +209,16 @@ class Timetable:
                 run_job(self._store, job.name, moment, _clock, partial(job.work, moment), self._analytics, job.every)
             else:
                 self._run_unrecorded(job, moment)
+
+    def _may_begin(self) -> bool:
+        """Wait until the collector has got going. All jobs are due at the start, and a process that is killed again and again
+        would do nothing else; what is read first is little, so this is over soon. False: it is stopping.
+        """
+        until = self._started + BEGUN_SECONDS
+        while not self._collecting() and time.monotonic() < until:
+            if self._stopped.wait(LOOK_SECONDS):
+                return False
+        return True
 
     def _run_unrecorded(self, job: Job, moment: datetime) -> None:
         """For a job of every few seconds: a row in the ledger each time would only push out those that matter."""

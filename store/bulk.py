@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -20,8 +21,8 @@ from store.contract import DeadLetter
 from store.documents import Connection
 from store.errors import Rejected, Unavailable
 from store.event import to_ecs
-from store.mapping import document, rows_of
-from store.merge import part_key
+from store.mapping import PART_NAMES, document, part_keys, rows_of
+from store.merge import PART_FIELDS, part_key
 from store.plain import plain_rows
 
 # Parts of one request are seconds apart, those of a long upload minutes: only so near to midnight is the neighbouring
@@ -35,6 +36,7 @@ BULK_ROWS = 5_000
 CONNECTIONS = 2
 # Of the answer only what is looked at: a line a document would cost more to read than the document to make.
 _FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason"
+_FOUND = "docs._id,docs._source"  # the id, so that a document that is not there keeps its place
 LOOK_UP = 1_000
 LINE_LIMIT = 64 * 1024
 # Elasticsearch refuses the whole request if one id is longer.
@@ -93,14 +95,15 @@ class BulkWriter:
         if pc.any(near).as_py():
             alone = pc.and_(alone, pc.invert(self._elsewhere(events, near)))
         taken = Taken()
-        there = self._create(events.filter(alone), taken)
+        with ThreadPoolExecutor(CONNECTIONS, "bulk") as pool:
+            there = plain_rows(self._not_known(self._create(events.filter(alone), taken, pool), taken, pool))
         self._write([*plain_rows(events.filter(pc.invert(alone))), *there], {row["event_id"] for row in there}, taken)
         return taken
 
-    def _create(self, events: pa.Table, taken: Taken) -> list[dict[str, Any]]:
+    def _create(self, events: pa.Table, taken: Taken, pool: Executor) -> pa.Table:
         """Events of one row each, as if none of them were there; the rows of those that are."""
         if not events.num_rows:
-            return []
+            return events
         lines = create_lines(events, self._alias)
         requests = list(chunks(lines, BULK_ROWS, BULK_BYTES))
 
@@ -108,22 +111,43 @@ class BulkWriter:
             answer = self._connection.call("POST", "/_bulk", bytes(body(lines, *request)), filter_path=_FILTER)[1]
             return answer["items"] if answer["errors"] else []
 
-        conflicts: list[dict[str, Any]] = []
+        conflicts: list[int] = []
         unavailable = None
-        with ThreadPoolExecutor(CONNECTIONS, "bulk") as pool:
-            for (start, _), items in zip(requests, pool.map(send, requests), strict=True):
-                for place, item in enumerate(items, start):
-                    result = next(iter(item.values()))
-                    if result["status"] < 400:
-                        continue
-                    rows = plain_rows(events.slice(place, 1))
-                    if result["status"] == 409:
-                        conflicts += rows
-                    else:
-                        unavailable = self._refused(rows, result, taken) or unavailable
+        for (start, _), items in zip(requests, pool.map(send, requests), strict=True):
+            for place, item in enumerate(items, start):
+                result = next(iter(item.values()))
+                if result["status"] == 409:
+                    conflicts.append(place)
+                elif result["status"] >= 400:
+                    unavailable = self._refused(plain_rows(events.slice(place, 1)), result, taken) or unavailable
         if unavailable is not None:
             raise unavailable
-        return conflicts
+        return events.take(pa.array(conflicts, pa.int64()))
+
+    def _not_known(self, events: pa.Table, taken: Taken, pool: Executor) -> pa.Table:
+        """Of rows whose events are there those that are no part of them yet. After a crash whole batches are known, and
+        the next life must not spend itself on them: nothing but what makes a part is asked for and compared.
+        """
+        keys = list(map(part_key, plain_rows(events, PART_FIELDS)))
+        days, ids = _days(events["timestamp"].combine_chunks(), self._alias), events["event_id"].to_pylist()
+
+        def ask(start: int) -> list[Mapping[str, Any]]:
+            part = slice(start, start + LOOK_UP)
+            docs = [{"_index": index, "_id": id} for index, id in zip(days[part], ids[part], strict=True)]
+            answer = self._connection.call(
+                "POST", "/_mget", {"docs": docs}, _source_includes=",".join(PART_NAMES), filter_path=_FOUND
+            )[1]
+            found: list[Mapping[str, Any]] = answer["docs"]
+            return found
+
+        documents = chain.from_iterable(pool.map(ask, range(0, len(ids), LOOK_UP)))
+        new = [
+            place
+            for place, (key, document) in enumerate(zip(keys, documents, strict=True))
+            if (source := document.get("_source")) is None or key not in part_keys(source)
+        ]
+        taken.known += events.num_rows - len(new)
+        return events.take(pa.array(new, pa.int64()))
 
     def _elsewhere(self, events: pa.Table, near: pa.Array) -> pa.Array:
         """Which of the rows are parts of events that the neighbouring day's index has."""
@@ -248,7 +272,12 @@ def _neighbours(times: pa.Array, alias: str) -> list[str]:
     days = (
         pc.add(times.cast(pa.date32()).cast(pa.int32()), pc.if_else(before, -1, 1)).cast(pa.int32()).cast(pa.date32())
     )
-    coded = days.dictionary_encode()
+    return _days(days, alias)
+
+
+def _days(times: pa.Array, alias: str) -> list[str]:
+    """The index of the day of each time."""
+    coded = times.cast(pa.date32()).dictionary_encode()
     names = pc.binary_join_element_wise(f"{alias}-", pc.strftime(coded.dictionary, format="%Y.%m.%d"), "")
     return [str(name) for name in names.take(coded.indices).to_pylist()]
 

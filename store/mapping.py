@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from store.event import BY_NAME, FIELDS, Field, to_ecs
-from store.merge import distinct, merge
+from store.merge import PART_FIELDS, distinct, merge, part_key
 
 # Above the built-in templates (100) and Fleet's (200); no index is named `logs-…`, which would be a data stream.
 PRIORITY = 501
 ROWS = "oci.rows"
+# What of a document tells which parts it has.
+PART_NAMES = tuple(f"{under}{BY_NAME[name].ecs}" for under in ("", f"{ROWS}.") for name in PART_FIELDS)
 RECORDS = ("findings", "incidents", "outbox", "jobs", "leases", "dead-letters", "state", "rollups")
 
 _TYPES: Mapping[str, dict[str, Any]] = {
@@ -91,3 +93,10 @@ def event_of(source: Mapping[str, Any], names: Iterable[str] = tuple(BY_NAME)) -
 def rows_of(source: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The parts in a document."""
     return [event_of(part) for part in source.get(ROWS) or [source]]
+
+
+def part_keys(source: Mapping[str, Any]) -> list[tuple[int, int, str, int]]:
+    """`part_key` of each part in a document, of which no more is needed than `PART_NAMES`."""
+    return [
+        part_key({name: part.get(BY_NAME[name].ecs) for name in PART_FIELDS}) for part in source.get(ROWS) or [source]
+    ]

@@ -18,6 +18,8 @@ CERTAIN = "certain"
 # From surest to least sure: how well the parts of an event are known to belong together.
 CONFIDENCES: tuple[str, ...] = (CERTAIN, "likely", "possible")
 
+PART_FIELDS = ("channel", "revision", "stream", "offset")  # of `part_key`
+
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 

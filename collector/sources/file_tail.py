@@ -25,7 +25,7 @@ from collector.rotated import expand
 from collector.stages import Block
 from collector.tail import Streams, Tail, key_of
 from collector.wakeup import Wakeup
-from collector.whole_lines import WholeLines
+from collector.whole_lines import WholeLines, growing
 from store.contract import Position
 
 SCAN_SECONDS = 0.5
@@ -158,7 +158,7 @@ class FileTail:
         """A pipe cannot be asked again, so it is always read from its start; lines stored before count once all the
         same.
         """
-        lines = WholeLines(StreamContent(RecordLines(pipe), path))
+        lines = WholeLines(StreamContent(RecordLines(pipe), path), sizes=growing())
         stream = stream_id(lines.head(), final=True)
         while not self._stopped and stream and (piece := lines.read(final=True)):
             yield Block(

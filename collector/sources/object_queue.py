@@ -20,6 +20,7 @@ from collector.errors import Unreadable
 from collector.object_notice import Noticed, noticed
 from collector.objects import lines_of
 from collector.stages import Block
+from collector.whole_lines import growing
 from store.contract import Position
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class ObjectQueue:
         self._unstored: dict[int, str] = {}  # offset of a message's last block → its handle
         self._done: deque[str] = deque()
         self._kept_at = 0.0
+        self._sizes = growing()
 
     def stop(self) -> None:
         """Ends `blocks` after the block that is being read; the message stays in the queue."""
@@ -136,7 +138,7 @@ class ObjectQueue:
             log.warning("object is gone", extra={"source": self.name, "path": self._bucket.path(found.key)})
             return
         path, before = self._bucket.path(found.key), self._offset
-        for piece, last in lines_of(body, path):
+        for piece, last in lines_of(body, path, self._sizes):
             self._offset = before + piece.end
             yield Block(
                 stream=self._bucket.stream(found.key),

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -298,3 +299,16 @@ def test_the_format_of_a_stream_is_remembered_over_restarts(
         file.write(b"garbage\n")
     summary = make(store, CollectorRegistry(), FileTail("file", [str(path)])).run()
     assert (summary.lines, summary.dead_letters) == (1, 1) and store.dead[-1].format == nginx_combined.FORMAT.name
+
+
+def test_the_first_batches_are_small(tmp_path: Path) -> None:
+    """So that a run that is killed soon has stored something; then each is a few times as large, up to what is set."""
+    (tmp_path / "access.log").write_bytes(b"".join(ACCESS % (number % 60, number) for number in range(120_000)))
+    store = MemoryStore()
+    pipeline = make(store, CollectorRegistry(), FileTail("log", [str(tmp_path / "access.log")]), batch_seconds=60)
+    assert not pipeline.begun
+    pipeline.run()
+    rows = [table.num_rows for table in store.tables]
+    assert pipeline.begun and sum(rows) == 120_000
+    assert rows[0] < 2_000 and max(rows) > 20_000
+    assert all(after < 5 * before for before, after in pairwise(rows)), rows

@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,7 +23,8 @@ class BadServer:
     """`mode` is what happens to bulk requests now, with the probability `share`; everything else is passed on.
 
     ok · 429 · 503 · 401 · refused (the port is closed) · item429 · item400 · reset · hang · slow · lost (done, and the
-    answer is thrown away). `seen` counts the bulk requests by what was done to them.
+    answer is thrown away). `seen` counts the bulk requests by what was done to them. `before` is told of every request, by
+    method and path, and may raise OSError: it is then neither passed on nor answered.
     """
 
     def __init__(self, server: str, seed: int = 1, trusting: ssl.SSLContext | None = None) -> None:
@@ -31,6 +32,7 @@ class BadServer:
         self.seen: Counter[str] = Counter()
         self.times: list[float] = []  # of the bulk requests
         self.bad_ids: set[str] = set()
+        self.before: Callable[[str, str], None] = lambda _method, _path: None
         self._to, self._chance, self._trusting = urlsplit(server), random.Random(seed), trusting
         proxy = self
 
@@ -76,6 +78,7 @@ class BadServer:
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        self.before(handler.command, handler.path)
         bulk = handler.path.startswith("/_bulk")
         if bulk:
             self.times.append(time.monotonic())

@@ -153,6 +153,8 @@ FAULTS = (
         "`kill -9` at 200 moments, 50 of them with Elasticsearch",
         (
             f"{HERE}/test_crash.py::test_kill_at_any_moment",
+            f"{HERE}/test_short_lives.py::test_each_life_moves_on",
+            f"{HERE}/test_short_lives.py::test_killed_between_rows_and_position",
             f"{KILL}::test_kill_at_any_moment_on_delta",
             f"{KILL}::test_kill_at_any_moment_on_elasticsearch",
             f"{EMBEDDED}::test_a_killed_writer_leaves_rows_and_position_together",

@@ -191,3 +191,36 @@ def test_a_first_finding_is_an_increase_and_a_slow_job_is_told_in_words(
     free.set()
     timetable.stop()
     assert "maximum number of running instances" not in caplog.text
+
+
+def test_jobs_wait_for_the_collector(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is due at the start begins when the collector has stored something, what tells does at once; a stop waits for none."""
+    monkeypatch.setattr(module, "BEGUN_SECONDS", 3600.0)
+    begun, registry = threading.Event(), CollectorRegistry()
+    timetable = Timetable(store, settings(tmp_path), [], registry, collecting=begun.is_set)
+    labels = {"job": "notify", "state": "ok"}
+
+    def told() -> object:
+        return registry.get_sample_value("regsight_analytics_job_runs_total", labels)
+
+    timetable.start()
+    wait_for(told, 60)
+    assert store.runs() == []
+    timetable.stop()
+    assert store.runs() == []
+    timetable = Timetable(store, settings(tmp_path), [], CollectorRegistry(), collecting=begun.is_set)
+    timetable.start()
+    begun.set()
+    wait_for(lambda: store.last_ok("detect"), 60)
+    timetable.stop()
+
+
+def test_jobs_do_not_wait_for_a_collector_that_reads_nothing(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quiet registry is no reason to look at nothing."""
+    monkeypatch.setattr(module, "BEGUN_SECONDS", 0.5)
+    timetable = Timetable(store, settings(tmp_path), [], CollectorRegistry(), collecting=lambda: False)
+    timetable.start()
+    wait_for(lambda: store.last_ok("detect"), 60)
+    timetable.stop()

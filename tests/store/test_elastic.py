@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -78,6 +79,31 @@ def test_an_event_that_never_fits_is_a_dead_letter_and_the_others_go_on(elastic,
     assert elastic.dead_letter_counts() == {"store_document_parsing_exception": 1, "store_invalid_event_id": 1}
     assert {letter.offset for letter in elastic.dead_letters()} == {200, 300}
     assert elastic.position("s1").offset == 500
+
+
+def test_rows_that_are_known_cost_little(elastic, row, table):
+    """After a crash whole batches are: were they dearer than new ones, a collector that is killed often would not move on."""
+    rows = table(*(row(number) for number in range(5_000)))
+    elastic.commit(table(row(5_000)), [])  # template, index, connections
+    spent = []
+    for known in (0, 5_000, 5_000):
+        begun = time.process_time()
+        assert elastic.commit(rows, []).known == known
+        spent.append(time.process_time() - begun)
+    assert min(spent[1:]) < 5 * spent[0], spent
+
+
+def test_parts_that_are_known_are_told_from_new_ones(elastic, row, table):
+    """In one batch: a part that an event of two has, one that it lacks, and an event that nobody told of."""
+    line = row(1, event_id="r-1", channel="application", actor="ann")
+    told = row(2, event_id="r-1", channel="notification", digest="d", stream="s2")
+    other = row(3, event_id="r-3", channel="application")
+    later = row(3, event_id="r-3", channel="application", revision=1, actor="bob")
+    elastic.commit(table(line, told, other), [])
+    assert elastic.commit(table(told, later, row(4)), []).known == 1
+    assert elastic.commit(table(line, later), []).known == 2
+    expected = {"r-1": merge([line, told]), "r-3": merge([other, later]), row(4)["event_id"]: row(4)}
+    assert {event["event_id"]: event for event in elastic.events(EventQuery())} == expected
 
 
 def test_writers_of_parts_of_the_same_events_do_not_lose_any(elasticsearch_url, elastic, row, table):
