@@ -192,11 +192,24 @@ def _summed(codes: Ints, starts: Ints, amounts: Ints) -> tuple[Ints, Ints, Ints]
     """One row per (code, start), sorted."""
     if len(codes) == 0:
         return codes, starts, amounts
-    order = np.lexsort((starts, codes))
-    codes, starts, amounts = codes[order], starts[order], amounts[order]
+    order = _order(codes, starts)
+    if order is not None:
+        codes, starts, amounts = codes[order], starts[order], amounts[order]
     first = np.ones(len(codes), dtype=bool)
     first[1:] = (codes[1:] != codes[:-1]) | (starts[1:] != starts[:-1])
     return codes[first], starts[first], np.add.reduceat(amounts, np.flatnonzero(first))
+
+
+def _order(codes: Ints, starts: Ints) -> Ints | None:
+    """By code, then by start; None where it is so. What comes in the order of time, with few codes, is sorted by counting: a
+    tenth of the work.
+    """
+    later = starts[1:] >= starts[:-1]
+    if ((codes[1:] > codes[:-1]) | (codes[1:] == codes[:-1]) & later).all():
+        return None
+    if codes.min() >= 0 and codes.max() < 1 << 16 and later.all():
+        return np.argsort(codes.astype(np.uint16), kind="stable")
+    return np.lexsort((starts, codes))
 
 
 def _one_per_block(candidates: list[Odd]) -> Floats:

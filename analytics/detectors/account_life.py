@@ -10,15 +10,20 @@ settings. Method: exact bookkeeping by days. Never sees: an account that slept b
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache, partial, reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
-from analytics.daily import each_day, learned
+import numpy as np
+
+from analytics.daily import days_before, each_day, learned
 from analytics.detector import Suspicion
 from analytics.ledger import network
-from analytics.replay import Replay, floor, horizon
+from analytics.replay import Replay, floor, horizon, remember
 from analytics.windows import DAY, HOUR
 from analytics.wording import duration, plain, several
 from store.contract import EventQuery, EventReader
@@ -69,7 +74,15 @@ class _End:
     event_id: str
 
 
-_Before = tuple[dict[str, _Past], dict[str, _End], frozenset[int]]
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """What accounts did on one day: addresses and acts of those that got what they asked for, the hours of all, each a bit."""
+
+    done: dict[str, tuple[frozenset[str], frozenset[str]]]
+    hours: dict[str, int]
+
+
+_Days = tuple[tuple[datetime, _Day], ...]
 
 
 @dataclass(slots=True)
@@ -83,7 +96,8 @@ class AccountLife:
     next_step: str = (
         "Ask the account's owner, or who deleted it; until then revoke its tokens and passwords everywhere."
     )
-    _learned: dict[datetime, _Before] = field(default_factory=dict)
+    _kept: dict[datetime, _Days] = field(default_factory=dict)
+    _learned: dict[datetime, dict[str, _End]] = field(default_factory=dict)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
@@ -91,18 +105,18 @@ class AccountLife:
             start, end = max(since, day), min(day + DAY, now)
             actors = _active(store, start, end)
             if actors:
-                past, before, rest = self._past(store, day)
-                ended = _ended(store, day, end, before)
+                days = days_before(store, self.name, day, self.history, self._kept, partial(_day, store))
+                rest = remember(store, f"{self.name} rest", day, partial(_rest, days, day))
+                ended = _ended(store, day, end, self._ended(store, day))
+                known: dict[str, _Past | None] = remember(store, f"{self.name} past", day, dict)
                 for actor in sorted(actors):
-                    found += _judge(store, actor, past.get(actor), ended.get(actor), rest, day, start, end)
+                    if actor not in known:
+                        known[actor] = _past(actor, days)
+                    found += _judge(store, actor, known[actor], ended.get(actor), rest, day, start, end)
         return found
 
-    def _past(self, store: EventReader, day: datetime) -> _Before:
-        return learned(store, self.name, day, self._learned, lambda: self._learn(store, day))
-
-    def _learn(self, store: EventReader, day: datetime) -> _Before:
-        since = day - self.history
-        return _past(store, since, day), _ended(store, since, day, {}), _rest(store, day)
+    def _ended(self, store: EventReader, day: datetime) -> dict[str, _End]:
+        return learned(store, self.name, day, self._learned, lambda: _ended(store, day - self.history, day, {}))
 
 
 def _active(store: EventReader, since: datetime, until: datetime) -> set[str]:
@@ -123,32 +137,53 @@ def _cells(store: EventReader, since: datetime, until: datetime) -> dict[datetim
     return cells
 
 
-def _rest(store: EventReader, day: datetime) -> frozenset[int]:
+@lru_cache(maxsize=20_000)
+def _same(words: frozenset[str]) -> frozenset[str]:
+    """Equal sets as one: most accounts do the same from the same place day after day."""
+    return words
+
+
+def _day(store: EventReader, day: datetime) -> _Day:
+    by = ("actor", "client_ip", "action", "outcome")
+    frame: pd.DataFrame = store.counts(day, day + DAY, by, HOUR).dropna(subset=["actor"])
+    hours: dict[str, int] = defaultdict(int)
+    for actor, hour in zip(frame["actor"], frame["window_start"].dt.hour, strict=True):
+        hours[actor] |= 1 << hour
+    done = frame[(frame["outcome"] == Outcome.SUCCESS) & frame["action"].isin(list(_DOES))]
+    seen: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
+    for actor, client, action in zip(done["actor"], done["client_ip"], done["action"], strict=True):
+        clients, actions = seen[actor]
+        actions.add(str(action))
+        if isinstance(client, str):
+            clients.add(client)
+    return _Day({actor: (_same(frozenset(c)), _same(frozenset(a))) for actor, (c, a) in seen.items()}, dict(hours))
+
+
+def _rest(days: _Days, day: datetime) -> frozenset[int]:
     """The hours of the day (UTC) in which people here do next to nothing; none while too little is known."""
-    frame = store.counts(day - REST_DAYS, day, ("actor",), HOUR).dropna(subset=["actor"])
-    if frame.empty:
+    masks: dict[str, list[int]] = defaultdict(list)
+    for at, one in days:
+        if at >= day - REST_DAYS:
+            for actor, mask in one.hours.items():
+                masks[actor].append(mask)
+    people = [of_actor for of_actor in masks.values() if reduce(or_, of_actor).bit_count() < AROUND_THE_CLOCK]
+    seen = np.asarray([mask for of_actor in people for mask in of_actor], dtype=np.int64)
+    of_hour = [int((seen >> hour & 1).sum()) for hour in range(24)]
+    if sum(of_hour) < FEWEST_HOURS:
         return frozenset()
-    seen = frame.assign(hour=[at.hour for at in frame["window_start"]])[["actor", "hour"]]
-    busy = seen.groupby("actor")["hour"].nunique()
-    people = seen[~seen["actor"].isin(busy[busy >= AROUND_THE_CLOCK].index)]
-    if len(people) < FEWEST_HOURS:
-        return frozenset()
-    shares = people["hour"].value_counts(normalize=True)
-    return frozenset(hour for hour in range(24) if shares.get(hour, 0.0) <= REST)
+    return frozenset(hour for hour, many in enumerate(of_hour) if many <= REST * sum(of_hour))
 
 
-def _past(store: EventReader, since: datetime, until: datetime) -> dict[str, _Past]:
-    frame: pd.DataFrame = store.counts(since, until, ("actor", "client_ip", "action", "outcome"), DAY)
-    frame = frame[frame["actor"].notna() & (frame["outcome"] == Outcome.SUCCESS) & frame["action"].isin(list(_DOES))]
-    found: dict[str, _Past] = {}
-    for actor, group in frame.groupby("actor", sort=False):
-        clients = group["client_ip"].dropna().unique()
-        found[str(actor)] = _Past(
-            days=[moment.to_pydatetime() for moment in sorted(group["window_start"].unique())],
-            networks={network(str(client)) for client in clients},
-            actions=set(map(str, group["action"].unique())),
-        )
-    return found
+def _past(actor: str, days: _Days) -> _Past | None:
+    done = [(at, one.done[actor]) for at, one in days if actor in one.done]
+    if not done:
+        return None
+    clients = frozenset[str]().union(*(clients for _, (clients, _) in done))
+    return _Past(
+        days=[at for at, _ in done],
+        networks=set(map(network, clients)),
+        actions=set().union(*(actions for _, (_, actions) in done)),
+    )
 
 
 def _ended(store: EventReader, since: datetime, until: datetime, before: Mapping[str, _End]) -> dict[str, _End]:

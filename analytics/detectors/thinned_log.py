@@ -11,15 +11,17 @@ what one account does.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from math import sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analytics.daily import each_day, learned
+from analytics.daily import days_before, each_day
 from analytics.detector import Suspicion
 from analytics.replay import horizon, remember
 from analytics.windows import DAY, HOUR
@@ -56,7 +58,7 @@ class ThinnedLog:
     next_step: str = (
         "Count the lines of one hour at the source and here; look for a replica, collector or log shipper that stopped."
     )
-    _learned: dict[datetime, Hours] = field(default_factory=dict)
+    _kept: dict[datetime, tuple[tuple[datetime, Hours], ...]] = field(default_factory=dict)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
@@ -74,16 +76,24 @@ class ThinnedLog:
 
     def _until(self, store: EventReader, day: datetime, now: datetime) -> Hours:
         """The hours of the days before and of the day itself, in one row."""
-        past = learned(store, self.name, day, self._learned, lambda: _hours(store, day - self.history, PAST))
+        days = days_before(store, self.name, day, self.history, self._kept, partial(_hours, store))
         until = min(day + DAY, horizon(store, now))
-        return remember(store, f"{self.name} today", day, lambda: _joined(past, _hours(store, day, 1, until)))
+        return remember(store, f"{self.name} today", day, lambda: _joined(days, day, _hours(store, day, until)))
 
 
-def _joined(past: Hours, today: Hours) -> Hours:
-    return {
-        key: np.concatenate([past.get(key, np.zeros(PAST * 24)), today.get(key, np.zeros(24))])
-        for key in {*past, *today}
-    }
+def _joined(days: Sequence[tuple[datetime, Hours]], day: datetime, today: Hours) -> Hours:
+    """Of those that may have been there around the clock: on all days but one that are known."""
+    known = sum(bool(hours) for _, hours in days)
+    on = Counter(key for _, hours in days for key in hours)
+    empty = np.zeros(24)
+    found = {}
+    for key in (key for key, many in on.items() if many >= known - 1):
+        row = np.zeros((PAST + 1) * 24)
+        for at, hours in (*days, (day, today)):
+            place = (PAST - (day - at) // DAY) * 24
+            row[place : place + 24] = hours.get(key, empty)
+        found[key] = row
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +112,19 @@ class _Fallen:
         return sum(came for _, came in self.subjects.values())
 
 
-def _hours(store: EventReader, since: datetime, days: int, until: datetime | None = None) -> Hours:
-    """Events by hour from `since` on, of each account, of each address where no account is named, and (under an empty name)
-    of the whole registry.
+def _hours(store: EventReader, day: datetime, until: datetime | None = None) -> Hours:
+    """Events by hour of one day, of each account, of each address where no account is named, and (under an empty name) of the
+    whole registry.
     """
-    frame: pd.DataFrame = store.counts(
-        since, until or since + days * DAY, ("registry", "actor", "actor_kind", "client_ip"), HOUR
-    )
+    frame: pd.DataFrame = store.counts(day, until or day + DAY, ("registry", "actor", "actor_kind", "client_ip"), HOUR)
     found: Hours = {}
-    columns = ("registry", "actor", "actor_kind", "client_ip", "window_start", "events")
-    for registry, actor, kind, client, at, many in zip(*(frame[name] for name in columns), strict=True):
+    columns = ("registry", "actor", "actor_kind", "client_ip", "events")
+    hours = frame["window_start"].dt.hour
+    for registry, actor, kind, client, many, hour in zip(*(frame[name] for name in columns), hours, strict=True):
         named = isinstance(actor, str) and kind not in _NOBODY
         subject = actor if named else client
         for name in {subject, ""} if isinstance(subject, str) else {""}:
-            hours = found.setdefault((str(registry), name), np.zeros(days * 24))
-            hours[(at.to_pydatetime() - since) // HOUR] += many
+            found.setdefault((str(registry), name), np.zeros(24))[hour] += many
     return found
 
 
