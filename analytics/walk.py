@@ -137,8 +137,13 @@ class Walk:
         span = store.span()
         if span is None or span[0] >= until:
             return []
-        found, memory = self._walk(store, self._at(store, day, span[0]), day, until, span[0])
-        if until == day + DAY:
+        state, over = self._at(store, day, span[0]), until == day + DAY
+        # A replay that goes on for days will not come back to this one; the judging of today asks for yesterday now and then.
+        passing = over and isinstance(store, Replay) and day + 2 * DAY < store.until
+        if passing:
+            del self.kept[day]
+        found, memory = self._walk(store, state, day, until, span[0], given_up=passing)
+        if over:
             self._keep(until, memory)
         return found
 
@@ -205,8 +210,14 @@ class Walk:
 
 
 def _merged(memory: Memory, oldest: datetime) -> _Kept:
-    below = dict(memory.below)
+    below = memory.below if memory.given_up else dict(memory.below)
     for name, layer in memory.tables.items():
-        merged = below.get(name, {}) | dict(layer)
-        below[name] = {key: value for key, value in merged.items() if getattr(value, "seen", oldest) >= oldest}
+        merged = below.get(name, {})
+        if memory.given_up:
+            merged.update(layer)
+        else:
+            merged = merged | dict(layer)
+        for key in [key for key, value in merged.items() if getattr(value, "seen", oldest) < oldest]:
+            del merged[key]
+        below[name] = merged
     return _Kept(below=below, waiting=memory.waiting, number=memory.number)

@@ -10,6 +10,7 @@ always delete, and what is taken from one's own repositories.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -84,23 +85,28 @@ class SlowDelete:
         found: list[Suspicion] = []
         for day in each_day(since, now):
             start, end = max(since, day), min(day + DAY, now)
-            week = [one for one in self._week(store, day, end) if one["timestamp"] < end]
-            doing = {one["actor"] for one in week if one["timestamp"] >= start}
+            times, week = self._week(store, day, end)
+            doing = {one["actor"] for one in week[bisect_left(times, start) : bisect_left(times, end)]}
             if doing:
                 days = days_before(store, self.name, day, self.history, self._kept, partial(_done, store))
+                lately = week[bisect_left(times, end - WEEK) : bisect_left(times, end)]
                 for actor in sorted(doing):
                     account = _account(actor, days)
-                    mine = [one for one in week if one["actor"] == actor and one["timestamp"] >= end - WEEK]
                     if account is not None:
-                        found += _judge(actor, account, mine)
+                        found += _judge(actor, account, [one for one in lately if one["actor"] == actor])
         return found
 
-    def _week(self, store: EventReader, day: datetime, end: datetime) -> list[dict[str, Any]]:
-        """The deletes of the week before and of the day, by time; in a replay asked once for the day."""
+    def _week(self, store: EventReader, day: datetime, end: datetime) -> tuple[list[datetime], list[dict[str, Any]]]:
+        """The deletes of the week before and of the day, by time, behind their times; in a replay asked once for the day."""
         until = min(day + DAY, horizon(store, end))
         success = (Outcome.SUCCESS,)
         query = EventQuery(since=day - WEEK, until=until, action=_DELETES, outcome=success, columns=_COLUMNS)
-        return remember(store, f"{self.name} week", day, lambda: [one for one in store.events(query) if _named(one)])
+
+        def ask() -> tuple[list[datetime], list[dict[str, Any]]]:
+            events = [one for one in store.events(query) if _named(one)]
+            return [one["timestamp"] for one in events], events
+
+        return remember(store, f"{self.name} week", day, ask)
 
 
 def _named(event: dict[str, Any]) -> bool:
