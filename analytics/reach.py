@@ -53,6 +53,7 @@ class Reach:
     images: LastSeen = field(default_factory=LastSeen)
     pushed_pairs: LastSeen = field(default_factory=LastSeen)
     pushed_projects: LastSeen = field(default_factory=LastSeen)
+    places: LastSeen = field(default_factory=LastSeen)  # accounts and the addresses from which they pulled
     pushes: Acts | None = None  # of the last day
 
     def after(self, acts: Acts, day: int) -> Reach:
@@ -62,6 +63,7 @@ class Reach:
         of_day, keys = _day(self, pulls, day)
         mine = pair(pushes.codes["actor"], pushes.codes["repository"])
         home = pair(pushes.codes["actor"], tops(pushes.codes["repository"]))
+        placed = pulls.where(pulls.codes["client"] >= 0)
         return replace(
             self,
             days=(*(one for one in self.days if one.day >= oldest), of_day),
@@ -71,6 +73,7 @@ class Reach:
             images=self.images.seen(keys.images, day, oldest),
             pushed_pairs=self.pushed_pairs.seen(mine, day, oldest),
             pushed_projects=self.pushed_projects.seen(home, day, oldest),
+            places=self.places.seen(pair(placed.codes["actor"], placed.codes["client"]), day, oldest),
             pushes=pushes,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -173,6 +173,12 @@ class Today:
         rows = (codes["actor"] == NAMES["actor"].number(actor)) & np.isin(codes["repository"], wanted)
         found = np.unique(codes["client"][rows & (codes["client"] >= 0)])
         return sorted(NAMES["client"].words[one] for one in found)[:20]
+
+    def usual(self, actor: str, clients: Sequence[str]) -> int:
+        """How many of the addresses the account pulled from on days before."""
+        codes = np.asarray([NAMES["client"].number(one) for one in clients], dtype=np.int64)
+        known = self._reach.places.of(pair(np.full(len(codes), NAMES["actor"].number(actor)), codes))
+        return int(np.count_nonzero(known >= self.past.begin))
 
     def _made(self, pushes: Acts) -> Pushed:
         """Of today and of the hours before it."""

@@ -5,7 +5,8 @@ for a week. Counted against its own past and that of accounts of its kind, by th
 five new repositories is evidence, a person is not; repositories of a project in which it is at home count half. Needs: logs that
 name accounts; a week of each account's past. Method: thresholds of an over-dispersed count at one false alarm a week per thousand
 accounts (negative binomial), raised to what the last two weeks would have given. Wakes nobody where many addresses share the
-new ones (a cluster with new work). Never sees: a person who takes one image a day out of their own project.
+new ones (a cluster with new work): any addresses of a machine's account, for others those from which the account always pulled,
+since a cluster's account may have a name like a person's. Never sees: a person who takes one image a day out of their own project.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def _reach(
     actor, day = account.name, today.day
     repositories = sorted({repository for _, _, repository in new})[:MOST_NEW]
     clients = today.clients(actor, set(repositories), now)
-    many = not account.person and len(clients) >= MANY_CLIENTS
+    many = (today.usual(actor, clients) if account.person else len(clients)) >= MANY_CLIENTS
     # A machine that gets new work is ordinary; one that walks through what it never needed goes on for longer.
     most = Severity.HIGH if account.person or width == "week" else Severity.MEDIUM
     severity = Severity.LOW if many else most if score >= 2 else Severity.MEDIUM

@@ -1,0 +1,53 @@
+"""Who reaches further than ever alone, and which account is many machines."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from made_traffic import START, Made
+
+from analytics.detectors.new_reach import NewReach
+
+NOW = START + timedelta(days=12, hours=10)
+NODES = [f"10.40.0.{number}" for number in range(6)]
+
+
+def pull(made: Made, at: datetime, actor: str, client: str, repository: str) -> None:
+    made.add(at, "pull", actor=actor, actor_kind="human", client_ip=client, repository=repository)
+
+
+def history(clients: list[str]) -> Made:
+    """Forty repositories that somebody uses, and an account that uses one of them, from its addresses in turn."""
+    made = Made()
+    for day in range(12):
+        at = START + timedelta(days=day, hours=9)
+        for number in range(40):
+            pull(made, at, "everybody", "192.0.2.1", f"p{number % 8}/r{number}")
+        for number, client in enumerate(clients):
+            pull(made, at + timedelta(minutes=number), "k8s-prod", client, "own/api")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("usual", "now", "severity"),
+    [
+        (["192.0.2.7"], ["192.0.2.7"], "high"),
+        (NODES, NODES, "low"),  # a cluster whose account has a name like a person's
+        (NODES, NODES[:1], "high"),  # one of its nodes alone
+        (["192.0.2.7"], NODES, "high"),  # addresses that the account never had
+    ],
+)
+def test_new_work_of_many_machines_wakes_nobody(
+    usual: list[str], now: list[str], severity: str, tmp_path: Path
+) -> None:
+    made = history(usual)
+    for number in range(9):
+        pull(made, NOW + timedelta(minutes=4 * number), "k8s-prod", now[number % len(now)], f"p{number % 8}/r{number}")
+    store = made.store(tmp_path)
+    try:
+        told = list(NewReach().detect(store, NOW, NOW + timedelta(hours=1)))
+    finally:
+        store.close()
+    assert [(str(one.severity), one.subjects["actor"]) for one in told] == [(severity, ["k8s-prod"])]
