@@ -17,6 +17,9 @@ FEWEST_IMAGES = 12
 SAFE = 0.97  # share of a project's images that were signed (scanned) before anybody used them
 FRESH = timedelta(days=2)  # an image's first use counts so long after its push
 GRACE = timedelta(minutes=2)  # a signature that follows the push so soon is one that was on its way
+LATEST = timedelta(hours=1)  # a signature that takes longer says nothing of how it is done here
+SLOWER = 2  # times the slowest of a project: one that is still on its way
+WORDS = ("signed", "scanned")
 _NOT_USE = frozenset((Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE))
 _TOOLS = frozenset(("trivy", "grype", "clair", "harbor", "cosign", "notation", "container-analysis"))
 
@@ -31,6 +34,7 @@ class Image:
     signed: datetime | None = None
     scanned: datetime | None = None
     used: bool = False
+    counted: tuple[str, ...] = ()  # among those of its project that were signed, scanned or neither
     seen: datetime = EPOCH
 
     def copied(self) -> Image:
@@ -40,11 +44,13 @@ class Image:
 
 @dataclass(slots=True)
 class Project:
-    """First uses of fresh images: of how many, signed first, scanned first. Accounts that pushed: day of the last, days."""
+    """Fresh images that were used or signed (scanned), how many of them were so before anybody used them, and how long that
+    took at most. Accounts that pushed: day of the last, days.
+    """
 
-    images: int = 0
-    signed: int = 0
-    scanned: int = 0
+    images: dict[str, int] = field(default_factory=dict)
+    safe: dict[str, int] = field(default_factory=dict)
+    slowest: dict[str, timedelta] = field(default_factory=dict)
     signatures: int = 0  # of images whose pusher is known
     by_pusher: int = 0
     signers: set[str] = field(default_factory=set)
@@ -58,12 +64,36 @@ class Use:
     """A first use that came so soon after the push that a signature may still be on its way."""
 
     event: Event
+    name: str
     missing: tuple[str, ...]
 
 
-def image_of(memory: Memory, repository: str, digest: str) -> Image:
-    image: Image = memory.table("images", Image)[repository, digest]
+def image_of(memory: Memory, repository: str, name: str) -> Image:
+    """`name` is its digest; where no line says that, `:` and the tag under which it was pushed last."""
+    image: Image = memory.table("images", Image)[repository, name]
     return image
+
+
+def unsaid(memory: Memory, push: Event) -> Image:
+    """The image of a push whose line does not name its digest: known by its tag until the next push."""
+    image = Image(push["timestamp"], push["actor"], push["event_id"], seen=push["timestamp"])
+    memory.table("images", Image)[push["repository"], f":{push['tag']}"] = image
+    return image
+
+
+def done(memory: Memory, event: Event, image: Image, word: str) -> None:
+    """An image is `signed` or `scanned` now. In time for whoever uses it later, it counts for its project at once: many images
+    are never used by anybody whom the log names.
+    """
+    at = event["timestamp"]
+    setattr(image, word, at)
+    if image.pushed is None or not timedelta(0) <= at - image.pushed <= LATEST:
+        return
+    project = memory.table("projects", Project)[project_of(event)]
+    project.seen = at
+    project.slowest[word] = max(project.slowest.get(word, GRACE / SLOWER), at - image.pushed)
+    if not image.used:
+        _count(project, image, (word,))
 
 
 def project_of(event: Event) -> str:
@@ -114,10 +144,10 @@ def _self_approved(event: Event, image: Image, project: Project, own: bool) -> S
     )
 
 
-def used(memory: Memory, event: Event) -> Iterator[Suspicion]:
-    """The first use of a fresh image by somebody else than its pusher, or a tool that looks at it."""
+def used(memory: Memory, event: Event, name: str) -> Iterator[Suspicion]:
+    """The first use of a fresh image (`name` as for `image_of`) by somebody else than its pusher, or a tool that looks at it."""
     at = event["timestamp"]
-    image = memory.table("images", Image).look((event["repository"], event["digest"]))
+    image = memory.table("images", Image).look((event["repository"], name))
     looks_on = (
         event["traffic_class"] in _NOT_USE or event["client_class"] in _TOOLS or event["actor_kind"] == "internal"
     )
@@ -126,50 +156,57 @@ def used(memory: Memory, event: Event) -> Iterator[Suspicion]:
     if event["actor"] and event["actor"] == image.pusher:
         return
     pushed = image.pushed
-    image = image_of(memory, event["repository"], event["digest"])
+    image = image_of(memory, event["repository"], name)
     image.used, image.seen = True, at
     project = memory.table("projects", Project)[project_of(event)]
     project.seen = at
-    missing = [
-        word
-        for word, done, many in (("signed", image.signed, project.signed), ("scanned", image.scanned, project.scanned))
-        if done is None and project.images >= FEWEST_IMAGES and many >= SAFE * project.images
-    ]
-    if missing and at - pushed < GRACE:
-        memory.wait(pushed + GRACE, Use(event, tuple(missing)))
+    missing = [word for word in WORDS if getattr(image, word) is None and _always(project, word)]
+    grace = max((SLOWER * project.slowest.get(word, GRACE) for word in missing), default=GRACE)
+    if missing and at - pushed < grace:
+        memory.wait(pushed + grace, Use(event, name, tuple(missing)))
         return
     if missing:
-        yield _unsafe(event, image, project, missing, at)
+        yield _unsafe(event, name, image, project, missing, at)
     _count(project, image)
 
 
-def _count(project: Project, image: Image) -> None:
-    project.images += 1
-    project.signed += image.signed is not None
-    project.scanned += image.scanned is not None
+def _always(project: Project, word: str) -> bool:
+    many = project.images.get(word, 0)
+    return many >= FEWEST_IMAGES and project.safe.get(word, 0) >= SAFE * many
+
+
+def _count(project: Project, image: Image, words: Sequence[str] = WORDS) -> None:
+    for word in words:
+        if word not in image.counted:
+            image.counted = (*image.counted, word)
+            project.images[word] = project.images.get(word, 0) + 1
+            project.safe[word] = project.safe.get(word, 0) + (getattr(image, word) is not None)
 
 
 def still_unsafe(memory: Memory, use: Use, at: datetime) -> Iterator[Suspicion]:
     """The use again when the grace is over: what came in the meantime was on its way."""
-    image = memory.table("images", Image).look((use.event["repository"], use.event["digest"]))
-    if image is None:
+    repository = use.event["repository"]
+    if memory.table("images", Image).look((repository, use.name)) is None:
         return
+    image = image_of(memory, repository, use.name)
     project = memory.table("projects", Project)[project_of(use.event)]
-    done = {"signed": image.signed, "scanned": image.scanned}
-    missing = [word for word in use.missing if done[word] is None]
-    if missing:
-        yield _unsafe(use.event, image, project, missing, at)
+    missing = [word for word in use.missing if getattr(image, word) is None]
+    if missing and image.pushed is not None:
+        yield _unsafe(use.event, use.name, image, project, missing, at)
     _count(project, image)
 
 
-def _unsafe(event: Event, image: Image, project: Project, missing: Sequence[str], end: datetime) -> Suspicion:
+def _unsafe(
+    event: Event, name: str, image: Image, project: Project, missing: Sequence[str], end: datetime
+) -> Suspicion:
     assert image.pushed is not None
     repository, at = event["repository"], event["timestamp"]
     words = " and ".join(missing)
-    many = project.signed if "signed" in missing else project.scanned
+    share = f"{project.safe[missing[0]]} of {project.images[missing[0]]}"
+    image_name = plain(name) if name.startswith(":") else f"{name[:19]}…"
     return Suspicion(
         kind="used_unsafe",
-        cause=("used_unsafe", repository, event["digest"]),
+        cause=("used_unsafe", repository, image.push_id if name.startswith(":") else name),
         severity=Severity.MEDIUM,
         title=f"{plain(repository)}: an image was pulled before it was {words}, {duration(at - image.pushed)} after its push",
         start=image.pushed,
@@ -180,8 +217,8 @@ def _unsafe(event: Event, image: Image, project: Project, missing: Sequence[str]
             "repository": [repository],
         },
         score=10.0 * Severity.MEDIUM.rank + len(missing),
-        expected=f"every image of this project is {words} before anybody pulls it: {many} of {project.images} were",
-        observed=f"{event['digest'][:19]}… pulled by {plain(event['actor'] or event['client_ip'] or 'nobody named')}, not {words}",
+        expected=f"every image of this project is {words} before anybody pulls it: {share} were",
+        observed=f"{image_name} pulled by {plain(event['actor'] or event['client_ip'] or 'nobody named')}, not {words}",
         evidence=[id for id in (image.push_id, event["event_id"]) if id],
         explanation="The check that stands between a push and its use was not waited for, or went round.",
     )

@@ -1,11 +1,13 @@
 """What usually belongs to an image and is missing: the signature or scan before its first use, the build around its push.
 
 Notices: an image that is pulled unsigned or unscanned in a project where every image was signed or scanned first (a signature
-that comes within two minutes of the push is in time); an image signed by its own pusher, or by an account that never signed
-there, where one always pushes and another signs; a moving tag (`latest`, `main`) that is pushed without what its pushes always
-had: a base image fetched before, other tags beside it, a signature, a scan. Needs: signatures or scans among the events, and logs
-that name accounts; digests as `tag_ledger` does. Speaks after a dozen images of a project, eight pushes of a tag. Method:
-bookkeeping; a habit is one without exception. Never sees: what an image holds, and signatures that are kept elsewhere.
+that comes within two minutes of the push, or within twice the project's slowest, is in time); an image signed by its own pusher,
+or by an account that never signed there, where one always pushes and another signs; a moving tag (`latest`, `main`) that is pushed
+without what its pushes always had: a base image fetched before, other tags beside it, a signature, a scan. Needs: signatures or
+scans among the events, and logs that name accounts; digests as `tag_ledger` does, or the upload of new layers: then an image is
+known by its tag, and a signature is taken for each image that it may be for. Speaks after a dozen images of a project, eight
+pushes of a tag. Method: bookkeeping; a habit is one without exception. Never sees: what an image holds, and signatures that are
+kept elsewhere.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from analytics.approvals import Image, Project, Use, image_of, project_of, signed, still_unsafe, used
+from analytics.approvals import Image, Project, Use, done, image_of, project_of, signed, still_unsafe, unsaid, used
 from analytics.detector import Suspicion
-from analytics.ledger import COLUMNS, Move, Tag, home, is_release, network, note
+from analytics.layers import new_layers, stored
+from analytics.ledger import COLUMNS, Move, Tag, home, is_release, network, note, tags_of
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import plain
@@ -25,7 +28,9 @@ from store.contract import EventReader
 from store.event import Action, Outcome
 from store.finding import Severity
 
-ACTIONS = (Action.PUSH, Action.TAG, Action.UNTAG, Action.PULL, Action.CHECK, Action.SIGN, Action.SCAN)
+ACTIONS = (
+    Action.PUSH, Action.TAG, Action.UNTAG, Action.PULL, Action.CHECK, Action.SIGN, Action.SCAN, Action.LAYER_UPLOAD,
+)  # fmt: skip
 FEWEST_PUSHES = 8
 BUILD = timedelta(minutes=60)  # the base image is fetched at most so long before
 BESIDE = timedelta(minutes=5)
@@ -69,6 +74,7 @@ class _Lately:
 
     pushes: list[datetime] = field(default_factory=list)
     signatures: list[datetime] = field(default_factory=list)
+    unsaid: dict[str, datetime] = field(default_factory=dict)  # tag → push of an image that no line names
     seen: datetime = EPOCH
 
     def signed(self, push: datetime) -> bool:
@@ -105,7 +111,7 @@ class SupplyChain:
     walk: Walk = field(init=False)
 
     def __post_init__(self) -> None:
-        columns = (*COLUMNS, "project", "actor_kind", "client_class", "traffic_class")
+        columns = (*COLUMNS, "status", "project", "actor_kind", "client_class", "traffic_class")
         self.walk = Walk(self.name, ACTIONS, self.history, _see, _late, outcomes=(Outcome.SUCCESS,), columns=columns)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
@@ -116,18 +122,22 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     repository, at = event["repository"], event["timestamp"]
     if not repository:
         return
+    if event["action"] == Action.LAYER_UPLOAD:
+        stored(memory, event)
+        return
     signature = _SIGNATURE.fullmatch(event["tag"] or "")
     if event["action"] in (Action.SIGN, Action.SCAN) or (signature and event["action"] == Action.PUSH):
         digest = f"sha256:{signature[1]}" if signature else event["digest"]
         if event["action"] != Action.SCAN:
-            _lately(memory, repository, at).signatures.append(at)
+            _signs(memory, repository, at)
         if digest:
             image = image_of(memory, repository, digest)
             image.seen = at
             if event["action"] == Action.SCAN:
-                image.scanned = image.scanned or at
+                if image.scanned is None:
+                    done(memory, event, image, "scanned")
             elif image.signed is None:
-                image.signed = at
+                done(memory, event, image, "signed")
                 yield from signed(memory, event, image)
         return
     if signature:
@@ -138,13 +148,45 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
         if not any(pushed == repository for _, pushed, _ in actor.pushed):
             actor.fetched = at
     if event["action"] == Action.PUSH and event["tag"]:
-        _lately(memory, repository, at).pushes.append(at)
+        lately = _lately(memory, repository, at)
+        lately.pushes.append(at)
+        if not event["digest"] and new_layers(memory, event) is not None:
+            unsaid(memory, event)
+            lately.unsaid[event["tag"]] = at
+        elif event["tag"] in lately.unsaid or memory.table("images", Image).look((repository, f":{event['tag']}")):
+            _another(memory, lately, repository, event["tag"])
         if event["actor"]:
             _pushed(memory, event)
     for move in note(memory, event):
         _enter(memory, move)
-    if event["action"] == Action.PULL and event["digest"]:
-        yield from used(memory, event)
+    if event["action"] == Action.PULL and (name := _pulled(memory, event)):
+        yield from used(memory, event, name)
+
+
+def _pulled(memory: Memory, event: Event) -> str | None:
+    """What is pulled: the digest; where only a tag is named, what it points to, as far as its pushes say."""
+    if event["digest"] or not event["tag"]:
+        return event["digest"] or None
+    tag = tags_of(memory).look((home(event), event["tag"]))
+    if tag is None or tag.pending is not None or not tag.settings:
+        return f":{event['tag']}"
+    digest: str = tag.settings[-1].digest
+    return digest
+
+
+def _signs(memory: Memory, repository: str, at: datetime) -> None:
+    """A signature. Which of the images that were pushed unsaid it is for, nobody knows: it is taken for each of them."""
+    lately = _lately(memory, repository, at)
+    lately.signatures.append(at)
+    for tag in lately.unsaid:
+        image = image_of(memory, repository, f":{tag}")
+        image.signed, image.seen = image.signed or at, at
+
+
+def _another(memory: Memory, lately: _Lately, repository: str, tag: str) -> None:
+    """The tag points to an image that is not new, or that a line names: what was pushed unsaid is no longer its."""
+    lately.unsaid.pop(tag, None)
+    memory.table("images", Image)[repository, f":{tag}"] = Image(seen=lately.seen)
 
 
 def _lately(memory: Memory, repository: str, at: datetime) -> _Lately:
@@ -153,6 +195,8 @@ def _lately(memory: Memory, repository: str, at: datetime) -> _Lately:
     for times in (lately.pushes, lately.signatures):
         while times and times[0] < at - 2 * AFTER:
             del times[0]
+    for tag in [tag for tag, pushed in lately.unsaid.items() if pushed < at - AFTER]:
+        del lately.unsaid[tag]
     return lately
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
+from analytics.layers import new_layers, stored
 from analytics.ledger import (
     ACTIONS,
     COLUMNS,
@@ -28,7 +29,6 @@ from analytics.ledger import (
     setting_of,
     tags_of,
 )
-from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import duration, plain
 from store.contract import EventReader
@@ -38,26 +38,8 @@ from store.finding import Severity
 _REBUILT = timedelta(hours=1)  # after the first push of a release its builder may still be at it
 _HABIT = 3  # release tags of a repository that moved before: there they are no releases
 _LONG_GONE = timedelta(days=14)
-_ONE_PUSH = timedelta(minutes=2)  # between an image's last layer and its manifest
-MOST_LAYERS = 20_000  # of one repository; from then on none is new
-_CREATED = 201  # a layer is complete
 _UNDONE = timedelta(days=1)  # within which an account takes back what it did itself
 _SETTLED = timedelta(days=3)  # before so much is known, nobody is unusual
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """When somebody last stored a new layer in a repository."""
-
-    seen: datetime
-
-
-@dataclass(slots=True)
-class _Layers:
-    """What was stored in a repository."""
-
-    digests: set[str] = field(default_factory=set)
-    seen: datetime = EPOCH
 
 
 @dataclass(slots=True)
@@ -84,7 +66,7 @@ class TagLedger:
 
 def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     if event["action"] == Action.LAYER_UPLOAD:
-        _stored(memory, event)
+        stored(memory, event)
         return
     if event["action"] == Action.PUSH and event["tag"] and not event["digest"] and is_release(event["tag"]):
         yield from _pushed_unsaid(memory, event)
@@ -98,35 +80,13 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
             yield _overwritten(move, settled)
 
 
-def _stored(memory: Memory, event: Event) -> None:
-    """A layer that the repository never had, of an image that will be pushed. Builds that run again store the same ones."""
-    digest, at = event["digest"], event["timestamp"]
-    if not event["repository"] or not digest or event["status"] != _CREATED:
-        return
-    layers = memory.table("layers", _Layers)[home(event)]
-    layers.seen = at
-    if digest not in layers.digests and len(layers.digests) < MOST_LAYERS:
-        layers.digests.add(digest)
-        memory.table("stored", lambda: _Stored(EPOCH))[_pusher(event)] = _Stored(at)
-
-
-def _pusher(event: Event) -> tuple[str, str, str]:
-    return home(event), event["actor"] or "", event["client_ip"] or ""
-
-
 def _pushed_unsaid(memory: Memory, event: Event) -> Iterator[Suspicion]:
     """A version number pushed again, whose line does not say with which image: with new layers it is another one."""
     at, key = event["timestamp"], (home(event), event["tag"])
     tag, known = tags_of(memory).look(key), repositories(memory).look(key[0])
-    stored = memory.table("stored", lambda: _Stored(EPOCH)).look(_pusher(event))
     before = None if tag is None else tag.pending or (tag.settings[-1] if tag.settings else None)
-    if (
-        before is None
-        or known is None
-        or stored is None
-        or not before.at < stored.seen <= at
-        or at - stored.seen > _ONE_PUSH
-    ):
+    layers = new_layers(memory, event)
+    if before is None or known is None or layers is None or not before.at < layers:
         return
     move = Move(
         repository=event["repository"],

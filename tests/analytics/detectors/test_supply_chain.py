@@ -157,3 +157,59 @@ def test_a_signature_on_its_way_is_in_time(tmp_path: Path) -> None:
             tag = digest(number).replace(":", "-") + ".sig"
             made.add(at + after, "push", actor=CI, client_ip="10.30.0.1", repository="shop/api", tag=tag)
     assert found(made, tmp_path) == [("used_unsafe", "medium")]
+
+
+def test_a_pull_that_names_only_the_tag(tmp_path: Path) -> None:
+    """As in CloudTrail: the push says which image the tag points to; that all are signed shows without any use."""
+    made = Made()
+    for day in range(16):
+        build(made, START + day * DAY + timedelta(hours=10), day, use=False)
+    for number, sign in ((100, True), (101, False)):
+        at = AT + timedelta(hours=number - 100)
+        build(made, at, number, sign=sign, use=False)
+        who = {"actor": "robot$node", "client_ip": "10.9.0.1"}
+        made.add(at + 9 * MINUTE, "pull", repository="shop/api", tag="latest", **who)
+    told = found(made, tmp_path)
+    assert told.count(("used_unsafe", "medium")) == 1
+
+
+def push_unsaid(made: Made, at: datetime, number: int, *, layer: bool = True, sign: bool = True) -> None:
+    """As in Distribution's text log: no line says which image was pushed, nor which was pulled by its tag."""
+    who = {"actor": CI, "client_ip": "10.30.0.1", "repository": "shop/api"}
+    if layer:
+        made.add(at - timedelta(seconds=5), "layer_upload", digest=digest(number), status=201, **who)
+    made.add(at, "push", tag="stable", status=201, **who)
+    if sign:
+        made.add(at + timedelta(seconds=20), "sign", tag=digest(number).replace(":", "-") + ".sig", **who)
+    node = {"actor": "robot$node", "client_ip": "10.9.0.1"}
+    made.add(at + 40 * MINUTE, "pull", repository="shop/api", tag="stable", **node)
+
+
+@pytest.mark.parametrize(
+    ("made_as", "expected"),
+    [
+        ({}, []),
+        ({"sign": False}, [("used_unsafe", "medium"), ("push_without_companions", "low")]),
+        # The tag was set to an image that was there before, and signed then.
+        ({"sign": False, "layer": False}, [("push_without_companions", "low")]),
+    ],
+)
+def test_an_image_that_no_line_names(made_as: dict[str, bool], expected: list[tuple[str, str]], tmp_path: Path) -> None:
+    made = Made()
+    for day in range(16):
+        push_unsaid(made, START + day * DAY + timedelta(hours=10), day)
+    push_unsaid(made, AT, 100, **made_as)
+    assert sorted(found(made, tmp_path)) == sorted(expected)
+
+
+def test_signatures_that_take_their_time(tmp_path: Path) -> None:
+    """Where it takes up to twenty minutes, an image that is used after ten is not yet unsigned."""
+    made = Made()
+    for number, at in enumerate([*(START + day * DAY for day in range(16)), AT, AT + timedelta(hours=1)]):
+        what = {"repository": "shop/api", "digest": digest(number)}
+        made.add(at, "push", actor=CI, client_ip="10.30.0.1", tag=f"b{number}", **what)
+        if number < 17:
+            tag = digest(number).replace(":", "-") + ".sig"
+            made.add(at + 20 * MINUTE, "push", actor=CI, client_ip="10.30.0.1", repository="shop/api", tag=tag)
+        made.add(at + (10 if number >= 16 else 30) * MINUTE, "pull", actor="robot$node", client_ip="10.9.0.1", **what)
+    assert found(made, tmp_path) == [("used_unsafe", "medium")]
