@@ -1,25 +1,26 @@
 """Images from hands that never made them, in use: a stranger's push to a known tag, a repository made by hand that clusters run.
 
 Notices: an account that pushes to a repository in whose project it never pushed and is no regular guest, once somebody who used
-that repository before fetches what it pushed (louder if the tag had been there, or if many build upon the repository); a new
-repository, first pushed by an account that hardly ever pushes, that is then pulled by an account which runs images (pulls from
-many repositories, not from nearly all of them, and never pushes). Needs: logs that name accounts; a week of history. Method:
-bookkeeping of who pushes where, who pulls from where, and which image came last. Wakes nobody where new repositories made by hand
-are the custom of several accounts, nor for a robot that was renewed (the same name up to a number, the old one silent since).
-Never sees: an image changed by the hands that always change it.
+that repository before fetches what it pushed (louder if the tag had been there, or if many build upon the repository); the same
+where hardly anybody pushes to the repository, though others do to its project, if the tag was in use: then whoever runs images may
+fetch it; a new repository, first pushed by an account that hardly ever pushes, that is then pulled by an account which runs images
+(pulls from many repositories, not from nearly all of them, and never pushes). Needs: logs that name accounts; a week of history.
+Method: bookkeeping of who pushes where, who pulls from where, and which image came last. Wakes nobody where new repositories made
+by hand are the custom of several accounts, nor for a robot that was renewed (the same name up to a number, the old one silent
+since). Never sees: an image changed by the hands that always change it, and a push that names no digest where all pull by digest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
+from analytics.hands import Account, Custom, Project, Push, Repository, renewed
 from analytics.ledger import COLUMNS, home
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
-from analytics.windows import DAY
 from analytics.wording import duration, plain, several
 from store.contract import EventReader
 from store.event import Action, Outcome, Traffic
@@ -28,80 +29,15 @@ from store.finding import Severity
 HAND_MADE, STRANGER = "hand_made_image_runs", "stranger_push_used"  # the kinds of its findings
 ACTIONS = (Action.PUSH, Action.PULL)
 SETTLED = timedelta(days=7)  # of history, before anybody is a stranger
+ONE_PUSH = timedelta(minutes=2)  # all tags of one image
 FRESH = timedelta(days=2)  # a push is waited for so long to be used
 FEWEST_PUSHES = 3  # of others, before a repository has its usual hands
-MAKER_DAYS = 4  # days with pushes that make an account one that makes images
-RUNS = 6  # repositories pulled by an account that runs images
-RUN_DAYS = 4
 CUSTOM = 3  # accounts whose repositories, made by hand, are run: then that is how it is done here, whoever makes many of them
 BASE = 4  # accounts that pull from a repository and push elsewhere: it is built upon
-MOST_OF_ALL = 0.6  # of all repositories; whoever pulls from more scans or copies
+MOST_PULLERS = 200  # remembered of one repository
+MOST_TAGS = 500
 MOST_REPOSITORIES = 2_000  # remembered of one account
-HOME_SHARE = 0.3  # of an account's pulls in a project that make it its own
 _NOT_USE = frozenset((Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE))
-
-
-@dataclass(slots=True)
-class _Account:
-    """Days with pushes, projects pushed to, pulls per project, repositories pulled from (as many as matter)."""
-
-    first: datetime = EPOCH
-    push_days: int = 0
-    last_push: datetime = EPOCH
-    projects: set[str] = field(default_factory=set)
-    pulls: dict[str, int] = field(default_factory=dict)
-    repositories: set[str] = field(default_factory=set)
-    pull_days: int = 0
-    last_pull: datetime = EPOCH
-    seen: datetime = EPOCH
-
-    def runs(self, of_all: int) -> bool:
-        """Whether it runs images; who pulls from nearly `of_all` repositories scans or copies them."""
-        some = RUNS <= len(self.repositories) <= MOST_OF_ALL * of_all
-        return not self.push_days and self.pull_days >= RUN_DAYS and some
-
-    def makes(self, at: datetime) -> bool:
-        """Whether making images is what it does, as builds do: on half of its days, at least."""
-        return self.push_days >= MAKER_DAYS and self.push_days >= 0.5 * ((at - self.first) / DAY)
-
-    def own(self, project: str) -> bool:
-        """Whether it pushed in the project, or works with it: a good part of its pulls, on more than a day."""
-        total = sum(self.pulls.values())
-        return project in self.projects or (total >= 4 and self.pulls.get(project, 0) >= HOME_SHARE * total)
-
-
-@dataclass(slots=True)
-class _Repository:
-    """Pushes so far, by whom, since when; who pulls; the strange push that nobody used yet."""
-
-    first: datetime = EPOCH
-    pushes: int = 0
-    pushers: set[str] = field(default_factory=set)
-    pullers: set[str] = field(default_factory=set)
-    tags: set[str] = field(default_factory=set)
-    strange: _Push | None = None
-    seen: datetime = EPOCH
-
-
-@dataclass(frozen=True, slots=True)
-class _Push:
-    at: datetime
-    actor: str
-    client: str | None
-    tag: str | None
-    digest: str | None
-    event_id: str
-    made: bool  # the repository itself is new
-    known_tag: bool
-
-
-@dataclass(slots=True)
-class _Custom:
-    """How many repositories there are, and by whose hands new ones were made that were run."""
-
-    repositories: int = 0
-    by_hand: set[str] = field(default_factory=set)
-    seen: datetime = EPOCH
 
 
 @dataclass(slots=True)
@@ -140,59 +76,72 @@ def _project(event: Event) -> str:
 
 def _pushed(memory: Memory, event: Event) -> None:
     at, name, project = event["timestamp"], event["actor"], _project(event)
-    account = memory.table("accounts", _Account)[name]
-    repository = memory.table("repositories", _Repository)[home(event)]
+    account = memory.table("accounts", Account)[name]
+    repository = memory.table("repositories", Repository)[home(event)]
     settled = memory.began is not None and at - memory.began >= SETTLED
     made = not repository.pushes and not repository.pullers
     if made:
         _count(memory, at)
     others = repository.pushes >= FEWEST_PUSHES and name not in repository.pushers
-    strange = not account.makes(at) if made else others and not account.own(project)
+    still = not made and not others and _still(memory, repository, account, event)
+    before = at - ONE_PUSH if still else at  # what belongs to this push itself does not make it usual
+    strange = not account.makes(at) if made else (others or still) and not account.own(project, before)
     if settled and strange:
-        known_tag = bool(event["tag"]) and event["tag"] in repository.tags
-        push = _Push(at, name, event["client_ip"], event["tag"], event["digest"], event["event_id"], made, known_tag)
-        before = repository.strange
-        # Several tags of one push: the one that was there before is what clusters ask for.
-        if before is None or before.actor != name or at - before.at > FRESH or (known_tag and not before.known_tag):
-            repository.strange = push
-    elif (before := repository.strange) is not None and before.actor != name and before.tag == event["tag"]:
+        makers = len(_project_of(memory, event).pushers if still else repository.pushers)
+        repository.strange = _strange(repository, event, made, makers, still)
+    elif (earlier := repository.strange) is not None and earlier.actor != name and event["tag"] in earlier.tags:
         # Pushed over by somebody who may; what runs by then is told apart by its digest only.
-        repository.strange = before if before.digest else None
+        repository.strange = earlier if earlier.digest else None
     account.first = account.first if account.first > EPOCH else at
     account.push_days += account.last_push.date() != at.date()
     if not (settled and strange):
-        account.projects.add(project)
+        account.projects.setdefault(project, at)
+        around = _project_of(memory, event)
+        around.pushes, around.seen = around.pushes + 1, at
+        if len(around.pushers) < MOST_PULLERS:
+            around.pushers.add(name)
     account.last_push = account.seen = at
     repository.first = repository.first if repository.first > EPOCH else at
     repository.pushes += 1
-    if not (settled and others and strange):
-        repository.pushers.add(name)
-    if event["tag"] and len(repository.tags) < 500:
+    if not (settled and (others or still) and strange):
+        repository.pushers.setdefault(name, at)
+    if event["tag"] and len(repository.tags) < MOST_TAGS:
         repository.tags.add(event["tag"])
     repository.seen = at
 
 
-def _renewed(memory: Memory, repository: _Repository, name: str) -> bool:
-    """Whether it took over from an account of the same name up to a number, of which nothing was seen since."""
-    accounts = memory.table("accounts", _Account)
-    own = accounts.look(name)
-    kin = [
-        one for other in repository.pushers if _stem(other) == _stem(name) and (one := accounts.look(other)) is not None
-    ]
-    return own is not None and bool(kin) and all(max(one.last_push, one.last_pull) <= own.first for one in kin)
+def _project_of(memory: Memory, event: Event) -> Project:
+    project: Project = memory.table("projects", Project)[event.get("registry"), _project(event)]
+    return project
 
 
-def _stem(name: str) -> str:
-    """The name without a number, date or version at its end."""
-    stem = name.rstrip("0123456789._-")
-    if stem != name and stem.endswith(("-v", "_v", ".v", "+v")):
-        stem = stem[:-2]
-    return stem or name
+def _still(memory: Memory, repository: Repository, account: Account, event: Event) -> bool:
+    """Whether both have been known for a while, hardly anybody pushed there in that time, though others push to the project,
+    and the tag is one that is used.
+    """
+    at, name = event["timestamp"], event["actor"]
+    known = account.first > EPOCH and at - account.first >= SETTLED and at - repository.first >= SETTLED
+    stranger = at - repository.pushers.get(name, at) <= ONE_PUSH  # another tag of the same image may have come first
+    made_here = _project_of(memory, event).pushes >= FEWEST_PUSHES
+    return known and stranger and made_here and event["tag"] in repository.asked
+
+
+def _strange(repository: Repository, event: Event, made: bool, makers: int, still: bool) -> Push:
+    """The push as it is waited for: the first of an account, with all tags that it sets at once."""
+    at, name, tag, before = event["timestamp"], event["actor"], event["tag"], repository.strange
+    known_tag = bool(tag) and (tag in repository.tags or tag in repository.asked)
+    tags = (tag,) if tag else ()
+    push = Push(at, name, event["client_ip"], tags, event["digest"], event["event_id"], made, known_tag, makers, still)
+    if before is None or before.actor != name or at - before.at > FRESH:
+        return push
+    if at - before.at <= ONE_PUSH and before.digest == push.digest:
+        return replace(before, tags=before.tags + tags, known_tag=before.known_tag or known_tag)
+    return push if known_tag and not before.known_tag else before
 
 
 def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
     at, name = event["timestamp"], event["actor"]
-    accounts, repositories = memory.table("accounts", _Account), memory.table("repositories", _Repository)
+    accounts, repositories = memory.table("accounts", Account), memory.table("repositories", Repository)
     key, project = home(event), _project(event)
     repository, account = repositories.look(key), accounts.look(name)
     push = repository.strange if repository is not None else None
@@ -214,29 +163,34 @@ def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
     account.pulls[project] = account.pulls.get(project, 0) + 1
     if repository is None:
         _count(memory, at)
-    if repository is None or (name not in repository.pullers and len(repository.pullers) < 200):
+    tag = event["tag"]
+    asked = bool(tag) and (repository is None or (tag not in repository.asked and len(repository.asked) < MOST_TAGS))
+    if repository is None or asked or (name not in repository.pullers and len(repository.pullers) < MOST_PULLERS):
         repository = repositories[key]
+        repository.first = repository.first if repository.first > EPOCH else at
         repository.pullers.add(name)
+        if asked:
+            repository.asked.add(tag)
         repository.seen = at
 
 
 def _count(memory: Memory, at: datetime) -> None:
-    custom = memory.table("custom", _Custom)["all"]
+    custom = memory.table("custom", Custom)["all"]
     custom.repositories, custom.seen = custom.repositories + 1, at
 
 
-def _is_it(push: _Push, event: Event) -> bool:
+def _is_it(push: Push, event: Event) -> bool:
     """Whether what was pulled is what was pushed, as far as the lines say."""
     if push.digest and event["digest"]:
         return bool(push.digest == event["digest"])
-    return bool(push.tag) and bool(push.tag == event["tag"])
+    return event["tag"] in push.tags
 
 
 def _used(
-    memory: Memory, event: Event, repository: _Repository, push: _Push, account: _Account | None
+    memory: Memory, event: Event, repository: Repository, push: Push, account: Account | None
 ) -> Iterator[Suspicion]:
-    accounts = memory.table("accounts", _Account)
-    custom = memory.table("custom", _Custom)["all"]
+    accounts = memory.table("accounts", Account)
+    custom = memory.table("custom", Custom)["all"]
     runs = account is not None and account.runs(custom.repositories)
     builders = sum(
         1 for name in repository.pullers if (one := accounts.look(name)) is not None and one.makes(event["timestamp"])
@@ -251,22 +205,22 @@ def _used(
         why = "What runs here comes from builds; this was made by hand, in a repository of its own."
         expected = "new repositories that clusters run are first pushed by an account that makes images day by day"
     else:
-        if event["actor"] not in repository.pullers:
+        if event["actor"] not in repository.pullers and not (push.still and runs):
             return
-        severity = Severity.HIGH if (push.known_tag and runs) or builders >= BASE else Severity.MEDIUM
-        renewed = _renewed(memory, repository, push.actor)
-        severity = Severity.LOW if renewed else severity
+        loud = not push.still and ((push.known_tag and runs) or builders >= BASE)
+        severity = Severity.HIGH if loud else Severity.MEDIUM
+        again = renewed(memory, repository, push.actor)
+        severity = Severity.LOW if again else severity
         kind = STRANGER
         why = "Whoever uses this repository now runs, or builds upon, what a stranger put there."
-        why += (
-            " An account of nearly the same name did so before and is silent since: it was renewed." if renewed else ""
-        )
-        expected = (
-            f"pushes by {several(len(repository.pushers), 'account')} that made the {repository.pushes - 1} before"
-        )
-    memory.table("repositories", _Repository)[home(event)].strange = None
+        why += " An account of nearly the same name did so before and is silent since: it was renewed." if again else ""
+        makers = several(push.makers, "account")
+        here = f"the {repository.pushes - 1} before" if not push.still else "what is pushed in this project"
+        expected = f"pushes by {makers} that made {here}"
+    memory.table("repositories", Repository)[home(event)].strange = None
     who = f"{plain(push.actor)}"
-    tag = f":{plain(push.tag)}" if push.tag else ""
+    shown = event["tag"] if event["tag"] in push.tags else next(iter(push.tags), "")
+    tag = f":{plain(shown)}" if shown else ""
     name = f"{plain(event['repository'])}{tag}"
     yield Suspicion(
         kind=kind,

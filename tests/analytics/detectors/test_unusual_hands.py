@@ -99,3 +99,41 @@ def test_a_robot_that_was_renewed(tmp_path: Path) -> None:
             push(made, NOW + MINUTE, "robot$ci", "p2/r2")
         pull(made, NOW + 2 * MINUTE, "robot$cluster", "p1/r1", "new")
         assert judged(made, tmp_path / name) == [("stranger_push_used", severity, ["robot$ci-2"], ["p1/r1"])], name
+
+
+def seldom_pushed(digests: bool = True, project: str = "p1", asked: str = "stable") -> tuple[Made, str]:
+    """A repository of which only a colleague pulls, and which nobody pushed to; two tags are set at once, by a stranger."""
+    made = history()
+    for day in range(3):
+        at = START + timedelta(days=day, hours=15)
+        pull(made, at, "cem", f"{project}/tool", tag=asked)
+    for name in ("latest", "stable"):
+        push(made, NOW, "ann", f"{project}/tool", tag=name, image="bad")
+    if not digests:
+        for one in made.events:
+            one["digest"] = None
+    return made, f"{project}/tool"
+
+
+def test_a_stranger_where_hardly_anybody_pushes(tmp_path: Path) -> None:
+    """Others push to the project, the tag was in use: whoever runs images fetches it, whether the lines name digests or not."""
+    for name, digests in (("named", True), ("unsaid", False)):
+        made, repository = seldom_pushed(digests)
+        pull(made, NOW + MINUTE, "robot$cluster", repository, "bad" if digests else "", tag="stable")
+        if not digests:
+            made.events[-1]["digest"] = None
+        assert judged(made, tmp_path / name) == [("stranger_push_used", "medium", ["ann"], [repository])], name
+
+
+def test_where_nobody_is_known_to_make_anything_nobody_is_a_stranger(tmp_path: Path) -> None:
+    """A project without pushes; a tag that nobody used; a colleague who pushes to the project as well."""
+    made, repository = seldom_pushed(project="p9")
+    pull(made, NOW + MINUTE, "robot$cluster", repository, "bad", tag="stable")
+    assert judged(made, tmp_path / "project") == []
+    made, repository = seldom_pushed(asked="v1")
+    pull(made, NOW + MINUTE, "robot$cluster", repository, "bad", tag="stable")
+    assert judged(made, tmp_path / "tag") == []
+    made, repository = seldom_pushed()
+    push(made, START + timedelta(days=1), "ann", "p1/own", image="own")
+    pull(made, NOW + MINUTE, "robot$cluster", repository, "bad", tag="stable")
+    assert judged(made, tmp_path / "colleague") == []

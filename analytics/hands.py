@@ -1,0 +1,111 @@
+"""Whose hands make images and whose only use them: accounts, repositories and projects, as their pushes and pulls tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from analytics.replay import EPOCH
+from analytics.walk import Memory
+from analytics.windows import DAY
+
+MAKER_DAYS = 4  # days with pushes that make an account one that makes images
+RUNS = 6  # repositories pulled by an account that runs images
+RUN_DAYS = 4
+MOST_OF_ALL = 0.6  # of all repositories; whoever pulls from more scans or copies
+HOME_SHARE = 0.3  # of an account's pulls in a project that make it its own
+
+
+@dataclass(slots=True)
+class Account:
+    """Days with pushes, projects pushed to (since when), pulls per project, repositories pulled from (as many as matter)."""
+
+    first: datetime = EPOCH
+    push_days: int = 0
+    last_push: datetime = EPOCH
+    projects: dict[str, datetime] = field(default_factory=dict)
+    pulls: dict[str, int] = field(default_factory=dict)
+    repositories: set[str] = field(default_factory=set)
+    pull_days: int = 0
+    last_pull: datetime = EPOCH
+    seen: datetime = EPOCH
+
+    def runs(self, of_all: int) -> bool:
+        """Whether it runs images; who pulls from nearly `of_all` repositories scans or copies them."""
+        some = RUNS <= len(self.repositories) <= MOST_OF_ALL * of_all
+        return not self.push_days and self.pull_days >= RUN_DAYS and some
+
+    def makes(self, at: datetime) -> bool:
+        """Whether making images is what it does, as builds do: on half of its days, at least."""
+        return self.push_days >= MAKER_DAYS and self.push_days >= 0.5 * ((at - self.first) / DAY)
+
+    def own(self, project: str, before: datetime) -> bool:
+        """Whether it pushed in the project, or works with it: a good part of its pulls, on more than a day."""
+        total = sum(self.pulls.values())
+        return self.projects.get(project, before) < before or (
+            total >= 4 and self.pulls.get(project, 0) >= HOME_SHARE * total
+        )
+
+
+@dataclass(slots=True)
+class Repository:
+    """Pushes so far, by whom; since when it is known; who pulls, by which tags; the strange push that nobody used yet."""
+
+    first: datetime = EPOCH
+    pushes: int = 0
+    pushers: dict[str, datetime] = field(default_factory=dict)  # account → when first
+    pullers: set[str] = field(default_factory=set)
+    tags: set[str] = field(default_factory=set)
+    asked: set[str] = field(default_factory=set)
+    strange: Push | None = None
+    seen: datetime = EPOCH
+
+
+@dataclass(slots=True)
+class Project:
+    """Pushes to any of its repositories, and by whom."""
+
+    pushes: int = 0
+    pushers: set[str] = field(default_factory=set)
+    seen: datetime = EPOCH
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    at: datetime
+    actor: str
+    client: str | None
+    tags: tuple[str, ...]
+    digest: str | None
+    event_id: str
+    made: bool  # the repository itself is new
+    known_tag: bool
+    makers: int  # accounts whose pushes made it that the account is a stranger
+    still: bool  # they push to the project; hardly anybody pushed to the repository
+
+
+@dataclass(slots=True)
+class Custom:
+    """How many repositories there are, and by whose hands new ones were made that were run."""
+
+    repositories: int = 0
+    by_hand: set[str] = field(default_factory=set)
+    seen: datetime = EPOCH
+
+
+def renewed(memory: Memory, repository: Repository, name: str) -> bool:
+    """Whether it took over from an account of the same name up to a number, of which nothing was seen since."""
+    accounts = memory.table("accounts", Account)
+    own = accounts.look(name)
+    kin = [
+        one for other in repository.pushers if _stem(other) == _stem(name) and (one := accounts.look(other)) is not None
+    ]
+    return own is not None and bool(kin) and all(max(one.last_push, one.last_pull) <= own.first for one in kin)
+
+
+def _stem(name: str) -> str:
+    """The name without a number, date or version at its end."""
+    stem = name.rstrip("0123456789._-")
+    if stem != name and stem.endswith(("-v", "_v", ".v", "+v")):
+        stem = stem[:-2]
+    return stem or name
