@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from analytics.ledger import network
-from analytics.windows import DAY
+from analytics.traffic_classes import AROUND_THE_CLOCK
+from analytics.windows import DAY, HOUR
 from store.contract import EventReader
 from store.event import Action, Outcome
 
@@ -18,6 +19,7 @@ SETTLED_ACTIVE = 4  # days
 POOL = 4  # networks of one account in a wider one: machines that are drawn from a pool
 RARE = 0.15  # of the days on which an account meets a new network, at most, for one more to be news
 BY_HAND = 25  # pulls and pushes a day; more are a machine's
+AWAKE_DAYS = timedelta(days=14)
 _MACHINES = frozenset(("robot", "ci", "node"))
 _NOBODY = ("anonymous", "internal")
 _MACHINE_TOOLS = frozenset(
@@ -52,7 +54,7 @@ _BY = ("actor", "actor_kind", "client_ip", "client_class")
 
 @dataclass(slots=True)
 class Account:
-    """One account before the day: when, from which networks, with which tools, how busy."""
+    """One account before the day: when, from which networks, with which tools, how busy, and in which projects."""
 
     days: list[datetime] = field(default_factory=list)
     networks: set[str] = field(default_factory=set)
@@ -61,6 +63,8 @@ class Account:
     tools: set[str] = field(default_factory=set)
     work: int = 0  # pulls and pushes
     machine: bool = False
+    pushed: bool = False
+    projects: set[str] = field(default_factory=set)
 
     def covers(self, client: str) -> bool:
         """Whether it is at home at an address."""
@@ -69,6 +73,10 @@ class Account:
     def near(self, client: str) -> bool:
         """Whether any of its networks lies in the same wide one."""
         return self.wide.get(_wide(client), 0) > 0
+
+    def seldom(self, day: datetime) -> bool:
+        """Whether it has been known for long enough, but comes so seldom that its places may not all be known."""
+        return len(self.days) < SETTLED_ACTIVE and day - self.days[0] >= SETTLED_DAYS
 
     def settled(self, day: datetime, least: int = 0) -> bool:
         """Whether enough is known of it, and new networks are rare with it; `least` of them are no sign of roaming."""
@@ -119,14 +127,27 @@ def learn(store: EventReader, since: datetime, day: datetime) -> Past:
             account.tools.add(tool)
         account.work += int(many) if action in (Action.PULL, Action.PUSH) else 0
         account.machine = account.machine or kind in _MACHINES
-    for account in accounts.values():
-        busy = account.work > BY_HAND * len(account.days)
+        account.pushed = account.pushed or action == Action.PUSH
+    awake = _awake(store, day)
+    for name, account in accounts.items():
+        busy = account.work > BY_HAND * len(account.days) or awake.get(name, 0) >= AROUND_THE_CLOCK
         account.machine = account.machine or busy or (bool(account.tools) and account.tools <= _MACHINE_TOOLS)
     used = store.counts(since, day, ("actor", "project", "outcome"), DAY).dropna(subset=["actor", "project"])
     used = used[used["outcome"] == Outcome.SUCCESS]
     projects = used.groupby("project")["actor"].nunique()
+    for actor, some in used.groupby("actor")["project"]:
+        if actor in accounts:
+            accounts[actor].projects.update(some)
     span = store.span()
     return Past(accounts, dict(at_network), {str(k): int(v) for k, v in projects.items()}, span[0] if span else None)
+
+
+def _awake(store: EventReader, day: datetime) -> dict[str, int]:
+    """In how many hours of the day each account was served, on any of the days before."""
+    frame = store.counts(day - AWAKE_DAYS, day, ("actor", "outcome"), HOUR).dropna(subset=["actor"])
+    served = frame[frame["outcome"] == Outcome.SUCCESS]
+    hours = served.assign(hour=[at.hour for at in served["window_start"]]).groupby("actor")["hour"].nunique()
+    return {str(actor): int(many) for actor, many in hours.items()}
 
 
 def _enter(account: Account, client: str, at: datetime) -> None:

@@ -1,13 +1,14 @@
 """Accounts used from where they never were: a token in other hands, a person in two places, a newcomer from nowhere.
 
-Notices: a machine's account (robot, build, cluster, scanner) that always came from a few networks and now comes from another,
-louder if with another tool or from far off; a person who works from the usual place and from one never seen in turns; a person at
-an unknown place with a script's tool; an account nobody knew, from a network nobody used, that reaches into several projects at
-once. Needs: logs with accounts and addresses, and a week of each account's past. Method: exact bookkeeping of networks (/24, /64;
-an account with many of them in one /16 is at home in all of it), judged only for accounts to which a new network is rare. Wakes
-nobody where many accounts move to one new network (an office, a proxy), whether or not they got what they asked for there, for a
-person at a place that many colleagues use, or for one account at many new addresses (more nodes). Never sees: an intruder at a
-place that the account uses.
+Notices: a machine's account (robot, build, cluster, scanner; or one that works at all hours of the day) that always came from a
+few networks and now comes from another, louder if with another tool or from far off; a person who works from the usual place and
+from one never seen in turns; a person at an unknown place with a script's tool, or who makes a first push there, to a project of
+others; an account nobody knew, from a network nobody used, that reaches into several projects at once. Needs: logs with accounts
+and addresses, and a week of each account's past. Method: exact bookkeeping of networks (/24, /64; an account with many of them in
+one /16 is at home in all of it), judged only for accounts to which a new network is rare; of people who come seldom, only what
+nobody does who travels. Wakes nobody where many accounts move to one new network (an office, a proxy), whether or not they got what
+they asked for there, for a person at a place that many colleagues use, or for one account at many new addresses (more nodes).
+Never sees: an intruder at a place that the account uses.
 """
 
 from __future__ import annotations
@@ -106,7 +107,9 @@ def _judge(
             continue
         if account is None:
             yield from _newcomer(store, actor, past, strange[actor], moved, day, now)
-        elif account.settled(day, least=0 if account.machine else SECOND_PLACE):
+        elif account.settled(day, least=0 if account.machine else SECOND_PLACE) or (
+            account.seldom(day) and not account.machine
+        ):
             crowds = {client: moved[network(client)] for client in places}
             same = {client: sum(network(other) == network(client) for other in strange[actor]) for client in places}
             for client in sorted(places):
@@ -123,23 +126,29 @@ def _elsewhere(
     tools = {event["client_class"] for event in events if event["client_class"]} - account.tools
     others = past.networks.get(network(client), set()) - {actor}
     far = not account.near(client)
-    first = events[0]["timestamp"]
     signs = [f"with {', '.join(sorted(tools))}, which it never used"] if tools else []
     signs += ["far from all its places"] if far else []
     if account.machine:
+        first = events[0]["timestamp"]
         if not tools and (now - first < CELL or _crowded(store, client, first, now)):
             return  # give others time to show that everybody moved
         severity = Severity.HIGH if tools and not others else Severity.MEDIUM
         told = "a machine's account at a place where it never ran"
     else:
-        turns = [] if len(others) >= CROWD else _turns(store, actor, account, client, now)
+        turns = [] if len(others) >= CROWD else _turns(store, actor, account, client, now, account.seldom(day))
         if turns:
             shown = turns
             signs.append(f"in turns with its usual place, {len(turns) - 1} times within {TURNS // HOUR} hours")
             severity = Severity.HIGH if tools else Severity.MEDIUM
             told = "nobody is in two places at once"
-        elif tools & _TOOLS and not others:
+        elif others or account.seldom(day):
+            return
+        elif tools & _TOOLS:
             severity, told = Severity.MEDIUM, "a person at an unknown place, with a tool for scripts"
+        elif beyond := _first_pushes(account, events):
+            severity, told = Severity.MEDIUM, "a person at an unknown place, who pushes where nobody knows them"
+            signs.append(f"its first push, to {names(sorted({one['repository'] for one in beyond}), 3)}")
+            shown = beyond
         else:
             return
     yield _suspicion(
@@ -164,19 +173,33 @@ def _crowded(store: EventReader, client: str, since: datetime, now: datetime) ->
     return len(accounts) > 1 or len({event["client_class"] for event in seen}) >= CROWD
 
 
-def _turns(store: EventReader, actor: str, account: Account, client: str, now: datetime) -> list[dict[str, Any]]:
+def _first_pushes(account: Account, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pushes of an account that never pushed, to projects of which it never used anything."""
+    if account.pushed:
+        return []
+    return [one for one in events if one["action"] == Action.PUSH and one["project"] not in account.projects]
+
+
+def _turns(
+    store: EventReader, actor: str, account: Account, client: str, now: datetime, seldom: bool
+) -> list[dict[str, Any]]:
     """The stays of a person who went from the usual place to the new one and back, faster than anybody travels: what tells
-    of each (the first event, in order); else nothing.
+    of each (the first event, in order); else nothing. Of who comes `seldom`, the new place may be a usual one: they must go
+    to and fro.
     """
     seen = [one for one in _events(store, now - TURNS, now, actor=actor) if _counts(account, one, client)]
     stays = [list(stay) for _, stay in groupby(seen, key=lambda one: bool(one["client_ip"] == client))]
     quick = sum(later[0]["timestamp"] - stay[-1]["timestamp"] <= QUICK for stay, later in pairwise(stays))
-    return [_telling(stay)[0] for stay in stays] if len(stays) > 3 or quick >= 2 else []
+    often = quick >= 3 if seldom else len(stays) > 3 or quick >= 2
+    return [_telling(stay)[0] for stay in stays] if often else []
 
 
 def _counts(account: Account, event: dict[str, Any], client: str) -> bool:
     at = event["client_ip"]
-    return bool(at) and event["outcome"] == Outcome.SUCCESS and (at == client or account.covers(at))
+    if not at or event["outcome"] != Outcome.SUCCESS:
+        return False
+    # One machine has an address of either sort, and goes by both: that is no other place.
+    return bool(at == client or (account.covers(at) and (":" in at) == (":" in client)))
 
 
 def _telling(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -138,3 +138,57 @@ def test_a_newcomer_from_nowhere_in_many_projects(tmp_path: Path) -> None:
     (one,) = judged(made, tmp_path)
     assert (one.kind, one.subjects["actor"]) == ("unknown_account_reaches", ["robot$sync"])
     assert len(one.evidence) == 3
+
+
+def test_a_name_like_a_persons_that_never_sleeps_is_a_machines(tmp_path: Path) -> None:
+    """Whoever works at all hours of the day is judged as a machine: one pull from elsewhere is told."""
+    for name, step in (("machine", 1), ("person", 3)):
+        made = Made()
+        for hour in range(0, 12 * 24, 7):  # a few times a day, at another hour each day
+            at = START + timedelta(hours=hour)
+            if at.hour % step == 0:
+                pull(made, at, "builder", "10.30.0.1")
+        pull(made, NOW, "builder", "10.78.0.1")
+        told = [(one.subjects["actor"], str(one.severity)) for one in judged(made, tmp_path / name)]
+        assert told == ([(["builder"], "medium")] if step == 1 else []), name
+
+
+def test_to_and_fro_of_somebody_who_comes_seldom(tmp_path: Path) -> None:
+    """Two days are known of them: a journey is no news, going to and fro within minutes is; nor are the two addresses of one
+    machine two places.
+    """
+    for name, other, turns, expected in (
+        ("to and fro", "198.51.100.7", 5, 1),
+        ("once", "198.51.100.7", 2, 0),
+        ("both sorts", "2001:db8::7", 5, 0),
+    ):
+        made = Made()
+        for day in (0, 4):
+            pull(made, START + timedelta(days=day, hours=9), "ann", "192.0.2.1")
+        for number in range(turns):
+            pull(made, NOW + 5 * number * MINUTE, "ann", other if number % 2 else "192.0.2.1")
+        told = {(one.kind, *one.subjects["client"]) for one in judged(made, tmp_path / name)}
+        assert told == ({("account_elsewhere", other)} if expected else set()), name
+
+
+def test_the_first_push_of_a_person_comes_from_an_unknown_place(tmp_path: Path) -> None:
+    """To a project of others; in one's own, or by somebody who pushes, it is a journey."""
+    for name, repository, pushes, expected in (
+        ("others", "web/site", False, [["ann"]]),
+        ("own", "shop/web", False, []),
+        ("usual", "web/site", True, []),
+    ):
+        made = Made()
+        at_work(made, "ann", ["192.0.2.1"])
+        if pushes:
+            made.add(START + timedelta(days=2), "push", actor="ann", client_ip="192.0.2.1", repository="shop/api")
+        made.add(
+            NOW,
+            "push",
+            actor="ann",
+            client_ip="198.51.100.7",
+            client_class="docker",
+            repository=repository,
+            tag="latest",
+        )
+        assert [one.subjects["actor"] for one in judged(made, tmp_path / name)] == expected, name
