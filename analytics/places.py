@@ -136,8 +136,8 @@ def learn(store: EventReader, since: datetime, day: datetime) -> Past:
     used = used[used["outcome"] == Outcome.SUCCESS]
     projects = used.groupby("project")["actor"].nunique()
     for actor, some in used.groupby("actor")["project"]:
-        if actor in accounts:
-            accounts[actor].projects.update(some)
+        if (name := str(actor)) in accounts:
+            accounts[name].projects.update(some)
     span = store.span()
     return Past(accounts, dict(at_network), {str(k): int(v) for k, v in projects.items()}, span[0] if span else None)
 
