@@ -6,7 +6,6 @@ store does not answer nothing is taken from the queue, so reading stops by itsel
 
 from __future__ import annotations
 
-import gc
 import queue
 import time
 from collections import Counter
@@ -28,9 +27,6 @@ from collector.stages import Enricher, Format, Source
 from collector.telemetry import CollectorTelemetry
 from store.contract import EventWriter
 
-# Rows are made by the ten thousand and none is part of a ring: looking for rings at Python's usual 700 objects, and all over
-# the memory of the joins, took a quarter of the time.
-GARBAGE_SEARCHED = (50_000, 20, 50)
 FIRST_ROWS = 500  # in the first batch of a run; twice as many in the next, up to what is set
 RECEIPT_SECONDS = 0.2  # a sender that waits for its answer makes a batch due this early
 
@@ -110,15 +106,12 @@ class Pipeline:
             CollectorError, OSError: a strict feed (a file named on the command line) cannot be read.
         """
         self._reading = len(self._feeds)
-        searched = gc.get_threshold()
-        gc.set_threshold(*GARBAGE_SEARCHED)
         for feed in self._feeds:
             self._begin(feed)
         try:
             self._write()
         finally:
             self.begun = True
-            gc.set_threshold(*searched)
             self._readers.abandoned = True
             self._stop_sources()
             self._readers.end(self._stop_seconds)
