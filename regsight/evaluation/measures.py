@@ -105,11 +105,15 @@ def ranked(score: Score) -> list[tuple[Said, str]]:
 
 
 def precision_at(score: Score, depth: int) -> float | None:
-    """Share of the first `depth` of the ranked list that belong to an attack; of R for depth 0."""
-    many = sum(one.incident.scored for one in score.attacks)
+    """Share of the first `depth` of the ranked list that belong to an attack, of as many as can be there: those that the logs tell
+    of, and those that were found all the same. R, their number, for depth 0.
+    """
+    if not (scored := {one.incident.id for one in score.attacks if one.incident.scored}):
+        return None
+    listed = ranked(score)
+    many = len(scored | {owner for _, owner in listed if owner})
     depth = depth or many
-    top = ranked(score)[:depth]
-    return sum(bool(owner) for _, owner in top) / min(depth, max(many, 1)) if many else None
+    return sum(bool(owner) for _, owner in listed[:depth]) / min(depth, many)
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,10 @@ def test_ranked_lists_put_the_serious_first() -> None:
     worse = [said(severity="medium"), said(actors=("ann",), repositories=(), severity="critical")]
     assert precision_at(score(outcome([incident()], worse)), 0) == 0.0
     assert precision_at(score(outcome([], told)), 10) is None
+    # One more that the logs cannot show, found all the same: no precision is above one.
+    hidden = incident("A18", decidable=None, actors=("eve",), addresses=(), repositories=())
+    both = [said(severity="critical"), said(actors=("eve",), repositories=(), severity="medium")]
+    assert precision_at(score(outcome([incident(), hidden], both)), 10) == 1.0
 
 
 def test_explanations_are_held_against_the_truth() -> None:
