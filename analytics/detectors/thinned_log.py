@@ -182,7 +182,7 @@ def _window(row: np.ndarray, known: int, end: int, width: int) -> tuple[float, f
     before = [row[end - width - 24 * back : end - 24 * back].sum() for back in range(1, known)]
     usual = float(np.median(before))
     weeks = [before[back - 1] for back in (7, 14) if back <= len(before)]
-    expected = min(usual, *weeks)
+    expected = min([usual, *weeks])
     steady = min(before) >= STEADY * usual
     spread = max(float(np.var(before)) / max(float(np.mean(before)), 1.0), 1.0)
     return expected, float(row[end - width : end].sum()), spread if steady else None

@@ -50,3 +50,19 @@ def test_a_little_less_or_nothing_at_all_is_for_others_to_tell(tmp_path: Path) -
 
 def test_what_goes_under_another_name_is_not_missing(tmp_path: Path) -> None:
     assert told({"k8s-a": 0.4, "k8s-b": 0.4, "k8s-c": 0.4}, tmp_path, moved=True) == []
+
+
+def test_a_week_is_enough_to_judge_by(tmp_path: Path) -> None:
+    """On the first day that may be judged there is no same weekday to hold it against."""
+    made = Made()
+    for step in range(8 * 480):
+        at = START + step * timedelta(minutes=3)
+        for name in ("k8s-a", "k8s-b"):
+            if at < START + 7 * DAY + 10 * HOUR or step % 2:
+                made.add(at, "pull", actor=name, actor_kind="robot", repository="base/a")
+    store = made.store(tmp_path)
+    try:
+        found = ThinnedLog().detect(store, START + 7 * DAY, START + 8 * DAY)
+    finally:
+        store.close()
+    assert [one.kind for one in found][:1] == ["log_thinned"]
