@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
+from analytics.ledger import project_of
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory
 from analytics.wording import duration, plain
@@ -94,10 +95,6 @@ def done(memory: Memory, event: Event, image: Image, word: str) -> None:
     project.slowest[word] = max(project.slowest.get(word, GRACE / SLOWER), at - image.pushed)
     if not image.used:
         _count(project, image, (word,))
-
-
-def project_of(event: Event) -> str:
-    return str(event["project"] or event["repository"].partition("/")[0])
 
 
 def signed(memory: Memory, event: Event, image: Image) -> Iterator[Suspicion]:

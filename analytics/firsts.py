@@ -45,3 +45,8 @@ class LastSeen:
 def pair(ones: Ints, others: Ints) -> Ints:
     """One key for two numbers that are not negative."""
     return np.asarray(ones << 32 | others, dtype=np.int64)
+
+
+def parted(keys: Ints) -> tuple[Ints, Ints]:
+    """The numbers of each `pair`."""
+    return keys >> 32, keys & 0xFFFFFFFF

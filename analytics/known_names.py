@@ -9,7 +9,7 @@ import numpy as np
 
 from analytics.acts import NAMES, Acts, Bools
 from analytics.daily import block_of
-from analytics.firsts import pair
+from analytics.firsts import pair, parted
 from analytics.windows import DAY, Ints
 from store.contract import EventReader
 from store.event import Outcome
@@ -88,7 +88,8 @@ class Repositories:
             pulls={words[code]: int(totals[code]) for code in np.flatnonzero(totals)},
             first=names,
             pushers=frozenset(
-                (actors[both >> 32], words[both & 0xFFFFFFFF].partition("/")[0]) for both in pushers.tolist()
+                (actors[actor], words[repository].partition("/")[0])
+                for actor, repository in zip(*(part.tolist() for part in parted(pushers)), strict=True)
             ),
             made=made,
             caches=caches,

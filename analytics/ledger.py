@@ -167,6 +167,11 @@ def home(event: Event) -> str:
     return f"{event.get('registry') or ''}\x1f{event['repository']}"
 
 
+def project_of(event: Event) -> str:
+    """The project as the event says it; where it says none, the first part of the repository's name."""
+    return str(event["project"] or event["repository"].partition("/")[0])
+
+
 def tags_of(memory: Memory) -> Any:
     """(Repository, tag) → `Tag`."""
     return memory.table("tags", Tag)

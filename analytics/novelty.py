@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analytics.firsts import pair
+from analytics.firsts import pair, parted
 from analytics.windows import Ints, sliding_sums
 
 _SETTLED_AFTER_DAYS = 7  # of being known
@@ -150,5 +150,5 @@ def _first_rows(actors: Ints, repositories: Ints) -> Ints:
 def _within_a_day(starts: Ints, actors: Ints) -> Ints:
     """Per row: how many rows its actor has in the 24 hours up to the end of the row's start."""
     keys, place, amounts = np.unique(pair(actors, starts), return_inverse=True, return_counts=True)
-    sums = sliding_sums(keys >> 32, keys & 0xFFFFFFFF, np.asarray(amounts, dtype=np.int64), _DAY)
+    sums = sliding_sums(*parted(keys), np.asarray(amounts, dtype=np.int64), _DAY)
     return np.asarray(sums[place.ravel()], dtype=np.int64)

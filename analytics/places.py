@@ -21,7 +21,7 @@ RARE = 0.15  # of the days on which an account meets a new network, at most, for
 BY_HAND = 25  # pulls and pushes a day; more are a machine's
 AWAKE_DAYS = timedelta(days=14)
 _MACHINES = frozenset(("robot", "ci", "node"))
-_NOBODY = ("anonymous", "internal")
+NOBODY = ("anonymous", "internal")  # kinds of account behind which there is no one account
 _MACHINE_TOOLS = frozenset(
     (
         "containerd",
@@ -112,7 +112,7 @@ def _wide(client: str) -> str:
 def learn(store: EventReader, since: datetime, day: datetime) -> Past:
     frame = store.counts(since, day, (*_BY, "action", "outcome"), DAY)
     chosen = (frame["outcome"] == Outcome.SUCCESS) & frame["actor"].notna() & frame["client_ip"].notna()
-    frame = frame[chosen & frame["action"].isin(list(_ASKS)) & ~frame["actor_kind"].isin(_NOBODY)]
+    frame = frame[chosen & frame["action"].isin(list(_ASKS)) & ~frame["actor_kind"].isin(NOBODY)]
     accounts: dict[str, Account] = {}
     at_network: dict[str, set[str]] = defaultdict(set)
     columns = ("actor", "actor_kind", "client_ip", "client_class", "action", "events", "window_start")
@@ -163,7 +163,7 @@ def seen(store: EventReader, past: Past, since: datetime, until: datetime) -> li
     """By time. What every account did at home is left out."""
     frame = store.counts(since, until, ("actor", "actor_kind", "client_ip", "action", "outcome"), CELL)
     let_in = frame["outcome"].isin([Outcome.SUCCESS, Outcome.FAILURE]) & frame["action"].isin(list(_ASKS))
-    frame = frame[let_in & ~frame["actor_kind"].isin(_NOBODY) & frame["actor"].notna() & frame["client_ip"].notna()]
+    frame = frame[let_in & ~frame["actor_kind"].isin(NOBODY) & frame["actor"].notna() & frame["client_ip"].notna()]
     home: dict[tuple[str, str], bool] = {}
     found = []
     columns = ("actor", "client_ip", "outcome", "window_start")

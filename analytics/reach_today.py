@@ -12,10 +12,9 @@ from functools import cached_property
 import numpy as np
 
 from analytics.acts import CELL, NAMES, Acts, tops
-from analytics.firsts import NEVER, pair
+from analytics.firsts import NEVER, pair, parted
 from analytics.reach import AT_HOME, Reach, images_of
-from analytics.replay import EPOCH
-from analytics.windows import DAY, HOUR, Floats, Ints, sliding_sums
+from analytics.windows import DAY, HOUR, Floats, Ints, moment, sliding_sums
 
 WEEK = timedelta(days=7)
 SETTLED_DAYS = 7
@@ -34,10 +33,6 @@ _A_DAY = 1440  # minutes
 
 New = tuple[datetime, float, str]  # when, weight, repository
 Pushed = tuple[Ints, Ints, Ints]  # start, account, repository
-
-
-def _moment(minutes: int) -> datetime:
-    return EPOCH + timedelta(minutes=int(minutes))
 
 
 @dataclass(slots=True)
@@ -89,7 +84,7 @@ class Past:
     def new_of(self, actor: int) -> list[New]:
         words = NAMES["repository"].words
         return [
-            (_moment(int(self.days[at]) * _A_DAY), float(self.weights[at]), words[self.repositories[at]])
+            (moment(int(self.days[at]) * _A_DAY), float(self.weights[at]), words[self.repositories[at]])
             for at in np.flatnonzero(self.actors == actor)
         ]
 
@@ -98,7 +93,7 @@ class Past:
         have given no more false alarms than may be."""
         begin = day - UNSEEN // DAY
         keys, place = np.unique(pair(self.actors, self.days), return_inverse=True)
-        actors, days = keys >> 32, keys & 0xFFFFFFFF
+        actors, days = parted(keys)
         halves = np.bincount(place.ravel(), self.weights * 2, minlength=len(keys)).astype(np.int64)
         tried = np.zeros(len(self.first), dtype=bool)
         tried[actors] = True
@@ -120,7 +115,7 @@ class Today:
 
     def __init__(self, reach: Reach, acts: Acts, day: int, allowed: float) -> None:
         self.past = Past(reach, day, allowed)
-        self.number, self.day = day, _moment(day * _A_DAY)
+        self.number, self.day = day, moment(day * _A_DAY)
         self._reach, self._pulls = reach, acts.where(~acts.pushed)
         settled = np.zeros(len(NAMES["actor"].words), dtype=bool)
         of_past = self.past.settled(day)
@@ -157,12 +152,12 @@ class Today:
         return Account(
             name=name,
             person=person,
-            first=_moment(int(self.past.first[actor]) * _A_DAY),
+            first=moment(int(self.past.first[actor]) * _A_DAY),
             rate=float(self._rates[actor]),
             new=self.past.new_of(actor),
             fresh=self._fresh.get(actor, []),
             images=self._images.get(actor, {}),
-            new_images={_moment(at * _A_DAY): many for at, many in counts.items() if many},
+            new_images={moment(at * _A_DAY): many for at, many in counts.items() if many},
         )
 
     def clients(self, actor: str, repositories: set[str], end: datetime) -> list[str]:
@@ -212,7 +207,7 @@ class Today:
                 first[actor, repository] = (at, AT_HOME if near else 1.0)
         found: dict[int, list[New]] = defaultdict(list)
         for (actor, repository), (at, weight) in first.items():
-            found[actor].append((_moment(at), weight, words[repository]))
+            found[actor].append((moment(at), weight, words[repository]))
         return {actor: sorted(some) for actor, some in found.items()}
 
     def _new_images(self, pulls: Acts) -> dict[int, dict[tuple[str, int], datetime]]:
@@ -223,7 +218,7 @@ class Today:
         words = NAMES["repository"].words
         columns = (pulls.codes["actor"], pulls.codes["repository"], pulls.digests, pulls.starts)
         for actor, repository, digest, at in zip(*(column[place].tolist() for column in columns), strict=True):
-            found[actor][words[repository], digest] = _moment(at)
+            found[actor][words[repository], digest] = moment(at)
         return found
 
 

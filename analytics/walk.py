@@ -79,6 +79,10 @@ class Memory:
             self.tables[name] = Layer(self.below.get(name, {}), make, given_up=self.given_up)
         return self.tables[name]
 
+    def reaches_back(self, at: datetime, span: timedelta) -> bool:
+        """Whether there were events so long before."""
+        return self.began is not None and at - self.began >= span
+
     def wait(self, until: datetime, what: Any) -> None:
         """Ask for `what` again at a moment, whatever happens until then."""
         self.number += 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from analytics.replay import floor
+from analytics.replay import EPOCH, floor
 from store.contract import EventReader
 
 if TYPE_CHECKING:
@@ -65,6 +65,11 @@ def minutes(times: Any) -> Ints:
 def minute(moment: datetime) -> int:
     """The same for one moment, cut down to the minute."""
     return int(moment.timestamp() // 60)
+
+
+def moment(minutes: int) -> datetime:
+    """The moment so many minutes after the epoch."""
+    return EPOCH + timedelta(minutes=int(minutes))
 
 
 def sliding_sums(codes: Ints, starts: Ints, amounts: Ints, span: int) -> Ints:

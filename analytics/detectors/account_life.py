@@ -23,7 +23,9 @@ import numpy as np
 from analytics.daily import days_before, each_day, learned
 from analytics.detector import Suspicion
 from analytics.ledger import network
+from analytics.places import CELL, NOBODY
 from analytics.replay import Replay, floor, horizon, remember
+from analytics.traffic_classes import AROUND_THE_CLOCK
 from analytics.windows import DAY, HOUR
 from analytics.wording import duration, plain, several
 from store.contract import EventQuery, EventReader
@@ -33,7 +35,6 @@ from store.finding import Severity
 if TYPE_CHECKING:
     import pandas as pd
 
-CELL = timedelta(minutes=5)
 DORMANT = timedelta(days=60)
 QUIET = timedelta(days=21)  # enough for an account that was there nearly every day
 FEWEST_DAYS = 8  # on which an account must have been active before a pause can be unlike it
@@ -42,7 +43,6 @@ LITTLE_KNOWN = 3  # days on which an account was seen at all
 LITTLE_QUIET = timedelta(days=8)  # more than a week: not the same weekday's errand
 REST = 0.02  # of what people do in a day, at most, falls into an hour of rest
 REST_DAYS = timedelta(days=14)
-AROUND_THE_CLOCK = 20  # hours of the day; who is seen in so many is no person
 FEWEST_HOURS = 50  # account-hours of people, before their rest is known
 MOST_EVENTS = 50
 _ENDED = ("user_deleted", "robot_deleted", "user_disabled")
@@ -130,7 +130,7 @@ def _active(store: EventReader, since: datetime, until: datetime) -> set[str]:
 
 def _cells(store: EventReader, since: datetime, until: datetime) -> dict[datetime, set[str]]:
     frame = store.counts(since, until, ("actor", "actor_kind"), CELL).dropna(subset=["actor"])
-    named = frame[~frame["actor_kind"].isin(["anonymous", "internal"])]
+    named = frame[~frame["actor_kind"].isin(NOBODY)]
     cells: dict[datetime, set[str]] = {}
     for at, actor in zip(named["window_start"], named["actor"], strict=True):
         cells.setdefault(at.to_pydatetime(), set()).add(str(actor))

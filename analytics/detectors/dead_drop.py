@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
-from analytics.ledger import home, network
+from analytics.ledger import home, network, project_of
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import duration, plain
@@ -105,7 +105,7 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
         _stored(memory, event)
     elif client and (drop := memory.table("drops", _Drop).look(home(event))) is not None:
         # Whoever stored it there may have been the first at a network; whoever was there before that is no stranger.
-        settled = memory.began is not None and at - memory.began >= SETTLED
+        settled = memory.reaches_back(at, SETTLED)
         if (
             settled
             and (known is None or known.first >= drop.first)
@@ -126,7 +126,7 @@ def _stored(memory: Memory, event: Event) -> None:
     known = project.look(_project(event))
     since = known.types.get(kind) if known is not None else None
     held_others = known is not None and any(one != kind for one in known.types)
-    settled = memory.began is not None and at - memory.began >= SETTLED
+    settled = memory.reaches_back(at, SETTLED)
     drops = memory.table("drops", _Drop)
     if (settled and held_others and since is None and not kind.startswith(_OF_CONTAINERS)) or (
         (before := drops.look(home(event))) is not None and before.media_type == kind
@@ -144,7 +144,7 @@ def _stored(memory: Memory, event: Event) -> None:
 
 
 def _project(event: Event) -> str:
-    return f"{event.get('registry') or ''}\x1f{event['project'] or event['repository'].partition('/')[0]}"
+    return f"{event.get('registry') or ''}\x1f{project_of(event)}"
 
 
 def _fetched(event: Event, drop: _Drop) -> Suspicion:

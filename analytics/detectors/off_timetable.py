@@ -21,10 +21,10 @@ import numpy as np
 
 from analytics.daily import days_before, each_day
 from analytics.detector import Suspicion
-from analytics.firsts import pair
-from analytics.places import CELL
-from analytics.replay import EPOCH, horizon, remember
-from analytics.windows import DAY, Ints
+from analytics.firsts import pair, parted
+from analytics.places import CELL, NOBODY
+from analytics.replay import horizon, remember
+from analytics.windows import DAY, Ints, moment
 from analytics.wording import names, plain, several
 from store.contract import EventQuery, EventReader
 from store.event import Action, Outcome
@@ -43,7 +43,6 @@ _STRONG = (Action.PUSH, Action.DELETE, Action.UNTAG)
 _WORK = (Action.PULL, *_STRONG)
 # The same cut of the counts as `analytics.places`, so that a replay makes it once.
 _BY = ("actor", "actor_kind", "client_ip", "action", "outcome")
-_NOBODY = ("anonymous", "internal")
 Cells = dict[datetime, int]  # five minutes → pulls, pushes and deletes of one account
 
 
@@ -118,7 +117,7 @@ class OffTimetable:
             for actor in tables.keys() & today.rows.keys():
                 rows = today.rows[actor]
                 cells = zip(today.starts[rows].tolist(), today.amounts[rows].tolist(), strict=True)
-                far = {at: many for start, many in cells if tables[actor].away((at := _moment(start)).hour)}
+                far = {at: many for start, many in cells if tables[actor].away((at := moment(start)).hour)}
                 if far:
                     found[actor] = far
             return found
@@ -126,20 +125,16 @@ class OffTimetable:
         return remember(store, f"{self.name} today", day, away)
 
 
-def _moment(start: int) -> datetime:
-    return EPOCH + timedelta(minutes=start)
-
-
 def _worked(store: EventReader, day: datetime, until: datetime | None = None) -> _Day:
     frame = store.counts(day, until or day + DAY, _BY, CELL)
     chosen = (frame["outcome"] == Outcome.SUCCESS) & frame["action"].isin(list(_WORK)) & frame["actor"].notna()
-    frame = frame[chosen & ~frame["actor_kind"].isin(_NOBODY)]
+    frame = frame[chosen & ~frame["actor_kind"].isin(NOBODY)]
     # The names once and in order: grouping by numbers takes a fifth of grouping by words.
     codes, names = frame["actor"].astype(object).factorize(sort=True)
     starts = frame["window_start"].to_numpy("datetime64[m]").astype(np.int64)
     keys, place = np.unique(pair(codes, starts), return_inverse=True)
     amounts = np.bincount(place.ravel(), frame["events"].to_numpy(), minlength=len(keys)).astype(np.int64)
-    actors, starts = keys >> 32, keys & 0xFFFFFFFF
+    actors, starts = parted(keys)
     begins = np.searchsorted(actors, np.arange(len(names) + 1))
     rows = {str(name): slice(begins[at], begins[at + 1]) for at, name in enumerate(names)}
     bits = np.left_shift(1, starts // 60 % 24)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from analytics.pull_days import PullDays
 from analytics.pulls import KINDS, DayOfPulls, Odd, Pulls, day_of_pulls, history_start
 from analytics.replay import floor, horizon, remember
 from analytics.surprise import a_week
-from analytics.windows import DAY, minute
+from analytics.windows import DAY, minute, moment
 from analytics.wording import names, number, plain, several
 from store.contract import EventQuery, EventReader
 from store.finding import Severity
@@ -120,7 +120,7 @@ def _surge(store: EventReader, day: DayOfPulls, group: list[Odd], hour: Pulls, n
     rows = hour.where(np.logical_or.reduce([hour.codes[odd.kind] == odd.code for odd in group]))
     lead = min(group, key=lambda odd: (KINDS.index(odd.kind), odd.tail, odd.code))  # who did it says more than where
     sources = {kind: _sources(rows, kind) for kind in ("actor", "client")}
-    start, end = _moment(hour.starts.min()), _moment(lead.start + 5)
+    start, end = moment(hour.starts.min()), moment(lead.start + 5)
     many = sources["client"][1] >= _MANY_CLIENTS or sources["actor"][1] >= _MANY_ACTORS
     actor = sources["actor"][0]
     new = _new_from_one_place(day, actor, lead.start)
@@ -213,7 +213,7 @@ def _novelty(store: EventReader, day: DayOfPulls, actor: int, at: int, now: date
     usual, limit = int(day.new_pairs.records[actor]), int(day.new_pairs.limits[actor])
     recent = pulls.between(at - 1435, at + 5)
     rows = recent.where((recent.codes["actor"] == actor) & np.isin(recent.codes["repository"], new))
-    start, end = _moment(rows.starts.min()), min(_moment(at + 5), now)
+    start, end = moment(rows.starts.min()), min(moment(at + 5), now)
     what = several(len(new), "repository", "repositories")
     many = _fleet(day, actor, rows)
     severity = Severity.LOW if many else Severity.HIGH if len(new) >= 2 * limit else Severity.MEDIUM
@@ -299,7 +299,7 @@ def _subjects(rows: Pulls) -> dict[str, list[str]]:
 
 def _evidence(store: EventReader, pulls: Pulls, lead: Odd, start: datetime, end: datetime) -> list[str]:
     """The first pulls of the subject; asked for once a day, since an hour that is odd is so in a dozen steps."""
-    name, day = pulls.names[lead.kind][lead.code], floor(_moment(lead.start), DAY)
+    name, day = pulls.names[lead.kind][lead.code], floor(moment(lead.start), DAY)
     asked: dict[tuple[str, str], list[dict[str, Any]]] = remember(store, "pulls for evidence", day, dict)
     if (lead.kind, name) not in asked:
         query = EventQuery(
@@ -332,10 +332,6 @@ def _distinct(rows: Pulls, kind: str) -> list[str]:
 
 def _named(pulls: Pulls, kind: str, codes: np.ndarray) -> list[str]:
     return sorted({pulls.names[kind][code] for code in codes if code >= 0})
-
-
-def _moment(minutes: int) -> datetime:
-    return datetime.fromtimestamp(int(minutes) * 60, UTC)
 
 
 DETECTOR = PullVolume

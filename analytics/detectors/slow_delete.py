@@ -21,7 +21,7 @@ from typing import Any
 
 from analytics.daily import days_before, each_day
 from analytics.detector import Suspicion
-from analytics.places import CELL
+from analytics.places import CELL, NOBODY
 from analytics.replay import horizon, remember
 from analytics.windows import DAY, HOUR
 from analytics.wording import duration, names, plain, several
@@ -41,7 +41,6 @@ _DELETES = (Action.DELETE, Action.UNTAG)
 _WORK = (Action.PULL, Action.PUSH)
 _BY = ("actor", "actor_kind", "repository", "action", "outcome")
 _COLUMNS = ("event_id", "timestamp", "actor", "actor_kind", "client_ip", "repository")
-_NOBODY = ("anonymous", "internal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +109,13 @@ class SlowDelete:
 
 
 def _named(event: dict[str, Any]) -> bool:
-    return bool(event["actor"] and event["repository"]) and event["actor_kind"] not in _NOBODY
+    return bool(event["actor"] and event["repository"]) and event["actor_kind"] not in NOBODY
 
 
 def _done(store: EventReader, day: datetime) -> _Day:
     frame = store.counts(day, day + DAY, _BY, DAY)
     chosen = (frame["outcome"] == Outcome.SUCCESS) & frame["action"].isin([*_WORK, *_DELETES])
-    frame = frame[chosen & ~frame["actor_kind"].isin(_NOBODY)].dropna(subset=["actor", "repository"])
+    frame = frame[chosen & ~frame["actor_kind"].isin(NOBODY)].dropna(subset=["actor", "repository"])
     work: dict[str, int] = defaultdict(int)
     pushed: dict[str, set[str]] = defaultdict(set)
     deletes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from analytics.approvals import Image, Project, Use, done, image_of, project_of, signed, still_unsafe, unsaid, used
+from analytics.approvals import Image, Project, Use, done, image_of, signed, still_unsafe, unsaid, used
 from analytics.detector import Suspicion
 from analytics.layers import new_layers, stored
-from analytics.ledger import COLUMNS, Move, Tag, home, is_release, network, note, tags_of
+from analytics.ledger import COLUMNS, Move, Tag, home, is_release, network, note, project_of, tags_of
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import plain

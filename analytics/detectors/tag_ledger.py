@@ -73,7 +73,7 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     for move in note(memory, event):
         if move.before is None:
             continue
-        settled = memory.began is not None and move.after.at - memory.began >= _SETTLED
+        settled = memory.reaches_back(move.after.at, _SETTLED)
         if move.back:
             yield _rolled_back(move, settled)
         elif is_release(move.tag):
@@ -102,7 +102,7 @@ def _pushed_unsaid(memory: Memory, event: Event) -> Iterator[Suspicion]:
         undone=False,
     )
     repositories(memory)[key[0]].release_moves += 1
-    yield _overwritten(move, memory.began is not None and at - memory.began >= _SETTLED)
+    yield _overwritten(move, memory.reaches_back(at, _SETTLED))
 
 
 def _overwritten(move: Move, settled: bool) -> Suspicion:

@@ -23,6 +23,7 @@ import numpy as np
 
 from analytics.daily import days_before, each_day
 from analytics.detector import Suspicion
+from analytics.places import NOBODY
 from analytics.replay import horizon, remember
 from analytics.windows import DAY, HOUR
 from analytics.wording import number, plain
@@ -43,7 +44,6 @@ EACH_LEFT = 0.85  # of what was expected of each
 SIGMAS = 5.0
 FEWEST_SUBJECTS = 2
 MOST_EVENTS = 10
-_NOBODY = ("anonymous", "internal")
 Hours = dict[tuple[str, str], np.ndarray]  # (registry, subject) → events by hour
 
 
@@ -62,8 +62,8 @@ class ThinnedLog:
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
+        span = store.span()
         for day in each_day(since, now):
-            span = store.span()
             # A window is judged when its last hour is over.
             ends = [end for end in range(1, 25) if max(since, day) < day + end * HOUR <= min(day + DAY, now)]
             if not ends or span is None or day - span[0] < FEWEST_DAYS * DAY:
@@ -121,7 +121,7 @@ def _hours(store: EventReader, day: datetime, until: datetime | None = None) -> 
     columns = ("registry", "actor", "actor_kind", "client_ip", "events")
     hours = frame["window_start"].dt.hour
     for registry, actor, kind, client, many, hour in zip(*(frame[name] for name in columns), hours, strict=True):
-        named = isinstance(actor, str) and kind not in _NOBODY
+        named = isinstance(actor, str) and kind not in NOBODY
         subject = actor if named else client
         for name in {subject, ""} if isinstance(subject, str) else {""}:
             found.setdefault((str(registry), name), np.zeros(24))[hour] += many

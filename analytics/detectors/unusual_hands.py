@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
 from analytics.hands import Account, Custom, Project, Push, Repository, renewed
-from analytics.ledger import COLUMNS, home
+from analytics.ledger import COLUMNS, home, project_of
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import duration, plain, several
@@ -70,15 +70,11 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
         yield from _pulled(memory, event)
 
 
-def _project(event: Event) -> str:
-    return str(event["project"] or event["repository"].partition("/")[0])
-
-
 def _pushed(memory: Memory, event: Event) -> None:
-    at, name, project = event["timestamp"], event["actor"], _project(event)
+    at, name, project = event["timestamp"], event["actor"], project_of(event)
     account = memory.table("accounts", Account)[name]
     repository = memory.table("repositories", Repository)[home(event)]
-    settled = memory.began is not None and at - memory.began >= SETTLED
+    settled = memory.reaches_back(at, SETTLED)
     made = not repository.pushes and not repository.pullers
     if made:
         _count(memory, at)
@@ -111,7 +107,7 @@ def _pushed(memory: Memory, event: Event) -> None:
 
 
 def _project_of(memory: Memory, event: Event) -> Project:
-    project: Project = memory.table("projects", Project)[event.get("registry"), _project(event)]
+    project: Project = memory.table("projects", Project)[event.get("registry"), project_of(event)]
     return project
 
 
@@ -142,7 +138,7 @@ def _strange(repository: Repository, event: Event, made: bool, makers: int, stil
 def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
     at, name = event["timestamp"], event["actor"]
     accounts, repositories = memory.table("accounts", Account), memory.table("repositories", Repository)
-    key, project = home(event), _project(event)
+    key, project = home(event), project_of(event)
     repository, account = repositories.look(key), accounts.look(name)
     push = repository.strange if repository is not None else None
     if (
