@@ -169,6 +169,19 @@ class Today:
         found = np.unique(codes["client"][rows & (codes["client"] >= 0)])
         return sorted(NAMES["client"].words[one] for one in found)[:20]
 
+    def company(self, actor: str, repositories: set[str], end: datetime) -> list[str]:
+        """Who else met at least half of these repositories for the first time today, before `end`, from an address from which
+        it pulled on days before.
+        """
+        number = NAMES["actor"].number(actor)
+        met = {
+            one: len({name for at, _, name in some if at < end and name in repositories})
+            for one, some in self._fresh.items()
+            if one != number
+        }
+        found = [NAMES["actor"].words[one] for one, many in met.items() if 2 * many >= len(repositories)]
+        return sorted(one for one in found if self.usual(one, self.clients(one, repositories, end)))
+
     def usual(self, actor: str, clients: Sequence[str]) -> int:
         """How many of the addresses the account pulled from on days before."""
         codes = np.asarray([NAMES["client"].number(one) for one in clients], dtype=np.int64)

@@ -6,7 +6,8 @@ five new repositories is evidence, a person is not; repositories of a project in
 name accounts; a week of each account's past. Method: thresholds of an over-dispersed count at one false alarm a week per thousand
 accounts (negative binomial), raised to what the last two weeks would have given. Wakes nobody where many addresses share the
 new ones (a cluster with new work): any addresses of a machine's account, for others those from which the account always pulled,
-since a cluster's account may have a name like a person's. Never sees: a person who takes one image a day out of their own project.
+since a cluster's account may have a name like a person's; nor where several accounts meet the same ones on the same day, each from
+where it always was (a course, a new team). Never sees: a person who takes one image a day out of their own project.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from store.finding import Severity
 
 SHARE_OF_BUDGET = 0.25  # of the false alarms a week that this detector may use
 MANY_CLIENTS = 4
+COMPANY = 3  # others who meet the same repositories on the same day: a course, a new team
 MOST_NEW = 200  # names kept of one account
 
 
@@ -102,10 +104,10 @@ def _reach(
     actor, day = account.name, today.day
     repositories = sorted({repository for _, _, repository in new})[:MOST_NEW]
     clients = today.clients(actor, set(repositories), now)
-    many = (today.usual(actor, clients) if account.person else len(clients)) >= MANY_CLIENTS
+    ordinary = _ordinary(today, account, set(repositories), clients, now)
     # A machine that gets new work is ordinary; one that walks through what it never needed goes on for longer.
     most = Severity.HIGH if account.person or width == "week" else Severity.MEDIUM
-    severity = Severity.LOW if many else most if score >= 2 else Severity.MEDIUM
+    severity = Severity.LOW if ordinary else most if score >= 2 else Severity.MEDIUM
     span = f"within {'an' if width == 'hour' else 'a'} {width}"
     start = max(min(at for at, _, _ in new), now - WEEK)
     kind = "person" if account.person else "machine"
@@ -122,10 +124,20 @@ def _reach(
         expected=f"fewer than {number(limit)} {span} for this {kind}, which meets {account.rate:.2f} new ones a day",
         observed=f"{number(amount)}, {outside} of them in projects where it is no guest: {names(repositories, 5)}",
         evidence=_evidence(store, actor, set(repositories), start, now),
-        explanation="Many addresses use this account: looks like a cluster that got new work."
-        if many
-        else "Slower than a burst, and more than chance and its own past explain: images may be carried off.",
+        explanation=ordinary
+        or "Slower than a burst, and more than chance and its own past explain: images may be carried off.",
     )
+
+
+def _ordinary(today: Today, account: Account, repositories: set[str], clients: list[str], now: datetime) -> str:
+    """What explains it without an intruder; empty if nothing does."""
+    usual = today.usual(account.name, clients)
+    if (usual if account.person else len(clients)) >= MANY_CLIENTS:
+        return "Many addresses use this account: looks like a cluster that got new work."
+    company = today.company(account.name, repositories, now)
+    if usual and len(company) >= COMPANY:
+        return f"{names(company, 3)} met the same repositories today: looks like a course, or a new team."
+    return ""
 
 
 def _images(store: EventReader, today: Today, account: Account, start: datetime, now: datetime) -> Iterator[Suspicion]:

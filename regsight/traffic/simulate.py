@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TextIO
 from regsight.traffic.attacks import ATTACKS
 from regsight.traffic.calendar import Calendar, moment
 from regsight.traffic.disguise import disguise
+from regsight.traffic.entries import Plan, entry
 from regsight.traffic.operations import ORDINARY
 from regsight.traffic.population import DAY, HOUR, PRESETS, Population, populate
 from regsight.traffic.requests import Request, identifier
@@ -20,10 +20,10 @@ from regsight.traffic.scenes import DIFFICULTIES, Recipe, Scene
 from regsight.traffic.seeds import stream
 from regsight.traffic.surprises import SURPRISES
 from regsight.traffic.surprises.machines import quiet
-from regsight.traffic.truth import ADDRESSES, ADMINISTRATION, Entry, Planted, Truth, subjects, times
+from regsight.traffic.truth import Truth
 from regsight.traffic.writers import Voice
 from regsight.traffic.writers.access import Access
-from regsight.traffic.writers.cloudtrail import CloudTrail, arn
+from regsight.traffic.writers.cloudtrail import CloudTrail
 from regsight.traffic.writers.distribution_json import DistributionJson
 from regsight.traffic.writers.distribution_text import DistributionText
 from regsight.traffic.writers.harbor_audit import HarborAudit
@@ -39,17 +39,6 @@ SOURCES: dict[str, Callable[[str, int], Voice]] = {
     "harbor-audit": lambda instance, start: HarborAudit(start),
     "ecr-cloudtrail": lambda instance, start: CloudTrail(),
 }
-
-
-@dataclass(slots=True)
-class _Plan:
-    """A scenario with its place in time."""
-
-    id: str
-    recipe: Recipe
-    difficulty: str
-    at: int
-    planted: Planted | None = None
 
 
 def simulate(
@@ -117,7 +106,7 @@ def simulate(
         lines={book.voice.file: book.lines for book in books},
         counts=dict(sorted(counts.items())),
         scenarios=[
-            _entry(plan, [book.voice for book in books], wanted, end, plans)
+            entry(plan, plan.planted, [book.voice for book in books], wanted, end, plans)
             for plan in plans
             if plan.planted is not None
         ],
@@ -153,7 +142,7 @@ class _Book:
 
 
 def _day(
-    world: Population, calendar: Calendar, day: int, plans: list[_Plan], before: list[Request], end: int
+    world: Population, calendar: Calendar, day: int, plans: list[Plan], before: list[Request], end: int
 ) -> tuple[list[Request], list[Request]]:
     """Everything that begins on a day: what earlier days began that goes on, ordinary work, scenarios; and what is left
     for later days.
@@ -167,6 +156,7 @@ def _day(
             turn = [*ATTACKS, *SURPRISES].index(plan.recipe.code)
             scene = Scene(world, stream(world.seed, "play", plan.id), plan.at, end, plan.difficulty, turn)
             plan.planted = plan.recipe.play(scene)
+            plan.logins = [one for one in scene.out if one.uri == "/v2/" and one.actor]
             began += scene.out
     midnight = first + DAY
     today: list[Request] = []
@@ -182,9 +172,9 @@ def _day(
     return today, later
 
 
-def _plans(recipes: dict[str, Recipe], wanted: Sequence[str] | None, begin: int, end: int, seed: int) -> list[_Plan]:
+def _plans(recipes: dict[str, Recipe], wanted: Sequence[str] | None, begin: int, end: int, seed: int) -> list[Plan]:
     """When each scenario begins and how hard it is to see. Each has a generator of its own."""
-    plans: list[_Plan] = []
+    plans: list[Plan] = []
     if wanted is None:
         wanted = [code for code, recipe in recipes.items() if not recipe.alters]
     for asked in wanted:
@@ -203,7 +193,7 @@ def _plans(recipes: dict[str, Recipe], wanted: Sequence[str] | None, begin: int,
             if fixed
             else _when(recipe, difficulty or chosen, begin, end, rng.random, rng.uniform)
         )
-        plans.append(_Plan(name, recipe, difficulty or chosen, at))
+        plans.append(Plan(name, recipe, difficulty or chosen, at))
     return plans
 
 
@@ -251,77 +241,3 @@ def _count(counts: Counter[str], request: Request) -> None:
         counts["layer_downloads" if request.method == "GET" else "layer_checks"] += 1
     else:
         counts[request.method.lower() + ("_upload" if "/uploads/" in request.uri else "_other")] += 1
-
-
-def _entry(plan: _Plan, voices: list[Voice], sources: list[str], end: int, plans: list[_Plan]) -> Entry:
-    assert plan.planted is not None
-    recipe, planted = plan.recipe, plan.planted
-    alters = [other.planted.alter for other in plans if other.planted is not None and other.planted.alter is not None]
-    shown = []
-    for request in planted.evidence:
-        after = _altered(request, alters)
-        if after is not None and after.at < end and any(voice.tell(after) for voice in voices):
-            shown.append(after)
-    told = times(planted, shown)
-    return Entry(
-        id=plan.id,
-        kind=recipe.code,
-        name=recipe.name,
-        benign=recipe.benign,
-        difficulty=plan.difficulty,
-        evidence=recipe.evidence,
-        start=told["start"] or iso(moment(plan.at)),
-        first_evidence=told["first_evidence"],
-        decidable=told["decidable"],
-        end=told["end"] or iso(moment(plan.at)),
-        event_ids=_ids(voices, shown),
-        sources=sources,
-        invisible=(not shown and planted.span is None) or _untold(planted, voices),
-        attack_technique=list(recipe.technique),
-        expected_finding={"rule_classes": list(recipe.classes), "severity_min": recipe.severity or None},
-        note=planted.note,
-        **subjects(
-            planted,
-            shown or planted.evidence,  # what no log shows may leave traces all the same, as a login: whose they are
-            _told_as(voices),
-            with_addresses=not all(isinstance(voice, HarborAudit) for voice in voices),
-        ),
-    )
-
-
-def _told_as(voices: list[Voice]) -> Callable[[str], str]:
-    """The name that these logs have for a user; Harbor's audit log has one for nobody as well."""
-    if all(isinstance(voice, CloudTrail) for voice in voices):
-        return lambda name: arn(name) if name else ""
-    if all(isinstance(voice, HarborAudit) for voice in voices):
-        return lambda name: name or "anonymous"
-    return str
-
-
-def _untold(planted: Planted, voices: list[Voice]) -> bool:
-    """Whether none of the voices tells what is needed to know of it."""
-    if planted.needs == ADDRESSES:
-        return all(isinstance(voice, HarborAudit) for voice in voices)
-    if planted.needs == ADMINISTRATION:
-        return not any(isinstance(voice, HarborAudit) for voice in voices)
-    return False
-
-
-def _altered(request: Request, alters: list[Callable[[Request], Request | None]]) -> Request | None:
-    """What other scenarios made of a request."""
-    kept: Request | None = request
-    for alter in alters:
-        if kept is None:
-            return None
-        kept = alter(kept)
-    return kept
-
-
-def _ids(voices: list[Voice], shown: list[Request]) -> list[str]:
-    """What names a request in these sources: its own id, or in an audit log the row's. Access lines name nothing."""
-    if all(isinstance(voice, Access) for voice in voices):
-        return []
-    if isinstance(voices[0], HarborAudit) and len(voices) == 1:
-        return [str(voices[0].row_id(request)) for request in shown]
-    # An application log does not number what lies outside of the registry's grammar.
-    return [request.id for request in shown if request.routed or request.admin is not None]

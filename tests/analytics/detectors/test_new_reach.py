@@ -51,3 +51,35 @@ def test_new_work_of_many_machines_wakes_nobody(
     finally:
         store.close()
     assert [(str(one.severity), one.subjects["actor"]) for one in told] == [(severity, ["k8s-prod"])]
+
+
+@pytest.mark.parametrize(
+    ("others", "place", "severity"),
+    [
+        (3, "usual", "low"),
+        (2, "usual", "high"),
+        (3, "new", "high"),  # stolen accounts, one after the other: none is where it was
+    ],
+)
+def test_a_course_wakes_nobody(others: int, place: str, severity: str, tmp_path: Path) -> None:
+    """Several who meet the same repositories on the same day, each from where they always were."""
+    made = history([])
+    people = ["ada", *(f"person{number}" for number in range(others))]
+    for day in range(12):
+        for number, person in enumerate(people):
+            pull(
+                made, START + timedelta(days=day, hours=8, minutes=number), person, f"192.0.2.{50 + number}", "own/api"
+            )
+    for number, person in enumerate(people):
+        client = f"192.0.2.{50 + number}" if person == "ada" or place == "usual" else f"198.51.100.{number}"
+        for step in range(9):
+            pull(made, NOW + timedelta(minutes=4 * step), person, client, f"p{step % 8}/r{step}")
+    store = made.store(tmp_path)
+    try:
+        told = [
+            one for one in NewReach().detect(store, NOW, NOW + timedelta(hours=1)) if "ada" in one.subjects["actor"]
+        ]
+    finally:
+        store.close()
+    assert [str(one.severity) for one in told] == [severity]
+    assert ("course" in told[0].explanation) == (severity == "low")

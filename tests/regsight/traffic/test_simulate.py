@@ -160,6 +160,23 @@ def test_audit_logs_tell_of_administration(source: str, tmp_path: Path) -> None:
     assert all(bool(entry.addresses) == (source == "ecr-cloudtrail") for entry in truth.scenarios)
 
 
+def test_the_login_of_who_did_it_belongs_to_it(tmp_path: Path) -> None:
+    """The log of the registry alone does not say who opened the project; that somebody came to do it, it does."""
+    for source in ("distribution-json", "harbor-audit"):
+        entry = short(tmp_path, attacks=["A22/moderate@0.3"], source=source).scenarios[0]
+        assert bool(entry.actors) and entry.actors != ["anonymous"], source
+        assert entry.start <= (entry.first_evidence or "")
+        assert (entry.first_evidence or "") <= (entry.decidable or "") <= entry.end
+    opened = short(tmp_path, attacks=["A22/moderate@0.3"]).scenarios[0]
+    log = (tmp_path / "registry.log").read_text().splitlines()
+    lines = [json.loads(line) for line in log if line.startswith("{")]
+    came = [one for one in lines if one.get("auth.user.name") in opened.actors and one["http.request.uri"] == "/v2/"]
+    addresses = {one["http.request.remoteaddr"].rpartition(":")[0] for one in came}
+    assert addresses & set(opened.addresses)
+    assert opened.start < (opened.first_evidence or "")
+    assert not {one["http.request.id"] for one in came} & set(opened.event_ids)
+
+
 def test_attacks_are_decidable_within_their_own_time(tmp_path: Path) -> None:
     """Given room, a blatant attack shows enough to be known, in one of the logs that there are."""
     asked = [f"{code}/blatant@0.2" for code in ATTACKS if code in ADDING]
