@@ -14,6 +14,7 @@ from store.contract import EventReader
 from store.event import Action, Outcome
 
 CELL = timedelta(minutes=5)
+MOMENT = timedelta(minutes=1)
 SETTLED_DAYS = timedelta(days=7)
 SETTLED_ACTIVE = 4  # days
 POOL = 4  # networks of one account in a wider one: machines that are drawn from a pool
@@ -93,7 +94,7 @@ class Past:
 
 
 class Seen(NamedTuple):
-    """An account at an address, within five minutes from `at` on. `served` is False where nothing came of what it asked:
+    """An account at an address, within a minute from `at` on. `served` is False where nothing came of what it asked:
     it is there, but it got nothing.
     """
 
@@ -161,7 +162,7 @@ def _enter(account: Account, client: str, at: datetime) -> None:
 
 def seen(store: EventReader, past: Past, since: datetime, until: datetime) -> list[Seen]:
     """By time. What every account did at home is left out."""
-    frame = store.counts(since, until, ("actor", "actor_kind", "client_ip", "action", "outcome"), CELL)
+    frame = store.counts(since, until, ("actor", "actor_kind", "client_ip", "action", "outcome"), MOMENT)
     let_in = frame["outcome"].isin([Outcome.SUCCESS, Outcome.FAILURE]) & frame["action"].isin(list(_ASKS))
     frame = frame[let_in & ~frame["actor_kind"].isin(NOBODY) & frame["actor"].notna() & frame["client_ip"].notna()]
     home: dict[tuple[str, str], bool] = {}

@@ -19,6 +19,7 @@ from store.contract import EventQuery, EventReader
 from store.event import BAD_CREDENTIALS, FORBIDDEN, Outcome
 
 CELL = timedelta(minutes=5)
+MOMENT = timedelta(minutes=1)  # of what is only counted: successes, and refusals of days before
 HOME_FOR = timedelta(days=7)  # an account is at home at an address from which it succeeded within this time
 _RUN_ENDS = timedelta(hours=6)
 _PRIVATE = tuple(ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
@@ -71,7 +72,7 @@ class Tries:
 
 @dataclass(slots=True)
 class Ledger:
-    """All tries of a span, and per account and address the cells of five minutes with successes and with refusals."""
+    """All tries of a span, and per account and address the minutes (cells) with successes and with refusals."""
 
     refused: Tries
     forbidden: Tries
@@ -84,7 +85,7 @@ class Ledger:
         """Whether the account had succeeded from the address in the week before. A cell says nothing of the order
         inside it: the cell of `before` itself counts only with `inclusive`."""
         cells = self.successes.get((actor, client), [])
-        end = floor(before, CELL) + (CELL if inclusive else timedelta(0))
+        end = floor(before, MOMENT) + (MOMENT if inclusive else timedelta(0))
         return bisect_left(cells, end) > bisect_left(cells, end - HOME_FOR)
 
     def knows(self, actor: str, before: datetime) -> bool:
@@ -93,7 +94,7 @@ class Ledger:
 
     def visitors(self, since: datetime, until: datetime) -> set[str]:
         """The accounts that succeed in a cell that starts before `until` and ends after `since`."""
-        first = bisect_left(self.visits, (floor(since, CELL), ""))
+        first = bisect_left(self.visits, (floor(since, MOMENT), ""))
         return {actor for _, actor in self.visits[first : bisect_left(self.visits, (until, ""))]}
 
     def near_home(self, actor: str, client: str, before: datetime) -> bool:
@@ -104,17 +105,17 @@ class Ledger:
     def succeeded(self, actor: str, client: str, since: datetime, until: datetime) -> bool:
         """Whether the account succeeds from the address in a cell that starts before `until` and ends after `since`."""
         cells = self.successes.get((actor, client), [])
-        return bisect_left(cells, until) > bisect_left(cells, floor(since, CELL))
+        return bisect_left(cells, until) > bisect_left(cells, floor(since, MOMENT))
 
     def usual_a_day(self, actor: str | None, client: str, before: datetime) -> float:
         """Refusals a day in the week before, of the account at the address or, without an account, of the address."""
-        since = floor(before, CELL) - HOME_FOR
+        since = floor(before, MOMENT) - HOME_FOR
         pairs = [(actor, client)] if actor is not None else [pair for pair in self.refusals if pair[1] == client]
         total = sum(
             amount
             for pair in pairs
             for cell, amount in self.refusals.get(pair, [])
-            if since <= cell < floor(before, CELL)
+            if since <= cell < floor(before, MOMENT)
         )
         return total / HOME_FOR.days
 
@@ -138,7 +139,7 @@ def load(store: EventReader, since: datetime, until: datetime) -> Ledger:
 
 
 def _with_cells(store: EventReader, since: datetime, until: datetime, refused: Tries, forbidden: Tries) -> Ledger:
-    cells = store.counts(since, until, ("actor", "client_ip", "outcome", "reason"), CELL)
+    cells = store.counts(since, until, ("actor", "client_ip", "outcome", "reason"), MOMENT)
     good = cells[(cells["outcome"] == Outcome.SUCCESS) & cells["actor"].notna()]
     bad = cells[(cells["outcome"] == Outcome.DENIED) & (cells["reason"] == BAD_CREDENTIALS)]
     successes: dict[tuple[str, str], list[datetime]] = defaultdict(list)

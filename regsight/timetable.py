@@ -42,9 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-URGENT_EVERY = timedelta(
-    minutes=1
-)  # detectors that want to run so often, and those that say so, do not wait for others
+URGENT_EVERY = timedelta(minutes=1)  # detectors that want to run so often do not wait for others
 WINDOWS_EVERY = 5  # times `detect_every`: those that judge windows of minutes, hours and days
 WINDOWS = ".windows"
 NOTIFY_EVERY = timedelta(seconds=5)
@@ -371,7 +369,7 @@ class Timetable:
 
 
 def _is_urgent(detector: Detector) -> bool:
-    return detector.every <= URGENT_EVERY or bool(getattr(detector, "urgent", False))
+    return detector.every <= URGENT_EVERY
 
 
 def _scheduler() -> Any:

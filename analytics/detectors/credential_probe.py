@@ -29,7 +29,7 @@ from analytics.accounts import (
 )
 from analytics.detector import Suspicion
 from analytics.replay import Replay, floor, horizon, remember
-from analytics.tries import CELL, Ledger, Try, load
+from analytics.tries import CELL, MOMENT, Ledger, Try, load
 from analytics.windows import DAY, HOUR
 from analytics.wording import duration, names, number, plain, several
 from store.contract import EventQuery, EventReader
@@ -47,9 +47,8 @@ class CredentialProbe:
 
     name: str = "credential_probe"
     subject: str = "client"
-    every: timedelta = CELL
+    every: timedelta = MOMENT  # on what there is of a window: whoever guesses passwords is quick
     history: timedelta = timedelta(days=9)
-    urgent: bool = True  # judged each minute, on what there is of the window: whoever guesses passwords is quick
     next_step: str = (
         "Ask the owner of the account whether it was them. If not: block the address, change the account's password or "
         "token, and look at everything the account did since."
@@ -64,7 +63,7 @@ class CredentialProbe:
         found: list[Suspicion] = []
         start = since
         while start < now:
-            end = min(floor(start, CELL) + CELL, now)
+            end = min(floor(start, MOMENT) + MOMENT, now)
             found += _step(store, ledger, start, end)
             start = end
         return found

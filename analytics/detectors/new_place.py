@@ -23,7 +23,7 @@ from typing import Any
 from analytics.daily import each_day, learned
 from analytics.detector import Suspicion
 from analytics.ledger import network
-from analytics.places import CELL, SETTLED_DAYS, Account, Past, Seen, learn, seen
+from analytics.places import CELL, MOMENT, SETTLED_DAYS, Account, Past, Seen, learn, seen
 from analytics.replay import horizon, remember
 from analytics.windows import DAY, HOUR
 from analytics.wording import names, plain, several
@@ -37,6 +37,12 @@ SECOND_PLACE = 1  # network that a person took up in the time that is known: a h
 COMMON = 1 / 3  # of all accounts use a project that is nobody's own
 TURNS = timedelta(hours=3)
 QUICK = timedelta(minutes=20)  # from one place to the other
+WAIT = CELL  # for others to show that everybody moved
+AGAIN = (
+    timedelta(0),
+    WAIT,
+    2 * WAIT,
+)  # after a request, when its place is looked at: a crowd may take some minutes to show
 MOST_EVENTS = 200
 _DONE = frozenset(
     (
@@ -63,7 +69,7 @@ class NewPlace:
 
     name: str = "new_place"
     subject: str = "actor"
-    every: timedelta = CELL
+    every: timedelta = MOMENT
     history: timedelta = timedelta(days=35)
     next_step: str = (
         "Ask the account's owner whether it is them at this address; if nobody knows it, revoke its tokens and passwords "
@@ -77,7 +83,7 @@ class NewPlace:
             start, end = max(since, day), min(day + DAY, now)
             past = self._past(store, day)
             strangers = [one for one in self._strange(store, past, day, end) if one.at < end]
-            if any(one.at >= start - 2 * CELL for one in strangers):
+            if any(one.at >= start - AGAIN[-1] for one in strangers):
                 found += _judge(store, past, strangers, day, start, end)
         return found
 
@@ -99,9 +105,10 @@ def _judge(
         if one.served:
             strange[one.actor][one.client] = one.at
         moved[network(one.client)].add(one.actor)
-    lately = start - 2 * CELL  # a crowd may take some minutes to show
     for actor in sorted(strange):
-        places = {client for client, last in strange[actor].items() if last >= lately}
+        places = {
+            client for client, last in strange[actor].items() if any(start <= last + wait < now for wait in AGAIN)
+        }
         account = past.accounts.get(actor)
         if not places:
             continue
@@ -130,7 +137,7 @@ def _elsewhere(
     signs += ["far from all its places"] if far else []
     if account.machine:
         first = events[0]["timestamp"]
-        if not tools and (now - first < CELL or _crowded(store, client, first, now)):
+        if not tools and (now - first < WAIT or _crowded(store, client, first, now)):
             return  # give others time to show that everybody moved
         severity = Severity.HIGH if tools and not others else Severity.MEDIUM
         told = "a machine's account at a place where it never ran"
@@ -168,7 +175,7 @@ def _elsewhere(
 
 def _crowded(store: EventReader, client: str, since: datetime, now: datetime) -> bool:
     """Whether others are at the address, as at a proxy that everybody goes through."""
-    seen = _events(store, since - CELL, now, client=client)
+    seen = _events(store, since - WAIT, now, client=client)
     accounts = {event["actor"] for event in seen if event["actor"]}
     return len(accounts) > 1 or len({event["client_class"] for event in seen}) >= CROWD
 
