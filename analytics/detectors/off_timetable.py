@@ -34,7 +34,7 @@ FEWEST_DAYS = 7
 NEARLY_EVERY_DAY = 0.8
 USUAL = 3  # days on which an hour was used, to be one of the account's
 MOST_HOURS = 4  # of the day; who uses more keeps no timetable
-KEPT = 0.9  # of all that it did fell into them
+KEPT = 0.9  # of all that it did fell into them, or beside one
 AWAY = 2  # hours
 FEWEST_CELLS = 3  # of five minutes
 PACE = 0.25  # of its own, per five minutes at work; more is a run of its own at another hour
@@ -72,7 +72,11 @@ class _Timetable:
     strong: frozenset[str]  # pushes and deletes, where it ever did one
 
     def away(self, hour: int) -> bool:
-        return all(min((hour - one) % 24, (one - hour) % 24) >= AWAY for one in self.hours)
+        return _away(self.hours, hour)
+
+
+def _away(hours: frozenset[int], hour: int) -> bool:
+    return all(min((hour - one) % 24, (one - hour) % 24) >= AWAY for one in hours)
 
 
 @dataclass(slots=True)
@@ -163,8 +167,9 @@ def _timetable(actor: str, days: list[tuple[datetime, _Day]], day: datetime) -> 
     if len(hours) > MOST_HOURS:
         return None
     cells = [cell for _, one in days for cell in zip(*one.cells(actor), strict=True)]
-    own = [many for hour, many in cells if hour in hours]
-    if not own or sum(own) < KEPT * sum(many for _, many in cells):
+    # A job that begins some minutes to the hour keeps its time: what falls beside a usual hour is not away from it.
+    own = [many for hour, many in cells if not _away(hours, hour)]
+    if not hours or sum(own) < KEPT * sum(many for _, many in cells):
         return None
     acts = frozenset[str]().union(*(one.strong.get(actor, ()) for _, one in days))
     return _Timetable(hours, len(days), median(own), acts)

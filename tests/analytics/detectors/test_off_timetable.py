@@ -14,14 +14,15 @@ NOW = START + 10 * DAY + timedelta(hours=14)
 SCANNER = {"actor": "robot$scan", "actor_kind": "robot"}
 
 
-def nights(hour: int = 2, step: int = 1) -> Made:
-    """Ten days on each of which (or on each `step`th) a scanner goes through everything, at one hour."""
+def nights(hour: int = 2, step: int = 1, early: int = 0) -> Made:
+    """Ten days on each of which (or on each `step`th) a scanner goes through everything, at one hour; on the last `early`
+    days ten minutes before it.
+    """
     made = Made()
     for day in range(0, 11, step):
+        begun = START + day * DAY + timedelta(hours=hour, minutes=-10 if day > 10 - early else 0)
         for number, repository in enumerate(REPOSITORIES):
-            made.add(
-                START + day * DAY + timedelta(hours=hour, seconds=5 * number), "pull", repository=repository, **SCANNER
-            )
+            made.add(begun + timedelta(seconds=5 * number), "pull", repository=repository, **SCANNER)
     return made
 
 
@@ -42,6 +43,12 @@ def judged(made: Made, folder: Path) -> list[str]:
 
 def test_image_by_image_in_the_afternoon(tmp_path: Path) -> None:
     made = nights()
+    use(made, 6, timedelta(minutes=25))
+    assert judged(made, tmp_path) == ["medium"]
+
+
+def test_who_now_and_then_begins_before_the_hour_keeps_it_all_the_same(tmp_path: Path) -> None:
+    made = nights(early=2)
     use(made, 6, timedelta(minutes=25))
     assert judged(made, tmp_path) == ["medium"]
 
