@@ -48,7 +48,7 @@ def test_image_by_image_in_the_afternoon(tmp_path: Path) -> None:
 
 
 def test_who_now_and_then_begins_before_the_hour_keeps_it_all_the_same(tmp_path: Path) -> None:
-    made = nights(early=2)
+    made = nights(early=3)
     use(made, 6, timedelta(minutes=25))
     assert judged(made, tmp_path) == ["medium"]
 
