@@ -23,7 +23,8 @@ from store.event import BAD_CREDENTIALS, CHALLENGE, FORBIDDEN, NO_CREDENTIALS, A
 
 _REFUSED_USER = re.compile(r'error authenticating user "((?:[^"\\]|\\.)*)": ')
 _NOTHING_PRESENTED = ("invalid authorization credential", "authorization token required")
-_REFUSED = ("authentication failure", "invalid token")
+FORGED = "invalid token"
+_REFUSED = ("authentication failure", FORGED)
 _LONGEST_MESSAGE = 500
 
 
@@ -107,7 +108,14 @@ def refused_event(entry: dict[str, Any], message: str, request: Request) -> Even
     elif (named := _REFUSED_USER.match(message)) is not None:
         actor, reason = unescape(named[1]) or None, BAD_CREDENTIALS
     elif message.startswith("error checking authorization"):
-        return {"action": action_of(request, None, None).value, "outcome": Outcome.FAILURE.value, "reason": "invalid"}
+        action = action_of(request, None, None).value
+        return {
+            "action": action,
+            "outcome": Outcome.FAILURE.value,
+            "reason": "invalid",
+            "actor": None,
+            "error_message": None,
+        }
     else:
         return None
     action, outcome = action_of(request, None, None), Outcome.DENIED
@@ -116,7 +124,9 @@ def refused_event(entry: dict[str, Any], message: str, request: Request) -> Even
             action = Action.LOGIN
         else:
             outcome, reason = Outcome.UNKNOWN, CHALLENGE
-    return {"action": action.value, "outcome": outcome.value, "reason": reason, "actor": actor}
+    # Of all these only a token that nobody trusted issued is told apart from a wrong password.
+    said = FORGED if message.endswith(FORGED) else None
+    return {"action": action.value, "outcome": outcome.value, "reason": reason, "actor": actor, "error_message": said}
 
 
 def why_refused(message: str) -> str | None:

@@ -23,7 +23,7 @@ from collector.columnar.values import (
     moments,
     no_empty,
 )
-from collector.distribution_request import completed, error_message, refused_event
+from collector.distribution_request import FORGED, completed, error_message, refused_event
 from collector.request import read_request
 from store.event import Action, Channel, Event
 
@@ -164,7 +164,8 @@ def _rows(lines: Places, said: Columns) -> tuple[Rows, Mask]:
     _refused(columns, said, request, np.flatnonzero(~ended))
     columns["event_id"] = _request_ids(columns)
     fill(columns, mask(request.digest.is_valid()))
-    return Rows(lines, columns), ~(timed & placed & lasted)
+    forged = mask(pc.ends_with(said["msg"], FORGED))  # these keep what was said
+    return Rows(lines, columns), ~(timed & placed & lasted) | forged
 
 
 def _completed(said: Columns, request: Requests, actors: pa.Array) -> Columns:

@@ -157,6 +157,9 @@ fn refusal(reading: &mut Reading, entry: &Entry, request: &Request, row: &mut Ro
     let pool = &mut reading.pool;
     let message = pool.get(entry.msg.text);
     if message.starts_with(b"error authorizing context") {
+        if message.ends_with(b"invalid token") {
+            return None; // the message is kept then, as Python does
+        }
         row.reason = why(message);
     } else {
         row.reason = reason::BAD_CREDENTIALS;
@@ -186,7 +189,7 @@ fn why(message: &[u8]) -> u8 {
     let ends = |endings: &[&[u8]]| endings.iter().any(|ending| message.ends_with(ending));
     if ends(&[b"invalid authorization credential", b"authorization token required"]) {
         reason::NO_CREDENTIALS
-    } else if ends(&[b"authentication failure", b"invalid token"]) {
+    } else if ends(&[b"authentication failure"]) {
         reason::BAD_CREDENTIALS
     } else if ends(&[b"insufficient scope"]) {
         reason::FORBIDDEN

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import re
 from dataclasses import replace
 from datetime import timedelta, timezone
 from unittest.mock import patch
 
 import pytest
 from format_samples import Sample, block, cut, samples
-from three_paths import NOW, check_equal, needs_native
+from three_paths import NOW, check_equal, needs_native, parsed
 
 from benchmarks.lines import MAKERS, made
 from collector import native
@@ -107,6 +108,22 @@ def test_requests_told_twice_in_other_words() -> None:
     number = told.partition(b'"http.request.id":"')[2][:32]
     other = refused.partition(b'"http.request.id":"')[2][:32]
     check_equal("distribution-json", block(b"".join([*lines, refused.replace(other, number)])))
+
+
+@pytest.mark.parametrize("name", ["distribution-json", "distribution-text"])
+def test_what_is_said_of_a_forged_token_is_kept(name: str) -> None:
+    """Only Python keeps it: the quick paths leave such lines."""
+    lines = made(name, 400).splitlines(keepends=True)
+    refused = [line for line in lines if b"invalid authorization credential" in line]
+    forged = [
+        re.sub(rb"basic authentication.*?invalid authorization credential", b"invalid token", line) for line in refused
+    ]
+    assert forged and b"invalid token" in forged[0]
+    data = block(b"".join([*lines, *(line.replace(b"/v2/", b"/v2/a/b/manifests/1", 1) for line in forged)]))
+    check_equal(name, data)
+    plain, _ = parsed(name, data, "rows")
+    said = [row["error_message"] for row in plain.events.to_pylist() if row["reason"] == "bad_credentials"]
+    assert said.count("invalid token") > 0
 
 
 def test_few_lines_are_not_read_by_columns() -> None:

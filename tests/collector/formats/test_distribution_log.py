@@ -113,7 +113,15 @@ def test_refusals(uri: str, why: str, told: tuple[str, str, str]) -> None:
     """What was refused and why, whatever the realm is called."""
     row = one(line(msg=CHALLENGE + why, level="warning", http__request__uri=uri))
     assert (row["action"], row["outcome"], row["reason"]) == told
-    assert row["status"] is None
+    assert row["status"] is None and row["error_message"] is None
+
+
+def test_a_forged_token_is_told_apart_from_a_wrong_password() -> None:
+    row = one(
+        line(msg="error authorizing context: invalid token", level="warning", http__request__uri="/v2/a/manifests/1")
+    )
+    assert (row["action"], row["outcome"], row["reason"]) == ("pull", "denied", "bad_credentials")
+    assert row["error_message"] == "invalid token"
 
 
 def test_the_refused_name_is_joined_to_its_request() -> None:
