@@ -68,7 +68,7 @@ def suspicion(match: Match) -> Suspicion:
     start = match.events[0]["timestamp"] if match.events else match.at
     return Suspicion(
         kind=rule.id,
-        cause=(rule.id, *(str(part) for part in match.key or _subject_of(last)), f"{start:%Y-%m-%d}"),
+        cause=(rule.id, *_cause(match, last), f"{start:%Y-%m-%d}"),
         severity=severity,
         title=_filled(rule.title, match),
         start=start,
@@ -89,6 +89,13 @@ def _subjects(match: Match) -> dict[str, list[str]]:
     """Whom it names. Who spoke last before a silence has nothing to do with it, unless it is theirs."""
     theirs = match.rule.when.by if match.rule.kind is Kind.FLATLINE else tuple(SUBJECTS.values())
     return {name: _names(match.events, column) if column in theirs else [] for name, column in SUBJECTS.items()}
+
+
+def _cause(match: Match, last: Event) -> tuple[str, ...]:
+    """What makes two matches of a day one finding."""
+    if together := match.rule.when.together:
+        return tuple(str(last.get(column)) for column in together)
+    return tuple(str(part) for part in match.key) or _subject_of(last)
 
 
 def _subject_of(event: Event) -> tuple[str, ...]:

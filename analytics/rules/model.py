@@ -106,6 +106,7 @@ class When(BaseModel):
     values: tuple[str, ...] = ()
     terms: tuple[str, ...] = ()
     history: Span = Field(timedelta(days=30), description="how far back a new term is looked for")
+    together: tuple[str, ...] = Field((), description="matches of a day with the same values of these are one finding")
     learned: Span = Field(timedelta(days=3), description="nothing is new before so much history is known")
     also_new: tuple[str, ...] = Field((), description="a second combination that must be new as well")
     known: tuple[str, ...] = Field((), description="what must have a history before something can be new to it")
@@ -121,7 +122,7 @@ class When(BaseModel):
     unless: dict[str, Any] | None = Field(None, description="an event with the same key in between calls it off")
     different: tuple[str, ...] = Field((), description="fields that must differ between the first and the last step")
 
-    @field_validator("by", "terms", "also_new", "known", "different")
+    @field_validator("by", "terms", "also_new", "known", "different", "together")
     @classmethod
     def _fields(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(field_name(name) for name in names)

@@ -104,7 +104,7 @@ def columns_of(rules: Iterable[Rule]) -> list[str]:
         when = rule.when
         for condition_of in (*conditions_of(rule), *(higher for _, higher in rule.raise_to)):
             wanted |= fields_of(condition_of)
-        wanted |= {*when.by, *when.terms, *when.also_new, *when.known, *when.different}
+        wanted |= {*when.by, *when.terms, *when.also_new, *when.known, *when.different, *when.together}
         wanted |= {when.field} if when.field else set()
         wanted |= {when.metric.field} if when.metric else set()
         wanted |= {name for _, name, _, _ in Formatter().parse(rule.title) if name}

@@ -153,3 +153,16 @@ def test_a_sequence_with_a_count(tmp_path: Path) -> None:
     assert len(fired(rule, sequence(0, 30, 31, 32, 35), tmp_path / "b")) == 1
     assert fired(rule, sequence(0, 1, 5), tmp_path / "c") == []
     assert fired(rule, sequence(0, 1, 2, 55), tmp_path / "d") == []
+
+
+def test_a_project_that_was_opened_is_one_finding(tmp_path: Path) -> None:
+    """Its repositories are asked for by nobody named one after the other; another project is another finding."""
+    rule = next(one for one in pack() if one.id == "pulled_without_name")
+    assert rule.samples is not None
+    pull = {"action": "pull", "outcome": "success", "registry_kind": "distribution", "channel": "application"}
+    names = [("shop", "shop/api"), ("shop", "shop/web"), ("bank", "bank/api")]
+    before = [{**pull, "at": -14400, "actor": "ci", "project": project, "repository": name} for project, name in names]
+    now = [{**pull, "at": at, "project": names[at][0], "repository": names[at][1]} for at in range(3)]
+    found = fired(rule, [*before, *now], tmp_path)
+    assert [one.subjects["repository"] for one in found] == [["shop/api"], ["shop/web"], ["bank/api"]]
+    assert found[0].cause == found[1].cause != found[2].cause
