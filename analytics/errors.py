@@ -2,6 +2,7 @@
 
 AnalyticsError
 ├── UnknownDetector   the settings name a detector that does not exist
+├── ProcessEnded      a process that judges beside others ended before its work was done
 └── Stopped           whoever asked for the work does not want it any more
 """
 
@@ -24,6 +25,16 @@ class UnknownDetector(AnalyticsError):
         way_out = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(names)}"
         super().__init__(f"unknown detector {name!r} in [analytics], {way_out}")
         self.name = name
+
+
+class ProcessEnded(AnalyticsError):
+    """One of several processes that judge a past was ended from outside. What was found is stored; judging again goes on."""
+
+    def __init__(self, detectors: Iterable[str], exit_code: int | None) -> None:
+        super().__init__(
+            f"the process that asks {', '.join(detectors)} ended with exit code {exit_code}; if there was too little memory, "
+            "`--processes 1` takes less"
+        )
 
 
 class Stopped(AnalyticsError):

@@ -7,7 +7,6 @@ afterwards is what would have been found at the time.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -21,9 +20,10 @@ from analytics.errors import Stopped, UnknownDetector
 from analytics.holding import Allowance
 from analytics.judge import judge
 from analytics.marks import marks
-from analytics.models.shelf import Shelf
-from analytics.replay import EPOCH, Lasting, Replay, floor
+from analytics.replay import Lasting, floor
 from analytics.rules.load import in_force
+from analytics.side_by_side import Processes, asked_by
+from analytics.steps import SETTLES, read_from, reader_of, steps_of
 from analytics.telemetry import AnalyticsTelemetry
 from analytics.watermark import done, look
 from analytics.windows import DAY
@@ -36,8 +36,6 @@ log = logging.getLogger(__name__)
 
 SIMILAR_WITHIN = timedelta(days=90)  # how far back similar findings are looked for
 JUDGED_NOTE = "analytics.judged_until"
-# So long after midnight the day before is taken for over; longer than `overlap`, within which rows come without being late.
-SETTLES = timedelta(minutes=30)
 LEAST_LATE = timedelta(minutes=5)
 MOST_MISSED = 500  # due moments that `missed` names at most: after a month off, the last ones matter
 
@@ -73,13 +71,15 @@ def detect_span(
     budget: Budget = DEFAULT,
     stopped: Callable[[], bool] = lambda: False,
     lasting: Lasting | None = None,
+    processes: Processes | None = None,
 ) -> list[Finding]:
     """Judge [since, until) in the steps of the timetable, each step seeing only what was known then.
 
     Findings are stored as they are made, with the step as their time of detection. Returns those that are new or
     changed, each once in its last state, by time of detection. `on_progress` gets the steps done and their number,
     about a hundred times and at the end. `budget` is what may be told by statistics alone. `lasting` is what earlier calls
-    learned of days that are over, for as long as no row comes late for one of them.
+    learned of days that are over, for as long as no row comes late for one of them. With `processes` the detectors are asked in
+    processes of their own (`analytics.side_by_side`), of which `lasting` is not; the findings are the same.
 
     `reopened`: events since then were stored late. All from there on is judged as if for the first time; what comes of it
     takes the place of the findings that there were (`analytics.amend`) when all is judged.
@@ -87,6 +87,7 @@ def detect_span(
     Raises:
         Unavailable: the store did not answer; calling again with the same arguments judges the same again.
         Stopped: `stopped` said so between two steps.
+        ProcessEnded: one of the `processes` was ended from outside.
     """
     if not detectors or since >= until:
         return []
@@ -94,19 +95,9 @@ def detect_span(
     if reopened is not None:
         start, anew = touched(store, {d.name for d in detectors}, min(reopened, since), until)
         since = min(since, start)
-    for detector in detectors:
-        if hasattr(detector, "models"):
-            detector.models = Shelf(store, detector.name)
-    reader = Replay(
-        store,
-        floor(since, DAY) - max(d.history for d in detectors) - DAY,
-        until,
-        lasting=lasting,
-        settled=floor(until - SETTLES, DAY),
-    )
+    reader = reader_of(store, read_from(since, detectors), until, lasting)
     stored: dict[str, Finding] = {}
     new: set[str] = set()
-    spent = dict.fromkeys((d.name for d in detectors), 0.0)
     allowance = Allowance(budget, reader, reader.since, sum(hasattr(d, "alerts_per_week") for d in detectors))
 
     def known(id: str) -> Finding | None:
@@ -128,25 +119,24 @@ def detect_span(
                 new.add(finding.id)
             stored[finding.id] = finding
 
-    steps = _steps(detectors, since, until)
-    for number, (step, due) in enumerate(steps, start=1):
-        if stopped():
-            raise Stopped
-        for detector, start in due:
-            began = time.perf_counter()
-            suspicions = detector.detect(reader, start, step)
-            spent[detector.name] += time.perf_counter() - began
-            judged = judge(detector, suspicions, step, known, said, past, partial(allowance.at, step))
-            if reopened is None:
-                keep(judged)
-            else:
-                stored |= {finding.id: finding for finding in judged}
-        if on_progress and (number % max(len(steps) // 100, 1) == 0 or number == len(steps)):
-            on_progress(number, len(steps))
+    steps = steps_of(detectors, since, until)
+    with asked_by(detectors, since, until, store, reader, processes) as asked:
+        for number, (step, due) in enumerate(steps, start=1):
+            if stopped():
+                raise Stopped
+            for detector, start in due:
+                suspicions = asked.suspicions(detector, start, step)
+                judged = judge(detector, suspicions, step, known, said, past, partial(allowance.at, step))
+                if reopened is None:
+                    keep(judged)
+                else:
+                    stored |= {finding.id: finding for finding in judged}
+            if on_progress and (number % max(len(steps) // 100, 1) == 0 or number == len(steps)):
+                on_progress(number, len(steps))
     if reopened is not None:
         made, stored = _without_the_known(store, stored, anew), {}
         keep(amended(anew, made, until))
-    _count(telemetry, spent, (stored[id] for id in new), (one for one in stored.values() if one.id in anew))
+    _count(telemetry, asked.seconds, (stored[id] for id in new), (one for one in stored.values() if one.id in anew))
     return sorted(stored.values(), key=lambda finding: (finding.detected_at, finding.id))
 
 
@@ -290,19 +280,3 @@ def _in_ledger(write: Callable[[JobRun], None], run: JobRun) -> None:
         write(run)
     except Exception:
         log.exception("job ledger not written", extra={"job": run.job})
-
-
-def _steps(
-    detectors: Sequence[Detector], since: datetime, until: datetime
-) -> list[tuple[datetime, list[tuple[Detector, datetime]]]]:
-    """When which detector runs, and from when on it then judges: at the multiples of its `every` in (since, until], and
-    at the end itself for what is left."""
-    due: dict[datetime, list[tuple[Detector, datetime]]] = {}
-    for detector in detectors:
-        step = floor(since, detector.every) + detector.every
-        while step <= until:
-            due.setdefault(step, []).append((detector, max(step - detector.every, EPOCH)))
-            step += detector.every
-        if step - detector.every < until:
-            due.setdefault(until, []).append((detector, step - detector.every))
-    return sorted(due.items(), key=lambda item: item[0])

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from analytics.acts import changes
 from analytics.baselines import NEVER_ABOVE, Baseline, learn, threshold
 from analytics.novelty import NewPairs, Pushes, new_pairs
 from analytics.windows import DAY, Floats, Ints, minute, sliding_sums
@@ -34,6 +35,8 @@ class Pulls:
     codes: dict[str, Ints]
     names: dict[str, list[str]]
     pushes: Pushes = field(default_factory=Pushes)  # of all the time that was loaded, by the same codes
+    # Kind → of each day before the last and each subject of it (by the same codes) the busiest hour.
+    busiest: dict[str, tuple[Ints, Ints]] = field(default_factory=dict)
 
     def between(self, first: int, end: int) -> Pulls:
         """The rows that start in [first, end)."""
@@ -126,8 +129,8 @@ class Tables:
             return False
         asked = np.zeros(len(self._pulls.names[self._kind]) + 1, dtype=bool)
         asked[codes] = True
-        before = self._pulls.between(0, begin)
-        records = _Table.of(before.where(asked[before.codes[self._kind]]), self._kind).records(begin)
+        known, busiest = self._pulls.busiest[self._kind]
+        records = _second_highest(known[asked[known]], busiest[asked[known]], len(asked))
         return bool((hours > _ABOVE_RECORD * records[codes]).any())
 
 
@@ -177,15 +180,28 @@ class _Table:
         codes, days, hour = codes[order], days[order], hour[order]
         last = np.ones(len(codes), dtype=bool)
         last[:-1] = (codes[1:] != codes[:-1]) | (days[1:] != days[:-1])
-        codes, hour = codes[last], hour[last]
-        order = np.lexsort((hour, codes))
-        codes, hour = codes[order], hour[order]
-        records = np.zeros(self.subjects, dtype=np.int64)
-        second = np.zeros(len(codes), dtype=bool)
-        if len(codes) > 1:
-            second[:-1] = codes[1:] == codes[:-1]
-        np.maximum.at(records, codes[second], hour[second])
-        return records
+        return _second_highest(codes[last], hour[last], self.subjects)
+
+
+def busiest_hours(kind: str, pulls: Pulls, begin: int) -> tuple[Ints, Ints]:
+    """The subjects that pulled from `begin` on, each once, and the busiest of their hours that end from then on."""
+    table = _Table.of(pulls, kind)
+    chosen = table.starts >= begin
+    codes, hours = table.codes[chosen], table.hour[chosen]
+    first = np.flatnonzero(changes([codes]))
+    return codes[first], np.maximum.reduceat(hours, first) if len(first) else hours
+
+
+def _second_highest(codes: Ints, hours: Ints, subjects: int) -> Ints:
+    """Of each subject; 0 where it has less than two."""
+    order = np.lexsort((hours, codes))
+    codes, hours = codes[order], hours[order]
+    records = np.zeros(subjects, dtype=np.int64)
+    second = np.zeros(len(codes), dtype=bool)
+    if len(codes) > 1:
+        second[:-1] = codes[1:] == codes[:-1]
+    np.maximum.at(records, codes[second], hours[second])
+    return records
 
 
 def _summed(codes: Ints, starts: Ints, amounts: Ints) -> tuple[Ints, Ints, Ints]:

@@ -36,9 +36,9 @@ class DayOfReach:
         weights = np.where(self.project_before < begin, self.weights, AT_HOME)
         return self.actors[chosen], weights[chosen], self.repositories[chosen]
 
-    def new_images(self, begin: int, actor: int) -> int:
-        """How many images the account pulled that it had not pulled since the day `begin`."""
-        return int(np.count_nonzero((self.image_actors == actor) & (self.image_before < begin)))
+    def new_images(self, begin: int) -> tuple[Ints, Ints]:
+        """Accounts that pulled images which they had not pulled since the day `begin`, and how many."""
+        return np.unique(self.image_actors[self.image_before < begin], return_counts=True)
 
 
 @dataclass(frozen=True, slots=True)

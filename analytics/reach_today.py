@@ -132,6 +132,18 @@ class Today:
     def _rates(self) -> Floats:
         return self.past.rates(self.number)
 
+    @cached_property
+    def _images_before(self) -> dict[int, dict[datetime, int]]:
+        """Account → how many images were new to it on each day before, where any were; of people, for only of them it is asked."""
+        found: dict[int, dict[datetime, int]] = defaultdict(dict)
+        for one in self._reach.days:
+            actors, many = one.new_images(self.past.begin)
+            people = self.past.person[actors]
+            at = moment(one.day * _A_DAY)
+            for actor, images in zip(actors[people].tolist(), many[people].tolist(), strict=True):
+                found[actor][at] = images
+        return found
+
     def touched(self, start: datetime, end: datetime) -> set[str]:
         """Names of the accounts to which something was new in the cells that touch [start, end)."""
         first = start - timedelta(minutes=CELL) + timedelta.resolution
@@ -147,8 +159,6 @@ class Today:
     def _account(self, name: str) -> Account:
         actor = NAMES["actor"].number(name)
         person = bool(self.past.person[actor])
-        days = self._reach.days if person else ()
-        counts = {one.day: one.new_images(self.past.begin, actor) for one in days}
         return Account(
             name=name,
             person=person,
@@ -157,7 +167,7 @@ class Today:
             new=self.past.new_of(actor),
             fresh=self._fresh.get(actor, []),
             images=self._images.get(actor, {}),
-            new_images={moment(at * _A_DAY): many for at, many in counts.items() if many},
+            new_images=self._images_before.get(actor, {}) if person else {},
         )
 
     def clients(self, actor: str, repositories: set[str], end: datetime) -> list[str]:

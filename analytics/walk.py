@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from analytics.detector import Suspicion
 from analytics.replay import Replay, floor, horizon, remember
+from analytics.walked import of_day
 from analytics.windows import DAY
 from store.contract import EventQuery, EventReader
 
@@ -146,7 +147,7 @@ class Walk:
         passing = over and isinstance(store, Replay) and day + 2 * DAY < store.until
         if passing:
             del self.kept[day]
-        found, memory = self._walk(store, state, day, until, span[0], given_up=passing)
+        found, memory = self._walk(store, state, day, until, span[0], given_up=passing, shared=passing)
         if over:
             self._keep(until, memory)
         return found
@@ -186,13 +187,12 @@ class Walk:
         began: datetime,
         *,
         given_up: bool = False,
+        shared: bool = False,
     ) -> tuple[list[Suspicion], Memory]:
         memory = Memory(
             began=began, given_up=given_up, below=state.below, waiting=list(state.waiting), number=state.number
         )
         found: list[Suspicion] = []
-        # A replay would keep all events of its span; a day at a time is enough.
-        reader = store.store if isinstance(store, Replay) else store
         query = EventQuery(
             since=since,
             until=until,
@@ -200,8 +200,13 @@ class Walk:
             outcome=tuple(self.outcomes),
             columns=tuple(self.columns),
         )
-        for event in reader.events(query):
-            found += self._due(memory, event["timestamp"])
+        if shared and isinstance(store, Replay):
+            events: Iterable[Event] = of_day(store, query)
+        else:  # a replay would keep all events of its span; a day at a time is enough
+            events = (store.store if isinstance(store, Replay) else store).events(query)
+        for event in events:
+            if memory.waiting and memory.waiting[0][0] < event["timestamp"]:
+                found += self._due(memory, event["timestamp"])
             found += self.see(memory, event)
         found += self._due(memory, until)
         return sorted(found, key=lambda one: one.end), memory

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -11,6 +13,8 @@ from regsight.commands.options import ConfigFile, Json, Since, StoreUrl, Until, 
 
 findings_app = typer.Typer(no_args_is_help=True, help="What was found.", rich_markup_mode=None)
 
+LONG = timedelta(days=7)
+
 marks_app = typer.Typer(no_args_is_help=True, help="What was said of findings.", rich_markup_mode=None)
 
 
@@ -18,6 +22,12 @@ def detect(
     since: Since = None,
     until: Until = None,
     now: Annotated[bool, typer.Option("--now", help="Up to this moment, not only to the last stored event.")] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Ask the detectors in so many processes; else in two where more than a week is judged."
+        ),
+    ] = None,
     store: StoreUrl = None,
     config: ConfigFile = None,
     json: Json = False,
@@ -28,7 +38,8 @@ def detect(
     """
     from analytics.incidents import gather
     from analytics.jobs import detect_span
-    from regsight.app import chosen_detectors
+    from analytics.side_by_side import Processes
+    from regsight.app import chosen_detectors, open_configured_store
     from regsight.terminal import progress, write_json
 
     chosen = settings(config, store)
@@ -50,6 +61,7 @@ def detect(
             end,
             on_progress=lambda done, total: display.update(task, completed=done, total=total),
             budget=chosen.analytics.budget,
+            processes=Processes(processes or _usual_processes(end - start), partial(open_configured_store, chosen)),
         )
     gather(target, start)
     target.close()
@@ -60,6 +72,11 @@ def detect(
         _table(found)
     if found:
         raise typer.Exit(3)
+
+
+def _usual_processes(span: timedelta) -> int:
+    """Two for a long past where there are two processors: a second one has as much to read before its first step."""
+    return min(2, len(os.sched_getaffinity(0))) if span > LONG else 1
 
 
 def _table(found: list) -> None:  # type: ignore[type-arg]
