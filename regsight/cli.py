@@ -73,6 +73,7 @@ def main() -> None:
 
 def _exit_code(error: Exception) -> int | None:
     """2 for what the user can mend in the call or the settings, 1 for what failed, None for our own mistakes."""
+    from analytics.errors import ProcessEnded
     from collector.errors import LogFormatError, UnknownFormat
     from regsight.commands.options import UsageError
     from regsight.config import ConfigError
@@ -80,6 +81,6 @@ def _exit_code(error: Exception) -> int | None:
 
     if isinstance(error, (ConfigError, LogFormatError, UnknownFormat, UsageError)):
         return 2
-    if isinstance(error, (StoreError, OSError)):
+    if isinstance(error, (StoreError, ProcessEnded, OSError)):
         return 1
     return None
