@@ -12,14 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
+from typing import TypeVar
 
-from analytics.replay import floor
-from analytics.windows import DAY
+from analytics.daily import learned
+from analytics.replay import Replay, floor, horizon, remember
+from analytics.windows import DAY, HOUR
 from store.contract import EventQuery, EventReader
 from store.event import BAD_CREDENTIALS, FORBIDDEN, Outcome
 
+T = TypeVar("T")
 CELL = timedelta(minutes=5)
-MOMENT = timedelta(minutes=1)  # of what is only counted: successes, and refusals of days before
+MOMENT = timedelta(minutes=1)  # of what is only counted
 HOME_FOR = timedelta(days=7)  # an account is at home at an address from which it succeeded within this time
 _RUN_ENDS = timedelta(hours=6)
 _PRIVATE = tuple(ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
@@ -72,14 +75,16 @@ class Tries:
 
 @dataclass(slots=True)
 class Ledger:
-    """All tries of a span, and per account and address the minutes (cells) with successes and with refusals."""
+    """Tries, and per account and address the cells with successes and with refusals: to the minute of this day and the one
+    before, to the hour of those before.
+    """
 
     refused: Tries
     forbidden: Tries
     successes: dict[tuple[str, str], list[datetime]]
     refusals: dict[tuple[str, str], list[tuple[datetime, int]]]
     homes: dict[str, set[str]]  # account -> addresses with any success
-    visits: list[tuple[datetime, str]]  # cells in which an account succeeded, by time
+    visits: list[tuple[datetime, str]]  # cells of this day in which an account succeeded, by time
 
     def at_home(self, actor: str, client: str, before: datetime, inclusive: bool = False) -> bool:
         """Whether the account had succeeded from the address in the week before. A cell says nothing of the order
@@ -120,9 +125,30 @@ class Ledger:
         return total / HOME_FOR.days
 
 
-def load(store: EventReader, since: datetime, until: datetime) -> Ledger:
-    """The tries of [since, until), with the successes of the week before as well."""
-    query = EventQuery(since=since, until=until, outcome=(Outcome.DENIED,), reason=(BAD_CREDENTIALS, FORBIDDEN))
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Per account and address the starts of the cells with successes, and those with refusals and how many."""
+
+    successes: dict[tuple[str, str], list[datetime]]
+    refusals: dict[tuple[str, str], list[tuple[datetime, int]]]
+
+    def then(self, later: Cells) -> Cells:
+        """With what came later, by time."""
+        return Cells(_appended(self.successes, later.successes), _appended(self.refusals, later.refusals))
+
+
+def ledger_of(store: EventReader, day: datetime, now: datetime, kept: dict[datetime, Cells]) -> Ledger:
+    """The tries of a day (and of the one before) up to `now` or, in a replay, to its end, with successes and refusals of the week
+    before. What days before say is worked out once a day (`analytics.daily.learned`).
+    """
+    until = min(day + DAY, horizon(store, now))
+    return remember(store, "tries", day if isinstance(store, Replay) else now, lambda: _load(store, day, until, kept))
+
+
+def _load(store: EventReader, day: datetime, until: datetime, kept: dict[datetime, Cells]) -> Ledger:
+    query = EventQuery(
+        since=day - DAY - CELL, until=until, outcome=(Outcome.DENIED,), reason=(BAD_CREDENTIALS, FORBIDDEN)
+    )
     refused: list[Try] = []
     forbidden: list[Try] = []
     for event in store.events(query):
@@ -135,25 +161,41 @@ def load(store: EventReader, since: datetime, until: datetime) -> Ledger:
             id=event["event_id"],
         )
         (refused if event["reason"] == BAD_CREDENTIALS else forbidden).append(one)
-    return _with_cells(store, floor(since, CELL) - HOME_FOR, until, Tries.of(refused), Tries.of(forbidden))
-
-
-def _with_cells(store: EventReader, since: datetime, until: datetime, refused: Tries, forbidden: Tries) -> Ledger:
-    cells = store.counts(since, until, ("actor", "client_ip", "outcome", "reason"), MOMENT)
-    good = cells[(cells["outcome"] == Outcome.SUCCESS) & cells["actor"].notna()]
-    bad = cells[(cells["outcome"] == Outcome.DENIED) & (cells["reason"] == BAD_CREDENTIALS)]
-    successes: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    before = learned(store, "tries before", day, kept, lambda: _before(store, day))
+    today = _cells(store, day, until, MOMENT)
+    cells = before.then(today)
     homes: dict[str, set[str]] = defaultdict(set)
+    for actor, client in cells.successes:
+        homes[actor].add(client)
+    visits = sorted((start, actor) for (actor, _), starts in today.successes.items() for start in starts)
+    return Ledger(Tries.of(refused), Tries.of(forbidden), cells.successes, cells.refusals, dict(homes), visits)
+
+
+def _before(store: EventReader, day: datetime) -> Cells:
+    """To the minute for the day before, in which what is tried today may have begun; to the hour for the week before that."""
+    long, lately = day - DAY - HOME_FOR, day - DAY
+    return _cells(store, long, lately, HOUR).then(_cells(store, lately, day, MOMENT))
+
+
+def _cells(store: EventReader, since: datetime, until: datetime, width: timedelta) -> Cells:
+    counted = store.counts(since, until, ("actor", "client_ip", "outcome", "reason"), width)
+    good = counted[(counted["outcome"] == Outcome.SUCCESS) & counted["actor"].notna()]
+    bad = counted[(counted["outcome"] == Outcome.DENIED) & (counted["reason"] == BAD_CREDENTIALS)]
+    successes: dict[tuple[str, str], list[datetime]] = defaultdict(list)
     for actor, client, start in zip(good["actor"], _named(good["client_ip"]), _moments(good), strict=True):
         successes[actor, client].append(start)
-        homes[actor].add(client)
     refusals: dict[tuple[str, str], list[tuple[datetime, int]]] = defaultdict(list)
     for actor, client, start, amount in zip(
         _named(bad["actor"]), _named(bad["client_ip"]), _moments(bad), bad["events"], strict=True
     ):
         refusals[actor, client].append((start, int(amount)))
-    visits = sorted({(start, actor) for (actor, _), starts in successes.items() for start in starts})
-    return Ledger(refused, forbidden, dict(successes), dict(refusals), dict(homes), visits)
+    return Cells(dict(successes), dict(refusals))
+
+
+def _appended(
+    before: dict[tuple[str, str], list[T]], later: dict[tuple[str, str], list[T]]
+) -> dict[tuple[str, str], list[T]]:
+    return before | {pair: before.get(pair, []) + cells for pair, cells in later.items()}
 
 
 def _network(address: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from analytics.accounts import (
@@ -27,9 +27,10 @@ from analytics.accounts import (
     slow_tries,
     unknown_accounts,
 )
+from analytics.daily import each_day
 from analytics.detector import Suspicion
-from analytics.replay import Replay, floor, horizon, remember
-from analytics.tries import CELL, MOMENT, Ledger, Try, load
+from analytics.replay import floor
+from analytics.tries import CELL, MOMENT, Cells, Ledger, Try, ledger_of
 from analytics.windows import DAY, HOUR
 from analytics.wording import duration, names, number, plain, several
 from store.contract import EventQuery, EventReader
@@ -53,19 +54,17 @@ class CredentialProbe:
         "Ask the owner of the account whether it was them. If not: block the address, change the account's password or "
         "token, and look at everything the account did since."
     )
+    _kept: dict[datetime, Cells] = field(default_factory=dict)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
-        if isinstance(store, Replay):
-            reach = store.since + timedelta(days=8)
-            ledger = store.memo("tries", store.since, lambda: load(store, reach, horizon(store, now)))
-        else:
-            ledger = remember(store, "tries", now, lambda: load(store, floor(since, CELL) - DAY - CELL, now))
         found: list[Suspicion] = []
-        start = since
-        while start < now:
-            end = min(floor(start, MOMENT) + MOMENT, now)
-            found += _step(store, ledger, start, end)
-            start = end
+        for day in each_day(since, now):
+            ledger = ledger_of(store, day, now, self._kept)
+            start, until = max(since, day), min(day + DAY, now)
+            while start < until:
+                end = min(floor(start, MOMENT) + MOMENT, until)
+                found += _step(store, ledger, start, end)
+                start = end
         return found
 
 

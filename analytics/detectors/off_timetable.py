@@ -41,8 +41,7 @@ PACE = 0.25  # of its own, per five minutes at work; more is a run of its own at
 MOST_EVENTS = 200
 _STRONG = (Action.PUSH, Action.DELETE, Action.UNTAG)
 _WORK = (Action.PULL, *_STRONG)
-# The same cut of the counts as `analytics.places`, so that a replay makes it once.
-_BY = ("actor", "actor_kind", "client_ip", "action", "outcome")
+_BY = ("actor", "actor_kind", "action", "outcome")
 Cells = dict[datetime, int]  # five minutes → pulls, pushes and deletes of one account
 
 
