@@ -28,13 +28,15 @@ FORMAT_FAILED = "format failed"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreted:
-    """What a block gave; the count of its lines has been checked (`Parsed.lines`)."""
+    """What a block gave; the count of its lines has been checked (`Parsed.lines`). `digest`: that of its bytes, where they will
+    be sealed alone (`collector.ledger`)."""
 
     lines: int
     events: pa.Table
     dead: list[DeadLetter]
     ignored: int
     after: Position
+    digest: str = ""
 
 
 class Interpreter:

@@ -1,6 +1,6 @@
 """What was read of every source, so that it can be proved later: totals, a sign of life, and sealed bytes.
 
-The bytes of a followed file are hashed in segments of 4 MiB and chained: each link is made of the link before it, the
+The bytes of a followed file are hashed in segments of some 4 MiB and chained: each link is made of the link before it, the
 place and the hash of the segment. The open end of the chain lies in the committed position, in the same act as the events;
 sealed segments are notes (`seal/<stream>/<number>`). A file, an archive or a row of the store that was changed afterwards no
 longer fits (`collector.verify`). Two collectors that read one file each seal what they read; the later one's chain stays.
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 SEALS, READ = "seal/", "read/"
 SEGMENT_BYTES = 4 << 20
+ALONE_BYTES = SEGMENT_BYTES // 2  # a block of so many is a segment of its own, hashed by the thread that interprets it
 SEGMENTS_IN_NOTE = 128
 MOST_STREAMS = 10_000  # whose open ends are held; others begin a segment anew when they are read on
 SAVE_EVERY = timedelta(seconds=20)
@@ -52,6 +53,12 @@ def link_of(before: str, start: int, end: int, digest: str) -> str:
 
 def digest_of(data: bytes) -> str:
     return _hash(data).hexdigest()
+
+
+def digest_alone(block: Block) -> str:
+    """Of a block that will be a segment of its own; empty for others."""
+    sealed = "inode" in block.after.detail and len(block.data) == block.length >= ALONE_BYTES
+    return digest_of(block.data) if sealed else ""
 
 
 def _hash(data: bytes = b"") -> blake2b:
@@ -130,7 +137,10 @@ class Ledger:
     def _add(self, chain: _Chain, block: Block, got: Interpreted, at: datetime) -> None:
         import pyarrow.compute as pc
 
-        chain.hash.update(block.data)
+        if got.digest:
+            self._seal(chain, at)
+        else:
+            chain.hash.update(block.data)
         chain.end = block.after.offset
         chain.letters += len(got.dead)
         if got.events.num_rows:
@@ -138,8 +148,8 @@ class Ledger:
             ends = pc.min_max(got.events["timestamp"]).as_py()
             first, last = iso(ends["min"]), iso(ends["max"])
             chain.span = (first, last) if chain.span is None else (min(chain.span[0], first), max(chain.span[1], last))
-        if chain.end - chain.start >= SEGMENT_BYTES:
-            self._seal(chain, at)
+        if got.digest or chain.end - chain.start >= SEGMENT_BYTES:
+            self._seal(chain, at, got.digest)
 
     def _of(self, source: str, registry: str | None, at: datetime) -> _Totals:
         if source not in self._totals:

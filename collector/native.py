@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -121,10 +122,10 @@ class Scanned:
         outside = [] if self.found is None else self.found.outside(_FEW)
         if len(outside) >= _FEW:
             return True
-        spelled = [
-            b"http.request.uri" + mark + uri.encode() for _, uri in outside for mark in (b'":"', b'="', b"=", b'":')
-        ]
-        return any(text in part for text in spelled for part in (block.data, block.before))
+        if not outside:
+            return False
+        spelled = _spelled(tuple(uri for _, uri in outside))
+        return any(spelled.search(part) for part in (block.data, block.before))
 
     def knows(self, ids: Iterable[str]) -> bool:
         """Whether one of these requests was told of by a scanned line."""
@@ -146,6 +147,14 @@ class Scanned:
         if not scanned.num_rows:
             return parsed
         return replace(parsed, events=_in_order(scanned, parsed.events))
+
+
+@lru_cache(maxsize=64)
+def _spelled(uris: tuple[str, ...]) -> re.Pattern[bytes]:
+    """One of these URIs as an application line has it, in either formatter: all in one walk through a block."""
+    return re.compile(
+        rb'http\.request\.uri(?:":"?|="?)(?:' + b"|".join(re.escape(uri.encode()) for uri in uris) + rb')(?![^"\s])'
+    )
 
 
 def nothing_of(block: Block, now: datetime) -> Scanned:

@@ -68,7 +68,7 @@ class Pipeline:
         self._telemetry, self._clock = telemetry, clock
         self._feeds = [as_feed(source, format_name) for source in sources]
         self._interpreter = Interpreter(formats, enrichers)
-        self._readers = Readers(store, self._interpreter, telemetry, clock, backoff)
+        self._readers = Readers(store, self._interpreter, telemetry, clock, backoff, sealing=ledger is not None)
         self._committer = Committer(
             store, telemetry, joiner=joiner, drift=drift, ledger=ledger, clock=clock, backoff=backoff
         )

@@ -19,6 +19,7 @@ from datetime import datetime
 from collector.backoff import Backoff
 from collector.feed import Feed
 from collector.interpret import Interpreted, Interpreter
+from collector.ledger import digest_alone
 from collector.stages import Block
 from collector.telemetry import CollectorTelemetry
 from store.contract import EventWriter, Position
@@ -54,8 +55,10 @@ class Readers:
         telemetry: CollectorTelemetry,
         clock: Callable[[], datetime],
         backoff: Callable[[], Backoff],
+        sealing: bool = False,
     ) -> None:
         self._store, self._interpreter, self._telemetry = store, interpreter, telemetry
+        self._sealing = sealing
         self._clock, self._backoff = clock, backoff
         self._queue: queue.Queue[Read] = queue.Queue(maxsize=QUEUED_BLOCKS)
         self._threads: list[threading.Thread] = []
@@ -137,13 +140,16 @@ class Readers:
                     return Read(feed)
                 if self._beside is None:
                     self._beside = ThreadPoolExecutor(INTERPRETING, thread_name_prefix="interpret")
-                return Read(
-                    feed, block, at=at, pending=self._beside.submit(self._interpreter.interpret, block, feed, at)
-                )
+                return Read(feed, block, at=at, pending=self._beside.submit(self._whole, block, feed, at))
         try:
             return Read(feed, block, self._interpreter.interpret(block, feed, at), at)
         except Exception as error:  # nothing that reading again would mend
             return Read(feed, error=error)
+
+    def _whole(self, block: Block, feed: Feed, at: datetime) -> Interpreted:
+        """Large blocks: hashed here too, which would keep the writer busy for a fifth of its time."""
+        got = self._interpreter.interpret(block, feed, at)
+        return replace(got, digest=digest_alone(block)) if self._sealing else got
 
     def _put(self, read: Read) -> bool:
         while not self.abandoned:

@@ -34,6 +34,7 @@ BULK_BYTES = 5 * 1024 * 1024
 # More in one request gain nothing, fewer cost the server a tenth to a third more.
 BULK_ROWS = 5_000
 CONNECTIONS = 2
+SLICE_ROWS = 2 * BULK_ROWS  # documents made at once: fewer cost more, more leave the cache
 # Of the answer only what is looked at: a line a document would cost more to read than the document to make.
 _FILTER = "errors,items.*.status,items.*.error.type,items.*.error.reason"
 _FOUND = "docs._id,docs._source"  # the id, so that a document that is not there keeps its place
@@ -104,16 +105,20 @@ class BulkWriter:
         """Events of one row each, as if none of them were there; the rows of those that are."""
         if not events.num_rows:
             return events
-        lines = create_lines(events, self._alias)
-        requests = list(chunks(lines, BULK_ROWS, BULK_BYTES))
+        slices = range(0, events.num_rows, SLICE_ROWS)
 
-        def send(request: tuple[int, int]) -> list[Mapping[str, Any]]:
-            answer = self._connection.call("POST", "/_bulk", bytes(body(lines, *request)), filter_path=_FILTER)[1]
-            return answer["items"] if answer["errors"] else []
+        def send(start: int) -> list[tuple[int, list[Mapping[str, Any]]]]:
+            """Documents are made here, while the server takes those of the other threads."""
+            lines = create_lines(events.slice(start, SLICE_ROWS), self._alias)
+            answers = []
+            for cut in chunks(lines, BULK_ROWS, BULK_BYTES):
+                answer = self._connection.call("POST", "/_bulk", bytes(body(lines, *cut)), filter_path=_FILTER)[1]
+                answers.append((start + cut[0], answer["items"] if answer["errors"] else []))
+            return answers
 
         conflicts: list[int] = []
         unavailable = None
-        for (start, _), items in zip(requests, pool.map(send, requests), strict=True):
+        for start, items in chain.from_iterable(pool.map(send, slices)):
             for place, item in enumerate(items, start):
                 result = next(iter(item.values()))
                 if result["status"] == 409:

@@ -91,7 +91,10 @@ class ElasticStore(ElasticRecords):
         if missing or events["event_id"].null_count or events["timestamp"].null_count:
             raise Rejected(f"rows do not have the event schema: {sorted(missing) or 'event_id or timestamp is null'}")
         self._unread.set()
-        taken = self._bulk.write(events)
+        try:
+            taken = self._bulk.write(events)
+        finally:
+            self._unread.set()  # another thread may have searched meanwhile
         self.put_dead_letters([*dead, *taken.refused])
         for position in positions:
             self.put_position(position)

@@ -14,6 +14,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import elastic_transport
 import elasticsearch
+import elasticsearch.serializer
+import orjson
 
 from store.errors import Rejected, Unavailable
 
@@ -39,6 +41,30 @@ class _PlainNode(elastic_transport.Urllib3HttpNode):
         return super().perform_request(method, target, body, plain, request_timeout)
 
 
+class _Json(elasticsearch.serializer.JsonSerializer):
+    """Reads answers, of which those to bulk requests have a line for each document, several times as fast as `json`."""
+
+    def json_loads(self, data: bytes) -> Any:
+        try:
+            return orjson.loads(data)
+        except orjson.JSONDecodeError:  # half a surrogate pair, which `json` takes
+            return super().json_loads(data)
+
+
+class _Lines(elasticsearch.serializer.NdjsonSerializer):
+    """Sends bodies that are bytes already as they are, without a copy."""
+
+    def dumps(self, data: Any) -> bytes:
+        return data if isinstance(data, bytes) else super().dumps(data)
+
+
+_VENDOR = "application/vnd.elasticsearch+"
+_SERIALIZERS = {
+    **dict.fromkeys(("application/json", f"{_VENDOR}json"), _Json()),
+    **dict.fromkeys(("application/x-ndjson", f"{_VENDOR}x-ndjson"), _Lines()),
+}
+
+
 class Client:
     """One server (or what stands in front of several), and its errors in the words of `store.errors`."""
 
@@ -50,6 +76,7 @@ class Client:
             # Whoever called decides when to try again: it knows about pausing and stopping.
             "max_retries": 0,
             "retry_on_timeout": False,
+            "serializers": _SERIALIZERS,
         }
         if ca_file:
             self._options["ca_certs"] = ca_file

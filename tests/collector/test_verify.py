@@ -65,9 +65,11 @@ def collect(store: Store, *paths: Path) -> None:
     ).run()
 
 
-@pytest.fixture
-def log(tmp_path: Path, store: Store) -> Path:
-    """A log of many segments, read in twelve runs."""
+@pytest.fixture(params=[None, 4_000], ids=["chained", "some alone"])
+def log(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """A log of many segments, read in twelve runs; some of its blocks may be hashed by the threads that interpret."""
+    if request.param:
+        monkeypatch.setattr("collector.ledger.ALONE_BYTES", request.param)
     path, chance, written = tmp_path / "access.log", random.Random(5), 0
     for _ in range(12):
         count = chance.randrange(20, 200)
