@@ -14,6 +14,7 @@ from store.finding import Finding, finding_id
 
 MOST_EVIDENCE = 50
 LONGEST = timedelta(days=3)  # of one finding, from which on what goes on is told anew
+SEVERAL = 3  # accounts that one address tries
 CROWD = 5  # accounts that have nothing in common but what was tried with them
 MOST_REASONS = 30  # from which on more of the same stands alone
 _ALSO = "also: "
@@ -56,7 +57,7 @@ def _host(fresh: Finding, others: Sequence[Finding], own: Finding | None) -> Fin
     what stands alone already (`own`), but once part of another it stays that: judging again must end as it did before.
     """
     who = _culprit(fresh)
-    if who is None:
+    if who is None and not _swept(fresh):
         return None
     alike = [
         one
@@ -88,12 +89,22 @@ def _culprit(finding: Finding) -> tuple[str, str] | None:
     return ("crowd", "") if len(actors) >= CROWD else None
 
 
-def _akin(host: Finding, part: Finding, who: tuple[str, str]) -> bool:
+def _swept(finding: Finding) -> bool:
+    """Whether one address tried several accounts, as each address of many does in turn where they share a list of names."""
+    named = finding.subjects
+    return len(named["client"]) == 1 and len(named["actor"]) >= SEVERAL and not named.get("repository")
+
+
+def _akin(host: Finding, part: Finding, who: tuple[str, str] | None) -> bool:
     """Whether the host says the same of `who`; or names it and is shown by most of what shows the part: two rules about one
-    thing; or names it as one of a crowd, at the same time: a part of the campaign.
+    thing; or names it as one of a crowd, at the same time: a part of the campaign. So are addresses that each try several
+    accounts.
     """
     if host.kind == part.kind:
-        return _culprit(host) == who
+        swept = _swept(part) and (_swept(host) or _culprit(host) == ("crowd", ""))
+        return swept or (who is not None and _culprit(host) == who)
+    if who is None:
+        return False
     named = _culprit(host) == who or who[1] in host.subjects.get(who[0], ())
     if named and len(host.subjects["actor"]) >= CROWD and host.start <= part.end and part.start <= host.end:
         return True

@@ -155,3 +155,24 @@ def test_a_crowd_of_accounts_is_one_campaign() -> None:
     got_in = replace(target, severity=Severity.CRITICAL)
     for alone in (late, got_in, replace(target, subjects={"actor": ["somebody"]})):
         assert [one.kind for one in told(crowds[0], alone)] == ["password_guessing", "guessing"]
+
+
+def test_addresses_that_each_try_several_accounts_are_one_campaign() -> None:
+    """A list of names tried from one address after the other: one finding, until one of them is graver."""
+    swept = [
+        replace(
+            WEAK,
+            cause=(str(n),),
+            start=START + timedelta(hours=n),
+            end=START + timedelta(hours=n, minutes=30),
+            subjects={"actor": [f"u-{n}-{m}" for m in range(many)], "client": [f"203.0.113.{n}"], "repository": []},
+        )
+        for n, many in enumerate((3, 4, 6, 3))
+    ]
+    assert [len(one.subjects["client"]) for one in told(*swept)] == [4]
+    graver = replace(swept[2], severity=Severity.CRITICAL)
+    assert [len(one.subjects["client"]) for one in told(*swept[:2], graver, swept[3])] == [3, 1]
+    at_images = [replace(one, subjects=one.subjects | {"repository": [f"shop/{one.cause[0]}"]}) for one in swept]
+    assert len(told(*at_images)) == len(swept)
+    pairs = [replace(one, subjects=one.subjects | {"actor": one.subjects["actor"][:2]}) for one in swept]
+    assert len(told(*pairs)) == len(swept)
