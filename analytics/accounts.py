@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from statistics import fmean, median, pstdev
 
-from analytics.tries import CELL, Ledger, Try
-from analytics.windows import DAY, HOUR
+from analytics.tries import Ledger, Try
+from analytics.windows import CELL, DAY, HOUR
 
 FEWEST_TRIES = 5  # on one account within five minutes; people mistype two to four times
 GRACE = timedelta(minutes=2)  # nine in ten mistyped passwords are followed by the right one within one minute

@@ -9,12 +9,10 @@ from typing import NamedTuple
 
 from analytics.ledger import network
 from analytics.traffic_classes import AROUND_THE_CLOCK
-from analytics.windows import DAY, HOUR
+from analytics.windows import DAY, HOUR, MOMENT
 from store.contract import EventReader
 from store.event import Action, Outcome
 
-CELL = timedelta(minutes=5)
-MOMENT = timedelta(minutes=1)
 SETTLED_DAYS = timedelta(days=7)
 SETTLED_ACTIVE = 4  # days
 POOL = 4  # networks of one account in a wider one: machines that are drawn from a pool

@@ -16,13 +16,11 @@ from typing import TypeVar
 
 from analytics.daily import learned
 from analytics.replay import Replay, floor, horizon, remember
-from analytics.windows import DAY, HOUR
+from analytics.windows import CELL, DAY, HOUR, MOMENT
 from store.contract import EventQuery, EventReader
 from store.event import BAD_CREDENTIALS, FORBIDDEN, Outcome
 
 T = TypeVar("T")
-CELL = timedelta(minutes=5)
-MOMENT = timedelta(minutes=1)  # of what is only counted
 HOME_FOR = timedelta(days=7)  # an account is at home at an address from which it succeeded within this time
 _RUN_ENDS = timedelta(hours=6)
 _PRIVATE = tuple(ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))

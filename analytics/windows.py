@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+MOMENT, CELL = timedelta(minutes=1), timedelta(minutes=5)
 HOUR = timedelta(hours=1)
 _FEW_REQUESTS = 4
 NEW_REPOSITORIES = "new_repositories"

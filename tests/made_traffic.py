@@ -14,6 +14,7 @@ from store.event import Event, schema
 from store.locate import open_store
 
 START = datetime(2026, 9, 7, tzinfo=UTC)  # a Monday
+EVENING = START + timedelta(days=15, hours=20)  # of the attack in `attacked`
 PEOPLE = {f"person-{n}": f"192.0.2.{n}" for n in range(1, 9)}
 ROBOTS = {f"robot$build-{n}": f"10.30.0.{n}" for n in range(1, 4)}
 REPOSITORIES = [f"{team}/{name}" for team in ("shop", "data", "web", "base") for name in "abcdefghijklmn"]
@@ -103,3 +104,14 @@ def _moments(rng: np.random.Generator, days: int, rate: float, people: bool) -> 
         shape *= 0.1 if people and start.weekday() >= 5 else 1.0
         for _ in range(rng.poisson(rate * shape * rng.gamma(1.5, 1 / 1.5))):
             yield start + timedelta(seconds=float(rng.uniform(60, 3540)))
+
+
+def attacked() -> Made:
+    """Steady traffic; on an evening passwords are guessed, one fits, and the account pulls from everywhere."""
+    made = steady(17)
+    for number in range(60):
+        made.refuse(EVENING + timedelta(seconds=20 * number), f"person-{number % 9}", "203.0.113.9")
+    made.login(EVENING + timedelta(minutes=40), "person-4", "203.0.113.9")
+    for number, repository in enumerate(REPOSITORIES):
+        made.pull(EVENING + timedelta(minutes=41, seconds=30 * number), "person-4", "203.0.113.9", repository)
+    return made

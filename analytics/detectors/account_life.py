@@ -23,10 +23,10 @@ import numpy as np
 from analytics.daily import days_before, each_day, learned
 from analytics.detector import Suspicion
 from analytics.ledger import network
-from analytics.places import CELL, NOBODY
+from analytics.places import NOBODY
 from analytics.replay import Replay, floor, horizon, remember
 from analytics.traffic_classes import AROUND_THE_CLOCK
-from analytics.windows import DAY, HOUR
+from analytics.windows import CELL, DAY, HOUR
 from analytics.wording import duration, plain, several
 from store.contract import EventQuery, EventReader
 from store.event import Action, Outcome

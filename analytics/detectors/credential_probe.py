@@ -30,8 +30,8 @@ from analytics.accounts import (
 from analytics.daily import each_day
 from analytics.detector import Suspicion
 from analytics.replay import floor
-from analytics.tries import CELL, MOMENT, Cells, Ledger, Try, ledger_of
-from analytics.windows import DAY, HOUR
+from analytics.tries import Cells, Ledger, Try, ledger_of
+from analytics.windows import CELL, DAY, HOUR, MOMENT
 from analytics.wording import duration, names, number, plain, several
 from store.contract import EventQuery, EventReader
 from store.finding import Severity

@@ -23,9 +23,9 @@ from typing import Any
 from analytics.daily import each_day, learned
 from analytics.detector import Suspicion
 from analytics.ledger import network
-from analytics.places import CELL, MOMENT, SETTLED_DAYS, Account, Past, Seen, learn, seen
+from analytics.places import SETTLED_DAYS, Account, Past, Seen, learn, seen
 from analytics.replay import horizon, remember
-from analytics.windows import DAY, HOUR
+from analytics.windows import CELL, DAY, HOUR, MOMENT
 from analytics.wording import names, plain, several
 from store.contract import EventQuery, EventReader
 from store.event import Action, Outcome
@@ -38,11 +38,8 @@ COMMON = 1 / 3  # of all accounts use a project that is nobody's own
 TURNS = timedelta(hours=3)
 QUICK = timedelta(minutes=20)  # from one place to the other
 WAIT = CELL  # for others to show that everybody moved
-AGAIN = (
-    timedelta(0),
-    WAIT,
-    2 * WAIT,
-)  # after a request, when its place is looked at: a crowd may take some minutes to show
+# After a request, when its place is looked at: a crowd may take some minutes to show.
+AGAIN = (timedelta(0), WAIT, 2 * WAIT)
 MOST_EVENTS = 200
 _DONE = frozenset(
     (

@@ -22,9 +22,9 @@ import numpy as np
 from analytics.daily import days_before, each_day
 from analytics.detector import Suspicion
 from analytics.firsts import pair, parted
-from analytics.places import CELL, NOBODY
+from analytics.places import NOBODY
 from analytics.replay import horizon, remember
-from analytics.windows import DAY, Ints, moment
+from analytics.windows import CELL, DAY, Ints, moment
 from analytics.wording import names, plain, several
 from store.contract import EventQuery, EventReader
 from store.event import Action, Outcome

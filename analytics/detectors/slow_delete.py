@@ -21,9 +21,9 @@ from typing import Any
 
 from analytics.daily import days_before, each_day
 from analytics.detector import Suspicion
-from analytics.places import CELL, NOBODY
+from analytics.places import NOBODY
 from analytics.replay import horizon, remember
-from analytics.windows import DAY, HOUR
+from analytics.windows import CELL, DAY, HOUR
 from analytics.wording import duration, names, plain, several
 from store.contract import EventQuery, EventReader
 from store.event import Action, Outcome

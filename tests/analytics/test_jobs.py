@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from made_traffic import REPOSITORIES, START, Made, steady
+from made_traffic import EVENING, REPOSITORIES, START, Made, attacked
 from prometheus_client import CollectorRegistry
 
 from analytics.budget import DEFAULT
@@ -28,22 +28,11 @@ from store.errors import Unavailable
 from store.event import schema
 from store.finding import Finding, Severity
 
-EVENING = START + timedelta(days=15, hours=20)
 EVERY, MINUTE = timedelta(minutes=5), timedelta(minutes=1)
 
 
 def detectors() -> list[Detector]:
     return [file.DETECTOR() for file in (credential_probe, pull_volume, isolation_forest)]
-
-
-def attacked() -> Made:
-    made = steady(17)
-    for number in range(60):
-        made.refuse(EVENING + timedelta(seconds=20 * number), f"person-{number % 9}", "203.0.113.9")
-    made.login(EVENING + timedelta(minutes=40), "person-4", "203.0.113.9")
-    for number, repository in enumerate(REPOSITORIES):
-        made.pull(EVENING + timedelta(minutes=41, seconds=30 * number), "person-4", "203.0.113.9", repository)
-    return made
 
 
 @pytest.fixture

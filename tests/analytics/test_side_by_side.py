@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from made_traffic import REPOSITORIES, START, steady
+from made_traffic import START, attacked
 
 from analytics.config import AnalyticsConfig
 from analytics.detector import Detector, Suspicion
@@ -24,24 +24,12 @@ from store.contract import EventReader, Store
 from store.errors import Unavailable
 from store.locate import open_store
 
-EVENING = START + timedelta(days=15, hours=20)
 SPAN = (START + timedelta(days=14), START + timedelta(days=17))
-
-
-def attacked(folder: Path) -> Store:
-    """Passwords guessed, then an account that pulls from everywhere."""
-    made = steady(17)
-    for number in range(60):
-        made.refuse(EVENING + timedelta(seconds=20 * number), f"person-{number % 9}", "203.0.113.9")
-    made.login(EVENING + timedelta(minutes=40), "person-4", "203.0.113.9")
-    for number, repository in enumerate(REPOSITORIES):
-        made.pull(EVENING + timedelta(minutes=41, seconds=30 * number), "person-4", "203.0.113.9", repository)
-    return made.store(folder)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = attacked(tmp_path / "attacked")
+    opened = attacked().store(tmp_path / "attacked")
     yield opened
     opened.close()
 
@@ -83,7 +71,7 @@ def test_findings_are_those_of_one_process(store: Store, opens: partial[Store], 
     beside = detect_span(
         store, every_detector(), *SPAN, on_progress=lambda *done: told.append(done), processes=Processes(2, opens)
     )
-    another = attacked(tmp_path / "another")
+    another = attacked().store(tmp_path / "another")
     alone = detect_span(another, every_detector(), *SPAN)
     assert beside == alone
     assert {"credential_probe", "new_reach"} <= {finding.detector for finding in alone}
