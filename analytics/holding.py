@@ -1,18 +1,19 @@
 """Holds what statistics alone suspect to the budget, and says why each finding weighs what it does.
 
-What a detector knows by exact bookkeeping (a rule, a ledger, a success after refused passwords) is never held back. What
-it knows by chance (`Finding.chance` is a number) is told as severe only if chance gives no more of that a week than the
-level. The level is the budget, and half of it for each other account or address about which such an alert was told in
-the week before: the rarer things are, the longer they go on being told, and the number of alerts does not grow with the
-number of subjects. Spending a level that shrinks by what was told is alpha investing (Foster and Stine, Journal of the
-Royal Statistical Society B 70, 2008; Javanmard and Montanari, Annals of Statistics 46, 2018), in alerts a week instead
-of in tries. A second detector that suspects the same account at the same time costs nothing and wakes nobody.
+What a detector knows by exact bookkeeping (a rule, a ledger, a success after refused passwords) is held back only where
+another has told of the same events, as gravely, already. What it knows by chance (`Finding.chance` is a number) is told
+as severe only if chance gives no more of that a week than the level. The level is the budget, and half of it for each
+other account or address about which such an alert was told in the week before: the rarer things are, the longer they go
+on being told, and the number of alerts does not grow with the number of subjects. Spending a level that shrinks by what
+was told is alpha investing (Foster and Stine, Journal of the Royal Statistical Society B 70, 2008; Javanmard and
+Montanari, Annals of Statistics 46, 2018), in alerts a week instead of in tries. A second detector that suspects the same
+account at the same time costs nothing and wakes nobody.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -46,18 +47,16 @@ class Holding:
     def held(self, finding: Finding, others: Iterable[Finding], now: datetime) -> Finding:
         """The finding at the severity that the budget leaves it, with its reasons. `others` are all findings so far."""
         asked = finding.severity
+        # Each in its last state.
+        others = [one for one in {one.id: one for one in others}.values() if not one.withdrawn]
         if finding.chance is None:
-            return self._exact(finding)
+            return self._exact(finding, others, now)
         if asked.rank < self.budget.least.rank:
             return replace(finding, reasons=[f"{asked}: {finding.detector} itself does not hold it for more"])
-        others = [
-            one for one in {one.id: one for one in others}.values() if not one.withdrawn
-        ]  # each in its last state
         alerts = [one for one in others if self._counts(one, finding, now)]
         before = next((one for one in alerts if one.severity.rank >= asked.rank and _same(one, finding)), None)
         if before is not None:
-            said = f"would be {asked}; {before.id} by {before.detector} tells of it already"
-            return replace(finding, severity=Severity.LOW, reasons=[f"low: {said}"])
+            return _told(finding, before)
         chance = together([finding.chance, *(one.chance for one in _about(others, finding, now) if one.chance)])
         # What is found in the same step spends nothing of each other's.
         recent = [one for one in alerts if one.chance is not None and now - WEEK < one.detected_at < now]
@@ -72,17 +71,37 @@ class Holding:
         )
         return replace(finding, severity=Severity.LOW, reasons=[f"low: {said} ({self.budget.words})"])
 
-    def _exact(self, finding: Finding) -> Finding:
-        """Nothing holds it back but what the store knows of those who do such things every week."""
+    def _exact(self, finding: Finding, others: Sequence[Finding], now: datetime) -> Finding:
+        """Nothing holds it back but what the store knows of those who do such things every week, and that another detector
+        has told of the same events as gravely: who looks at those sees it.
+        """
         asked = finding.severity
+        if asked.rank >= self.budget.least.rank and (before := self._one_thing(finding, others, now)):
+            return _told(finding, before)
         if self.store is not None and asked.rank >= Severity.MEDIUM.rank and (why := _housework(self.store, finding)):
             return replace(finding, severity=Severity.LOW, reasons=[f"low: would be {asked}, but {why}"])
         return replace(finding, reasons=[f"{asked}: known exactly by {finding.detector}, which no budget holds back"])
+
+    def _one_thing(self, finding: Finding, others: Sequence[Finding], now: datetime) -> Finding | None:
+        """What another detector has told of the same account and of some of the same events. What was told itself stays
+        told, however it grows; and a rule of the user's own speaks whoever else does.
+        """
+        graver = [one for one in others if one.severity.rank >= finding.severity.rank]
+        if finding.runbook is not None or any(one.id == finding.id for one in graver):
+            return None
+        mine = _narrow(finding, "actor")
+        told = (one for one in graver if one.detector != finding.detector and self._counts(one, finding, now))
+        return next((one for one in told if _pulls(one, finding) and not mine.isdisjoint(_narrow(one, "actor"))), None)
 
     def _counts(self, one: Finding, finding: Finding, now: datetime) -> bool:
         """Whether it was told before this one, or by a detector that came first in the same step."""
         told = one.severity.rank >= self.budget.least.rank and now - WEEK - SAME < one.detected_at <= now
         return told and one.id != finding.id
+
+
+def _told(finding: Finding, before: Finding) -> Finding:
+    said = f"would be {finding.severity}; {before.id} by {before.detector} tells of it already"
+    return replace(finding, severity=Severity.LOW, reasons=[f"low: {said}"])
 
 
 def _housework(store: EventReader, finding: Finding) -> str:

@@ -98,15 +98,17 @@ def _swept(finding: Finding) -> bool:
 def _akin(host: Finding, part: Finding, who: tuple[str, str] | None) -> bool:
     """Whether the host says the same of `who`; or names it and is shown by most of what shows the part: two rules about one
     thing; or names it as one of a crowd, at the same time: a part of the campaign. So are addresses that each try several
-    accounts.
+    accounts, and what is tried during a campaign where the log has no addresses to tell the two apart.
     """
+    at_once = host.start <= part.end and part.start <= host.end
+    campaign = at_once and len(host.subjects["actor"]) >= CROWD
     if host.kind == part.kind:
         swept = _swept(part) and (_swept(host) or _culprit(host) == ("crowd", ""))
         return swept or (who is not None and _culprit(host) == who)
     if who is None:
         return False
     named = _culprit(host) == who or who[1] in host.subjects.get(who[0], ())
-    if named and len(host.subjects["actor"]) >= CROWD and host.start <= part.end and part.start <= host.end:
+    if campaign and (named or not (host.subjects["client"] or part.subjects["client"])):
         return True
     return named and 2 * len(set(part.evidence) & set(host.evidence)) > len(part.evidence)
 
@@ -159,7 +161,7 @@ def _weighed(
 ) -> Finding:
     """At the severity that the budget and what people said of its like leave it, with the reasons."""
     budget = holding()
-    held = finding if budget is None else budget.held(finding, past() if finding.chance is not None else (), now)
+    held = finding if budget is None else budget.held(finding, past(), now)
     heard = marked(held, marks, now)
     if heard.severity is held.severity:
         return heard

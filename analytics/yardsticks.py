@@ -1,7 +1,8 @@
-"""Three simple ways of finding what is odd, to measure the detectors by: each gives scored alarms, to be cut anywhere.
+"""Simple ways of finding what is odd, to measure the detectors by: each gives scored alarms, to be cut anywhere.
 
 `fixed`: the thresholds that dashboards have. `seasonal`: a robust z-score per account or address and hour of the day.
-`forest`: an isolation forest on what an account did in a day, alone. None of them runs in service.
+`forest`: an isolation forest on what an account did in a day, alone. `isolated`, `components`, `neighbours`: three models
+(`analytics.models.days`) on the days of accounts and of repositories. None of them runs in service.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analytics.models import days
 from analytics.replay import floor
 from analytics.windows import DAY, HOUR, minutes
 from store.contract import EventReader
@@ -22,12 +24,12 @@ if TYPE_CHECKING:
 FAILURES, PULLS, DELETES = 5, 200, 20  # in 5 minutes, an hour, an hour
 NIGHT = range(0, 5)  # hours UTC in which a push is one too many
 _COUNTS = ("requests", "pulls", "pushes", "deletes", "denied")
-_WORTH_KEEPING = {"fixed": 0.2, "seasonal": 3.0, "forest": 0.45}  # below this no budget ever reaches
+_WORTH_KEEPING = {"fixed": 0.2, "seasonal": 3.0, "forest": 0.45} | dict.fromkeys(days.MODELS, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One alarm of a yardstick: `kind` of subject is actor or client."""
+    """One alarm of a yardstick: `kind` of subject is actor, client or repository."""
 
     score: float
     start: datetime
@@ -42,6 +44,7 @@ def readings(store: EventReader, learn_from: datetime, since: datetime, until: d
         "fixed": _kept("fixed", _fixed(store, since, until)),
         "seasonal": _kept("seasonal", _seasonal(store, learn_from, since, until)),
         "forest": _kept("forest", _forest(store, learn_from, since, until)),
+        **{name: _kept(name, found) for name, found in _models(store, learn_from, since, until).items()},
     }
 
 
@@ -104,6 +107,19 @@ def _forest(store: EventReader, learn_from: datetime, since: datetime, until: da
         return []
     scores = -forest(int(old.sum())).fit(features[old]).score_samples(features[~old])
     return _readings(frame[~old], scores, DAY, "actor")
+
+
+def _models(store: EventReader, learn_from: datetime, since: datetime, until: datetime) -> dict[str, list[Reading]]:
+    found: dict[str, list[Reading]] = {name: [] for name in days.MODELS}
+    for kind in ("actor", "repository"):
+        frame = store.windows(floor(learn_from, DAY), until, DAY, kind)
+        features = np.log2(1.0 + frame.to_numpy(dtype=np.float64))
+        old = np.asarray(frame.index.get_level_values(1) < since)
+        for name, mine in found.items():
+            scores = days.scores(name, features[old], features[~old])
+            if scores is not None:
+                mine += _readings(frame[~old], scores, DAY, kind)
+    return found
 
 
 def _hours(frame: pd.DataFrame) -> np.ndarray:

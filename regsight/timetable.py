@@ -357,10 +357,11 @@ class Timetable:
         reports = self._settings.reports
         assert reports.folder is not None
         day = reports.folder / f"regsight-{due:%Y-%m-%d}.html"
-        written = [write_report(self._store, due - reports.span, due, day, due, reports.formats)]
+        limits = self._settings.analytics.limits
+        written = [write_report(self._store, due - reports.span, due, day, due, reports.formats, limits)]
         if reports.weekly_on == get_args(Weekday)[due.weekday()]:
             week = day.with_stem(f"regsight-week-{due:%Y-%m-%d}")
-            written.append(write_report(self._store, due - timedelta(days=7), due, week, due, reports.formats))
+            written.append(write_report(self._store, due - timedelta(days=7), due, week, due, reports.formats, limits))
         if reports.monthly_audit and due.day == 1:
             since, until = last_period("month", due)
             month = day.with_stem(f"regsight-audit-{since:%Y-%m}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from regsight.evaluation.outcome import Alarm, Incident, Outcome, Said
+from regsight.evaluation.yardsticks import WORDS
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -56,7 +57,7 @@ def outcome(incidents: list[Incident], told: list[Said], alarms: list[Alarm] | N
         judged_from=NOON - 24 * HOUR,
         incidents=incidents,
         said=told,
-        yardsticks={name: alarms or [] for name in ("fixed", "seasonal", "forest")},
+        yardsticks={name: alarms or [] for name in WORDS},
         lines=1000,
         events=400,
         dead_letters=0,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from analytics.forecast import Forecast
 from analytics.reports.costs import costs
 from analytics.reports.findings import detection_times, finding_rows
 from analytics.reports.hours import COUNTED, hourly, totals
@@ -28,11 +30,12 @@ ROW_OF: dict[tuple[str, str], str] = {
 }
 
 
-def figures(store: Store, since: datetime, until: datetime) -> dict[str, Any]:
+def figures(store: Store, since: datetime, until: datetime, forecasts: Iterable[Forecast] = ()) -> dict[str, Any]:
     """What happened in [since, until), compared with the span of equal length before it.
 
     Lists are cut to the `TOP` largest; a count named `…_in_all` says how many there were. Times are ISO 8601 UTC, sizes
-    bytes, spans seconds. Dead letters and sources are those of the whole store: they have no time of their own.
+    bytes, spans seconds. Dead letters and sources are those of the whole store: they have no time of their own. `forecasts`
+    are as of the end of the span.
     """
     before = since - (until - since)
     hours = hourly(store, since, until)
@@ -60,6 +63,7 @@ def figures(store: Store, since: datetime, until: datetime) -> dict[str, Any]:
         "response_trend": response_trend(store, since, until, incidents),
         "costs": costs(store, since, until, TOP),
         "without_account": _without_account(store, since, until),
+        "forecasts": [one.as_json() for one in forecasts],
         "missed": missed(store, since, until, TOP),
         **_origin(store, since, until),
     }

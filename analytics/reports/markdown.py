@@ -63,6 +63,7 @@ def render_markdown(figures: dict[str, Any]) -> str:
         *_section("Who was busiest", _busiest(figures)),
         *_section("New since the span before", _fresh(figures)),
         *_section("What distribution costs, and could save", costs_lines(figures["costs"])),
+        *_section("What runs out", _outlook(figures)),
         *_section("What Regsight itself missed", _missed(figures)),
     ]
     return "\n".join(parts).rstrip() + "\n"
@@ -181,6 +182,21 @@ def costs_lines(costs: dict[str, Any]) -> list[str]:
         for row in costs["projects"]["rows"]
     ]
     return lines + table(("project", "sent", "of it to public addresses", "received"), projects, 3)
+
+
+def _outlook(figures: dict[str, Any]) -> list[str]:
+    columns = ("what", "runs out", "used", "limit", "a day")
+    rows = []
+    for row in figures["forecasts"]:
+        show = size if row["unit"] == "bytes" else number
+        rows.append(
+            (
+                row["subject"],
+                moment(row["exhausted_at"]) if row["exhausted_at"] else row["note"] or "–",
+                *(show(row[name]) for name in ("now", "limit", "per_day")),
+            )
+        )
+    return table(columns, rows, 3)
 
 
 def _missed(figures: dict[str, Any]) -> list[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from analytics.forecasts import forecasts
+from analytics.limits import Limit
 from analytics.reports.audit import audit
 from analytics.reports.figures import figures
 from analytics.reports.markdown import render_markdown
@@ -29,9 +31,10 @@ def write_report(
     out: Path | None,
     now: datetime,
     formats: Sequence[str] = USUAL_FORMATS,
+    limits: Iterable[Limit] = (),
 ) -> Path:
-    """Write the report of [since, until) and give the path of the page; the other formats have its name with their own
-    ending (`.json`, `.md`, `.pdf`).
+    """Write the report of [since, until), with when the `limits` are reached, and give the path of the page; the other
+    formats have its name with their own ending (`.json`, `.md`, `.pdf`).
 
     Without `out` the file is named after the span, in the current folder. Each file appears whole or not at all: a
     mailer or a browser that looks in between sees the old one.
@@ -41,7 +44,7 @@ def write_report(
         NoPdf: a PDF is wanted and cannot be printed; the others are written.
     """
     page = _named(out, f"regsight-report-{_stamp(since)}-{_stamp(until)}.html")
-    found = {"generated_at": iso(now), **figures(store, since, until)}
+    found = {"generated_at": iso(now), **figures(store, since, until, forecasts(store, limits, min(now, until)))}
     _write(found, page, formats, render_html, render_markdown)
     return page
 

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from regsight.commands.options import ConfigFile, Json, Since, StoreUrl, Until, UsageError, opened, point
+from regsight.commands.options import ConfigFile, Json, Since, StoreUrl, Until, UsageError, opened, point, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from analytics.limits import Limit
     from store.contract import Store
 
 
@@ -64,30 +67,47 @@ def report(
 
     Without --since: the last seven days of what is stored; for the auditor's report the last month that is over.
     """
+    from analytics.forecasts import forecasts
     from analytics.reports.audit import audit
     from analytics.reports.figures import figures
     from regsight.terminal import write_json
 
+    limits = settings(config, store).analytics.limits
     target = opened(config, store)
     try:
         start, end = _span(target, kind, since, until, period, month)
         if json:
-            write_json((audit if kind is Kind.AUDIT else figures)(target, start, end))
+            write_json(
+                audit(target, start, end)
+                if kind is Kind.AUDIT
+                else figures(target, start, end, forecasts(target, limits, min(datetime.now(UTC), end)))
+            )
         else:
-            _write(target, kind, start, end, out, format or [])
+            _write(target, kind, start, end, out, format or [], limits)
     finally:
         target.close()
 
 
-def _write(target: Store, kind: Kind, start: datetime, end: datetime, out: Path | None, wanted: list[Form]) -> None:
+def _write(
+    target: Store,
+    kind: Kind,
+    start: datetime,
+    end: datetime,
+    out: Path | None,
+    wanted: list[Form],
+    limits: Sequence[Limit],
+) -> None:
     from analytics.reports.pdf import NoPdf
     from analytics.reports.write import USUAL_FORMATS, write_audit, write_report
     from regsight.terminal import say
 
     formats = [str(one) for one in wanted] or list(USUAL_FORMATS)
-    write, usual = (write_audit, "audit") if kind is Kind.AUDIT else (write_report, "report")
+    now = datetime.now(UTC)
     try:
-        written = write(target, start, end, out or Path(f"regsight-{usual}.html"), datetime.now(UTC), formats)
+        if kind is Kind.AUDIT:
+            written = write_audit(target, start, end, out or Path("regsight-audit.html"), now, formats)
+        else:
+            written = write_report(target, start, end, out or Path("regsight-report.html"), now, formats, limits)
     except (NoPdf, ValueError) as error:
         raise UsageError(str(error)) from None
     say("wrote " + " and ".join(str(written if one == "html" else written.with_suffix(f".{one}")) for one in formats))

@@ -163,3 +163,18 @@ def merging(matched: Iterable[Matched]) -> float:
     """Findings per found incident; one that belongs to two incidents is one."""
     found = [one for one in matched if one.found]
     return len({id(said) for one in found for said in one.said}) / len(found) if found else 0.0
+
+
+def opened(scores: Iterable[Score]) -> float | None:
+    """Incidents that Regsight opened per found one: how many things a person sees where one was planted. None where runs of
+    an older release do not say.
+    """
+    found, stories = 0, 0
+    for score in scores:
+        mine = [one for one in score.attacks if one.incident.scored and one.found]
+        told = {said.story for one in mine for said in one.said}
+        if "" in told:
+            return None
+        found += len(mine)
+        stories += len(told)
+    return stories / found if found else None

@@ -22,6 +22,7 @@ class Said:
 
     `chance` is what the finding says of it (None: known exactly). One that the budget held back says with `would_be` at
     which severity it would have been told, and with `behind` which detector had told of it already, if that was why.
+    `story` is the incident that Regsight made it part of: what a person gets to see as one thing.
     """
 
     detector: str
@@ -39,6 +40,7 @@ class Said:
     chance: float | None = None
     would_be: str = ""
     behind: str = ""
+    story: str = ""
 
     @property
     def rank(self) -> int:
@@ -80,6 +82,7 @@ class Alarm:
     end: datetime
     actor: str = ""
     client: str = ""
+    repository: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,8 @@ from regsight.evaluation.yardsticks import BUDGETS, WORDS
 from regsight.traffic.scenes import DIFFICULTIES
 
 _INK, _FAINT = "#24292f", "#d0d7de"
-_COLOURS = ("#1f6feb", "#bc4c00", "#8250df", "#57606a")
-_DASHES = ("", "7 4", "2 3", "10 3 2 3")  # told apart without colours too
+_COLOURS = ("#1f6feb", "#bc4c00", "#8250df", "#57606a", "#1a7f37", "#bf3989", "#9a6700")
+_DASHES = ("", "7 4", "2 3", "10 3 2 3", "12 5", "4 2 1 2", "1 5")  # told apart without colours too
 _LEFT, _TOP, _WIDE, _HIGH = 60, 40, 520, 280
 _CELL, _NAME, _ROW = 86, 250, 19
 

@@ -28,6 +28,7 @@ def run(plan: Plan, only: tuple[str, ...] | None = None) -> Outcome:
 
 
 def _run(plan: Plan, folder: Path, only: tuple[str, ...] | None) -> Outcome:
+    from analytics.incidents import gather
     from analytics.jobs import detect_span
     from analytics.yardsticks import readings
     from regsight.discover import detectors
@@ -59,6 +60,7 @@ def _run(plan: Plan, folder: Path, only: tuple[str, ...] | None) -> Outcome:
         watched: Any = _Watched(store)
         timed: list[Any] = [_Timed(one, clock) for one in detectors() if only is None or one.name in only]
         detect_span(watched, timed, judged_from, until)
+        gather(store, start)
         clock.lap("detect, the rest")
         alarms = {
             name: [Alarm(score=one.score, start=one.start, end=one.end, **{one.kind: one.subject}) for one in found]
@@ -161,6 +163,7 @@ def _said(store: Store, watched: _Watched) -> list[Said]:
     for first in range(0, len(wanted), 500):
         for event in store.events(EventQuery(ids=wanted[first : first + 500])):
             requests[event["event_id"]] = event["request_id"] or ""
+    stories = {id: incident.id for incident in store.incidents() for id in incident.findings}
     told: Callable[[Finding], tuple[str, ...]] = lambda finding: tuple(  # noqa: E731 - used twice below
         found for id in finding.evidence if (found := requests.get(id))
     )
@@ -179,6 +182,7 @@ def _said(store: Store, watched: _Watched) -> list[Said]:
             score=finding.score,
             evidence=told(finding),
             chance=finding.chance,
+            story=stories.get(finding.id, ""),
             **_held(finding),
         )
         for finding in watched.seen.values()

@@ -17,6 +17,7 @@ from regsight.evaluation.measures import (
     false_rate,
     found,
     merging,
+    opened,
     precision_at,
     quantile,
     scored,
@@ -193,6 +194,7 @@ def quality(judged: Judged) -> Table:
             str(sum(map(len, (s.astray for s in judged.scores)))),
         ),
         ("findings per found incident", f"{merging(judged.attacks):.1f}"),
+        ("incidents opened per found incident", "–" if (many := opened(judged.scores)) is None else f"{many:.1f}"),
         ("done before found, median", f"{median(done):.0%}".replace("%", " %") if done else "–"),
     ]
     return Table("Quality of what is said", ("measure", "figure"), rows)

@@ -14,6 +14,9 @@ WORDS = {
     "fixed": "fixed thresholds (5 refusals in 5 min, 200 pulls or 20 deletes in 1 h, pushes at night)",
     "seasonal": "robust z-score per account or address and hour of the day",
     "forest": "isolation forest on account-days alone",
+    "isolated": "isolation forest on account-days and repository-days",
+    "components": "what principal components leave of account-days and repository-days",
+    "neighbours": "local outlier factor of account-days and repository-days",
 }
 
 
@@ -73,6 +76,6 @@ def _said(name: str, alarm: Alarm) -> Said:
         end=alarm.end,
         actors=(alarm.actor,) if alarm.actor else (),
         clients=(alarm.client,) if alarm.client else (),
-        repositories=(),
+        repositories=(alarm.repository,) if alarm.repository else (),
         score=alarm.score,
     )

@@ -60,6 +60,26 @@ def test_what_is_known_exactly_is_never_held_back() -> None:
     assert told(exact[0])[0].reasons == ["high: known exactly by pull_volume, which no budget holds back"]
 
 
+def test_what_another_detector_has_told_of_the_same_events_wakes_nobody() -> None:
+    """The same account, some of the same events, as grave: it waits and says for whom. All else is told."""
+    place = finding("ann", detector="new_place", kind="account_elsewhere", chance=None, evidence=["a", "b"])
+    act = replace(place, id="f-act", detector="rules", kind="names_guessed", evidence=["b", "c"])
+    held = told(place, act)[1]
+    assert (held.severity, held_back(held)) == (Severity.LOW, (Severity.MEDIUM, "new_place"))
+    assert held.reasons == ["low: would be medium; f-ann by new_place tells of it already"]
+    for alone in (
+        replace(act, severity=Severity.HIGH),
+        replace(act, evidence=["c"]),
+        replace(act, subjects=act.subjects | {"actor": ["bob"]}),
+        replace(act, detector="new_place"),
+        replace(act, detected_at=NOON - HOUR),
+        replace(act, runbook="https://wiki.example/ours"),  # of a rule of the user's own
+    ):
+        assert holding().held(alone, [place], alone.detected_at).severity is alone.severity
+    grown = replace(act, evidence=["c", "b"])  # told before the other was, it stays told
+    assert holding().held(grown, [replace(act, evidence=["c"]), place], NOON).severity is Severity.MEDIUM
+
+
 def test_what_chance_often_gives_is_held_back_with_the_reason() -> None:
     """A finding that the past gives twice a week is no alert where one a week may be told."""
     common, rare = told(finding("ann", chance=2.0))[0], told(finding("bob", chance=0.5))[0]

@@ -153,8 +153,11 @@ def test_a_crowd_of_accounts_is_one_campaign() -> None:
     assert [one.kind for one in told(crowds[0], target)] == ["password_guessing"]
     late = replace(target, start=START + timedelta(hours=5), end=START + timedelta(hours=6))
     got_in = replace(target, severity=Severity.CRITICAL)
-    for alone in (late, got_in, replace(target, subjects={"actor": ["somebody"]})):
+    other = replace(target, subjects={"actor": ["somebody"]})
+    for alone in (late, got_in, other):
         assert [one.kind for one in told(crowds[0], alone)] == ["password_guessing", "guessing"]
+    nowhere = replace(crowds[0], subjects=crowds[0].subjects | {"client": []})  # a log without addresses: who can tell?
+    assert [one.kind for one in told(nowhere, other)] == ["password_guessing"]
 
 
 def test_addresses_that_each_try_several_accounts_are_one_campaign() -> None:

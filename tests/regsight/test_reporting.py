@@ -53,7 +53,11 @@ def test_json_is_the_figures(url: str, store: Store) -> None:
         (["report", "--kind", "audit"], audit(store, WEEK, END)),
     ):
         code, output = run(*arguments, *SPAN, "--json", "--store", url)
-        assert (code, json.loads(output)) == (0, json.loads(json.dumps(expected)))
+        told = json.loads(output)
+        runs_out = told.pop("forecasts", [])  # of the disk, which others fill meanwhile
+        assert [one["kind"] for one in runs_out] == ["disk"] * (arguments == ["report"])
+        expected.pop("forecasts", None)
+        assert (code, told) == (0, json.loads(json.dumps(expected)))
     _, output = run("costs", *SPAN, "--price-per-gib", "0.05", "--json", "--store", url)
     found = json.loads(output)
     assert {name: found[name] for name in costs(store, WEEK, END, TOP, 0.05)} == costs(store, WEEK, END, TOP, 0.05)

@@ -14,6 +14,7 @@ import pytest
 from seeded_store import END, HOSTILE
 from servers.browser import Browser
 
+from analytics.limits import Limit
 from analytics.reports.render import content_security_policy, render_html
 from analytics.reports.shown import number, percent, seconds, size
 from analytics.reports.words import in_words
@@ -159,3 +160,19 @@ def test_dark_mode_follows_the_system(page: Path, browser: Browser) -> None:
     browser.open(page.as_uri(), dark=True)
     assert browser.ask("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 27)"
     assert browser.ask("getComputedStyle(document.body).color") == "rgb(228, 232, 237)"
+
+
+def test_what_runs_out_stands_in_the_report(seeded: Store, tmp_path: Path) -> None:
+    """Limits of the settings, the first to be reached first; what cannot be told says why. In the page and in Markdown."""
+    limits = [
+        Limit(name="images <b>on</b> disk", kind="storage", bytes=1 << 50, used=1 << 40),
+        Limit(name="gone.pem", kind="certificate", path=tmp_path / "gone.pem"),
+    ]
+    page = write_report(seeded, WEEK, END, tmp_path / "week.html", END, ("html", "json", "md"), limits)
+    found = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["forecasts"]
+    assert {one["subject"] for one in found} == {"images <b>on</b> disk", "gone.pem", "disk of Regsight's store"}
+    text, plain = page.read_text(encoding="utf-8"), page.with_suffix(".md").read_text(encoding="utf-8")
+    for shown in (text, plain):
+        assert "What runs out" in shown and "1.0 TiB" in shown and "1024.0 TiB" in shown
+        assert "No such file" in shown
+    assert "images &lt;b&gt;on&lt;/b&gt; disk" in text and "<b>on" not in text

@@ -24,7 +24,7 @@ def test_a_guessed_password_is_found_and_explained() -> None:
     assert judged.attacks[0].said[0].severity in ("high", "critical")
     assert judged.attacks[0].incident.actors[0] in judged.attacks[0].said[0].actors
     assert outcome.dead_letters == 0 and outcome.events > 500
-    assert set(outcome.yardsticks) == {"fixed", "seasonal", "forest"}
+    assert set(outcome.yardsticks) == {"fixed", "seasonal", "forest", "isolated", "components", "neighbours"}
     assert outcome.seconds["detect credential_probe"] >= 0 and outcome.peak_mib > 50
 
 
