@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from regsight.traffic.calendar import moment
 from regsight.traffic.requests import Request
 from regsight.traffic.scenes import Recipe
-from regsight.traffic.truth import ADDRESSES, ADMINISTRATION, Entry, Planted, subjects, times
+from regsight.traffic.truth import ACCOUNTS, ADDRESSES, ADMINISTRATION, Entry, Planted, subjects, times
 from regsight.traffic.writers import Voice
 from regsight.traffic.writers.access import Access
 from regsight.traffic.writers.cloudtrail import CloudTrail, arn
+from regsight.traffic.writers.distribution_json import DistributionJson
 from regsight.traffic.writers.harbor_audit import HarborAudit
 from store.event import iso
 
@@ -91,7 +92,14 @@ def _untold(planted: Planted, voices: list[Voice]) -> bool:
         return all(isinstance(voice, HarborAudit) for voice in voices)
     if planted.needs == ADMINISTRATION:
         return not any(isinstance(voice, HarborAudit) for voice in voices)
+    if planted.needs == ACCOUNTS:
+        return all(isinstance(voice, HarborAudit | Access) or _nameless(voice) for voice in voices)
     return False
+
+
+def _nameless(voice: Voice) -> bool:
+    """Whether it is a log of the version that names users in errors alone."""
+    return isinstance(voice, DistributionJson) and voice.old
 
 
 def _altered(request: Request, alters: list[Callable[[Request], Request | None]]) -> Request | None:

@@ -67,6 +67,11 @@ class Scene:
             found.append(day + number * DAY + int(self.rng.uniform(first, last) % 24 * HOUR))
         return sorted(at for at in found if self.at <= at < self.end - MINUTE)
 
+    @staticmethod
+    def working_hours(moments: list[int]) -> list[int]:
+        """Each moment moved into the working hours (8 to 17, UTC) of its own day."""
+        return sorted(at - at % DAY + int((8 + at % DAY / DAY * 9) * HOUR) for at in moments)
+
 
 Play = Callable[[Scene], Planted]
 

@@ -9,7 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TextIO
 
-from regsight.traffic.attacks import ATTACKS
+from regsight.traffic.attacks import ATTACKS, LATER
 from regsight.traffic.calendar import Calendar, moment
 from regsight.traffic.disguise import disguise
 from regsight.traffic.entries import Plan, entry
@@ -58,9 +58,9 @@ def simulate(
 
     Args:
         preset: a key of `PRESETS`.
-        attacks: codes from `ATTACKS`, each as `A06`, `A06/stealthy` or `A06/stealthy@9.5` (days after the start).
-            What is left open is drawn; an empty list plants nothing; None plants each once, save those that change
-            the lines of others (`Recipe.alters`), which must be named.
+        attacks: codes from `ATTACKS` and `LATER`, each as `A06`, `A06/stealthy` or `A06/stealthy@9.5` (days after the
+            start). What is left open is drawn; an empty list plants nothing; None plants each of `ATTACKS` once, save
+            those that change the lines of others (`Recipe.alters`), which must be named.
         surprises: the same from `SURPRISES`.
         source: a key of `SOURCES`, or several for several voices of the same registry.
         renamed: accounts, projects and repositories get names of another world; nothing else changes.
@@ -72,7 +72,9 @@ def simulate(
         raise ValueError("start must be an aware datetime")
     begin = int(start.astimezone(UTC).timestamp()) * 1_000_000_000
     end = begin + int(days * DAY)
-    plans = [*_plans(ATTACKS, attacks, begin, end, seed), *_plans(SURPRISES, surprises, begin, end, seed)]
+    attacks = _each_once(ATTACKS) if attacks is None else attacks
+    surprises = _each_once(SURPRISES) if surprises is None else surprises
+    plans = [*_plans(ATTACKS | LATER, attacks, begin, end, seed), *_plans(SURPRISES, surprises, begin, end, seed)]
     world = populate(PRESETS[preset], seed, begin)
     if renamed:
         disguise(world)
@@ -153,7 +155,7 @@ def _day(
     first = world.start + day * DAY
     for plan in plans:
         if first <= plan.at < first + DAY:
-            turn = [*ATTACKS, *SURPRISES].index(plan.recipe.code)
+            turn = [*ATTACKS, *SURPRISES, *LATER].index(plan.recipe.code)
             scene = Scene(world, stream(world.seed, "play", plan.id), plan.at, end, plan.difficulty, turn)
             plan.planted = plan.recipe.play(scene)
             plan.logins = [one for one in scene.out if one.uri == "/v2/" and one.actor]
@@ -172,11 +174,13 @@ def _day(
     return today, later
 
 
-def _plans(recipes: dict[str, Recipe], wanted: Sequence[str] | None, begin: int, end: int, seed: int) -> list[Plan]:
+def _each_once(recipes: dict[str, Recipe]) -> list[str]:
+    return [code for code, recipe in recipes.items() if not recipe.alters]
+
+
+def _plans(recipes: dict[str, Recipe], wanted: Sequence[str], begin: int, end: int, seed: int) -> list[Plan]:
     """When each scenario begins and how hard it is to see. Each has a generator of its own."""
     plans: list[Plan] = []
-    if wanted is None:
-        wanted = [code for code, recipe in recipes.items() if not recipe.alters]
     for asked in wanted:
         code, _, fixed = asked.partition("@")
         code, _, difficulty = code.partition("/")

@@ -20,12 +20,20 @@ def sign(into: list[Request], repository: Repository, image: Image, at: int, act
     rng = stream(repository.seed, "sign", repository.key or repository.name, image.digest, at)
     session = Session(into, rng, at + int(rng.uniform(1.5, 4) * SECOND), actor, address, SIGNER_AGENT)
     session.challenge()
-    number = derive(repository.seed, "signature", image.digest) % 10**9
-    signature = Repository(repository.seed, f"{repository.key or repository.name}#signatures", 0.0, 1, False).image(
-        number
-    )
+    signature = signature_of(repository, image)
     session.upload(repository, signature.config)
-    return session.put(repository, signature, image.digest.replace(":", "-") + ".sig")
+    return session.put(repository, signature, signature_tag(image))
+
+
+def signature_of(repository: Repository, image: Image) -> Image:
+    """The signature of an image in this repository."""
+    number = derive(repository.seed, "signature", image.digest) % 10**9
+    return Repository(repository.seed, f"{repository.key or repository.name}#signatures", 0.0, 1, False).image(number)
+
+
+def signature_tag(image: Image) -> str:
+    """The tag under which it is found."""
+    return image.digest.replace(":", "-") + ".sig"
 
 
 def signed(into: list[Request], repository: Repository, image: Image, at: int) -> None:

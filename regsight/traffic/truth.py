@@ -12,7 +12,8 @@ from regsight.traffic.calendar import moment
 from regsight.traffic.requests import Request
 from store.event import iso
 
-ADDRESSES, ADMINISTRATION = "addresses", "administration"  # what a log must tell for some scenarios to be known from it
+# What a log must tell for some scenarios to be known from it; ACCOUNTS is whose requests they are, and from what addresses.
+ADDRESSES, ADMINISTRATION, ACCOUNTS = "addresses", "administration", "accounts"
 
 
 @dataclass(slots=True)
@@ -31,7 +32,7 @@ class Planted:
     culprit: str = ""  # the account behind it, where the evidence also has others who only came upon its results
     actors: tuple[str, ...] = ()  # whom it touches, where the evidence does not name them
     addresses: tuple[str, ...] = ()
-    needs: str = ""  # what the log must tell, ADDRESSES or ADMINISTRATION, to know of it at all; empty: nothing more
+    needs: str = ""  # what the log must tell to know of it at all, one of the three above; empty: nothing more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,12 @@
-"""Every attack there is, by code: `ATTACKS`. The functions behind them stand in the files of this folder."""
+"""Every attack there is, by code: `ATTACKS`, and apart from them `LATER`. The functions behind them stand in the files of
+this folder.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from regsight.traffic.attacks import accounts, data, images, settings, supply
+from regsight.traffic.attacks import accounts, data, images, later, later_readers, settings, supply
 from regsight.traffic.scenes import Play, Recipe
 
 WORK, NIGHT, ANY = (8.0, 15.0), (0.0, 4.5), (0.0, 24.0)
@@ -69,18 +71,93 @@ _TABLE = (
     _Row("A35", "own image approved", supply.approve_own_image, "S", "T1195.002", "supply", "high"),
 )
 
-ATTACKS: dict[str, Recipe] = {
-    row.code: Recipe(
-        code=row.code,
-        name=row.name,
-        play=row.play,
-        evidence=row.evidence,
-        technique=tuple(row.technique.split()),
-        classes=tuple(row.classes.split()),
-        severity=row.severity,
-        days=row.days,
-        hours=row.hours,
-        alters=row.code == "A34",
-    )
-    for row in _TABLE
-}
+# Written after the detectors, by an author who had not read them. Nothing draws them: who wants them names them, and what is
+# measured on them is told apart from what is measured on the others.
+_LATER = (
+    _Row(
+        "A36",
+        "release tag taken in advance",
+        later.take_release_first,
+        "N",
+        "T1525 T1195.002",
+        "tag novelty",
+        "high",
+        (0.1, 0.2, 0.1),
+    ),
+    _Row(
+        "A37", "one image under many names", later.spread_one_image, "S", "T1525 T1080", "tag", "high", (0.1, 0.3, 2.1)
+    ),
+    _Row(
+        "A38",
+        "signatures removed",
+        later.remove_signatures,
+        "S",
+        "T1553 T1562.001",
+        "supply delete",
+        "high",
+        (0.1, 0.2, 3),
+    ),
+    _Row(
+        "A39",
+        "blobs without manifests",
+        later_readers.take_blobs_alone,
+        "N",
+        "T1213 T1530",
+        "novelty",
+        "medium",
+        (0.1, 0.3, 4),
+    ),
+    _Row(
+        "A40",
+        "shared account",
+        later_readers.share_account,
+        "N",
+        "T1078",
+        "novelty travel",
+        "medium",
+        (0.1, 0.4, 3),
+        WORK,
+    ),
+    _Row(
+        "A41",
+        "node looks beyond its cluster",
+        later_readers.reach_beyond_cluster,
+        "N",
+        "T1078.004 T1213",
+        "novelty",
+        "medium",
+        (0.1, 0.2, 3),
+    ),
+    _Row(
+        "A42",
+        "good versions pushed out",
+        later.push_out_of_retention,
+        "V",
+        "T1485.001 T1490",
+        "volume",
+        "medium",
+        (0.1, 0.4, 4),
+    ),
+)
+
+
+def _recipes(table: tuple[_Row, ...]) -> dict[str, Recipe]:
+    return {
+        row.code: Recipe(
+            code=row.code,
+            name=row.name,
+            play=row.play,
+            evidence=row.evidence,
+            technique=tuple(row.technique.split()),
+            classes=tuple(row.classes.split()),
+            severity=row.severity,
+            days=row.days,
+            hours=row.hours,
+            alters=row.code == "A34",
+        )
+        for row in table
+    }
+
+
+ATTACKS = _recipes(_TABLE)
+LATER = _recipes(_LATER)

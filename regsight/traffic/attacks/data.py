@@ -102,7 +102,7 @@ def take_along(scene: Scene) -> Planted:
     evidence: list[Request] = []
     moments = scene.moments(min(count, len(images)), span)
     if scene.difficulty != "blatant":  # in working hours
-        moments = sorted(at - at % DAY + int((8 + at % DAY / DAY * 9) * HOUR) for at in moments)
+        moments = scene.working_hours(moments)
     for (repository, number), at in zip(images, moments, strict=False):
         session = scene.session(person.name, person.addresses[0], person.agent, at)
         evidence.append(pull_all(session, repository, repository.image(number), repository.tag(number)))

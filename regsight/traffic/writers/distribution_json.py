@@ -33,7 +33,7 @@ class DistributionJson:
     file = "registry.log"
 
     def __init__(self, instance: str, *, old: bool = False) -> None:
-        self._old = old
+        self.old = old
         self._before = "" if old else '"environment":"production",'
         self._go = '"go.version":"go1.19.8",' if old else '"go.version":"go1.26.8",'
         self._instance = "" if old else f'"instance.id":"{instance}",'
@@ -58,7 +58,7 @@ class DistributionJson:
         if request.status == 401:
             return [*self._refusal(request, asked, variables), access]
         user = f'"auth.user.name":{_quoted(actor)},' if actor else ""
-        named, detailed = ("", "") if self._old else (user, variables)
+        named, detailed = ("", "") if self.old else (user, variables)
         begun = request.at - request.duration + 900_000
         authorized = (
             f'{{{named}{self._before}{self._go}{asked}{self._instance}"level":"info","msg":"authorized request",'
@@ -93,7 +93,7 @@ class DistributionJson:
                 return [(request.at, self._warning(head, message, rfc3339(request.at), variables))]
             return [(request.at, self._warning(head, NOTHING_PRESENTED, rfc3339(request.at), variables))]
         warning = self._warning(head, WRONG, rfc3339(request.at), variables)
-        if self._old:
+        if self.old:
             named = json.dumps(
                 f'error authenticating user "{request.refused}": authentication failure', ensure_ascii=False
             )

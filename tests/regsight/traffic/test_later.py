@@ -1,0 +1,259 @@
+"""The attacks that came after the detectors: they do what they say, in every log that can tell of it, and nothing draws them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from typer.testing import CliRunner
+
+from regsight.cli import app
+from regsight.evaluation.plan import SCENARIOS, Setup, plan
+from regsight.traffic import simulate as simulator
+from regsight.traffic.attacks import ATTACKS, LATER
+from regsight.traffic.population import PRESETS, populate
+from regsight.traffic.scenes import DIFFICULTIES
+from regsight.traffic.simulate import simulate
+from regsight.traffic.surprises import SURPRISES
+from regsight.traffic.truth import Entry, Truth
+
+MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
+SEED = 11
+
+
+def short(out: Path, *, days: float = 0.6, **rest: object) -> Truth:
+    return simulate(out, start=MONDAY, days=days, seed=SEED, **({"attacks": [], "surprises": []} | rest))  # type: ignore[arg-type]
+
+
+class Played(NamedTuple):
+    """All of LATER at one difficulty: the truth by kind, and the answers that the registry's log has, in order."""
+
+    difficulty: str
+    scenarios: dict[str, Entry]
+    truth: Truth
+    lines: list[dict[str, Any]]
+
+    def evidence(self, kind: str) -> list[dict[str, Any]]:
+        wanted = set(self.scenarios[kind].event_ids)
+        return [line for line in self.lines if line["http.request.id"] in wanted]
+
+
+@pytest.fixture(scope="module", params=DIFFICULTIES)
+def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Played:
+    out = tmp_path_factory.mktemp(request.param)
+    truth = short(out, days=5.3, attacks=[f"{code}/{request.param}@1.1" for code in LATER])
+    found = [json.loads(line) for line in (out / "registry.log").read_text().splitlines() if line.startswith("{")]
+    answers = [line for line in found if line["msg"].startswith("response completed")]
+    return Played(request.param, {entry.kind: entry for entry in truth.scenarios}, truth, answers)
+
+
+@pytest.mark.parametrize("kind", LATER)
+def test_truth_is_borne_out_by_the_file(kind: str, played: Played) -> None:
+    """Every event id is a line of the log, by the actor from the address that are named, and times are in order."""
+    entry = played.scenarios[kind]
+    lines = played.evidence(kind)
+    assert not entry.invisible and entry.difficulty == played.difficulty
+    assert entry.event_ids and {line["http.request.id"] for line in lines} == set(entry.event_ids)
+    told = {(line["auth.user.name"], line["http.request.remoteaddr"].rpartition(":")[0]) for line in lines}
+    assert len(entry.actors) == 1
+    assert {address for name, address in told if name in entry.actors} == set(entry.addresses) != set()
+    assert {line["vars.name"] for line in lines} == set(entry.repositories) != set()
+    first, decidable = entry.first_evidence or "", entry.decidable or ""
+    assert played.truth.start <= entry.start <= first <= decidable <= entry.end <= played.truth.end
+    assert entry.attack_technique and entry.expected_finding["rule_classes"]
+
+
+def test_a_release_tag_was_there_for_nobody_before(played: Played) -> None:
+    """A36: the culprit pushes a release's tag that was never pushed, where robots build and the culprit does not."""
+    entry = played.scenarios["A36"]
+    pushed = [line for line in played.evidence("A36") if line["http.request.method"] == "PUT"]
+    world = populate(PRESETS["small"], SEED, int(MONDAY.timestamp()) * 10**9)
+    for line in pushed:
+        assert line["auth.user.name"] in entry.actors
+        assert line["vars.reference"].startswith("v") and line["vars.reference"].endswith(".0.0")
+        before = played.lines[: played.lines.index(line)]
+        same = [one for one in before if one.get("vars.name") == line["vars.name"] and _puts(one)]
+        assert line["vars.reference"] not in {one["vars.reference"] for one in same}
+        builders = {one.name for one in world.robots if line["vars.name"] in {own.name for own in one.repositories}}
+        assert builders and not builders & set(entry.actors)
+        assert all(name in entry.note for name in builders)
+    assert {line["vars.name"] for line in pushed} == set(entry.repositories)
+    assert len(played.evidence("A36")) > len(pushed)  # somebody takes it
+
+
+def test_one_image_stands_under_many_projects(played: Played) -> None:
+    """A37: one digest under repositories of several projects, all its layers mounted from one place."""
+    entry = played.scenarios["A37"]
+    assert len(entry.digests) == 1 and len(entry.tags) == 1
+    assert len({name.partition("/")[0] for name in entry.repositories}) >= 2
+    homes = {
+        line["http.request.uri"].partition("?from=")[2].partition("&")[0]
+        for line in played.lines
+        if line.get("auth.user.name") in entry.actors
+        and "?from=" in line["http.request.uri"]
+        and line["vars.name"] in entry.repositories
+        and entry.start <= line["time"] <= entry.end
+    }
+    assert len(homes) == 1 and not homes & {name.replace("/", "%2F") for name in entry.repositories}
+
+
+def test_signatures_go_and_images_stay(played: Played) -> None:
+    """A38: each deletion is of what a signature's tag stood for right before; none is of an image."""
+    lines = played.evidence("A38")
+    for line in lines:
+        assert line["http.request.method"] == "DELETE" and line["http.response.status"] == 202
+        before = played.lines[: played.lines.index(line)]
+        resolved = next(
+            one for one in reversed(before) if one["http.request.remoteaddr"] == line["http.request.remoteaddr"]
+        )
+        tag = resolved["vars.reference"]
+        assert resolved["http.request.method"] == "HEAD" and tag.endswith(".sig")
+        assert line["vars.reference"] != tag.removesuffix(".sig").replace("-", ":")  # not the image itself
+        assert any(_puts(one) and one["vars.reference"] == tag for one in before)  # its signing is in the log
+
+
+def test_blobs_are_fetched_and_no_manifest(played: Played) -> None:
+    """A39: blobs of repositories of which the actor asks no manifest from there; known when a second image is touched."""
+    entry = played.scenarios["A39"]
+    lines = played.evidence("A39")
+    assert all("/blobs/" in line["http.request.uri"] for line in lines)
+    manifests = [
+        line
+        for line in played.lines
+        if line.get("auth.user.name") in entry.actors
+        and "/manifests/" in line["http.request.uri"]
+        and line["vars.name"] in entry.repositories
+        and line["http.request.remoteaddr"].rpartition(":")[0] in entry.addresses
+        and entry.start <= line["time"] <= entry.end
+    ]
+    assert not manifests
+    known = [line for line in lines if line["time"][:19] <= (entry.decidable or "")[:19]]
+    assert len({line["vars.name"] for line in known}) == 2
+
+
+def test_an_account_is_in_many_homes(played: Played) -> None:
+    """A40: one account at addresses that are not its own, with several agents; known at the second of them."""
+    entry = played.scenarios["A40"]
+    assert len(entry.addresses) >= {"blatant": 5, "moderate": 3, "stealthy": 2}[played.difficulty]
+    world = populate(PRESETS["small"], SEED, int(MONDAY.timestamp()) * 10**9)
+    owner = next(person for person in world.people if person.name in entry.actors)
+    assert not set(entry.addresses) & set(owner.addresses)
+    lines = played.evidence("A40")
+    known = [line for line in lines if line["time"][:19] <= (entry.decidable or "")[:19]]
+    assert len({line["http.request.remoteaddr"].rpartition(":")[0] for line in known}) == 2
+
+
+def test_a_node_pulls_what_its_cluster_does_not_run(played: Played) -> None:
+    """A41: the cluster's own account from one of its nodes, for repositories that the cluster runs nothing of."""
+    entry = played.scenarios["A41"]
+    world = populate(PRESETS["small"], SEED, int(MONDAY.timestamp()) * 10**9)
+    cluster = next(one for one in world.clusters if one.name in entry.actors)
+    assert not set(entry.repositories) & {one.name for one in cluster.repositories}
+    assert len(entry.addresses) == 1
+    members = {node.address for node in world.nodes if world.clusters[node.cluster] is cluster}
+    assert set(entry.addresses) <= members
+
+
+def test_more_versions_than_are_kept(played: Played) -> None:
+    """A42: one repository gets far more new versions than the clean-up keeps; known when they would fill it."""
+    entry = played.scenarios["A42"]
+    lines = played.evidence("A42")
+    assert len(entry.repositories) == 1 and len(entry.tags) == len(entry.digests) == len(lines) > 24
+    assert all(_puts(line) for line in lines)
+    known = [line for line in lines if line["time"][:19] <= (entry.decidable or "")[:19]]
+    assert len(known) == 12
+
+
+# What a log is silent about makes a scenario invisible in it.
+SILENT = {
+    "distribution-text": set(),
+    "distribution-json-2.8": {"A40"},  # nobody's name
+    "access": {"A40"},
+    "notifications": set(),
+    "harbor-audit": {"A39", "A40"},  # neither layers nor addresses
+    "ecr-cloudtrail": set(),
+}
+
+
+@pytest.mark.parametrize("source", SILENT)
+def test_every_log_tells_what_it_can(source: str, tmp_path: Path) -> None:
+    """A scenario is invisible where the log lacks what it takes to know of it, and in the log everywhere else."""
+    truth = short(tmp_path, source=source, attacks=[f"{code}/moderate@0.1" for code in LATER])
+    text = (tmp_path / truth.files[0]).read_text()
+    assert {entry.kind for entry in truth.scenarios if entry.invisible} == SILENT[source]
+    for entry in truth.scenarios:
+        if entry.invisible:
+            continue
+        assert entry.decidable is not None
+        assert bool(entry.addresses) == (source != "harbor-audit")
+        assert bool(entry.event_ids) == (source != "access")
+        told = (*entry.event_ids, *entry.addresses, *entry.repositories)
+        assert [one for one in told if one not in text] == []
+        assert source in ("access", "distribution-json-2.8") or all(one in text for one in entry.actors)
+
+
+def test_two_runs_are_equal_to_the_byte(tmp_path: Path) -> None:
+    """The same arguments give the same files."""
+    asked = [f"{code}/{DIFFICULTIES[place % 3]}@0.1" for place, code in enumerate(LATER)]
+    sources = ["distribution-json", "notifications", "harbor-audit", "ecr-cloudtrail", "access"]
+    for name in ("one", "two"):
+        short(tmp_path / name, attacks=asked, source=sources)
+    files = sorted(path.name for path in (tmp_path / "one").iterdir())
+    assert len(files) == 6
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_they_change_no_other_line(tmp_path: Path) -> None:
+    """With them, the log holds every line that it had without."""
+    short(tmp_path / "plain")
+    short(tmp_path / "with", attacks=[f"{code}/moderate@0.1" for code in LATER])
+    before, after = (set((tmp_path / name / "registry.log").read_text().splitlines()) for name in ("plain", "with"))
+    assert before < after
+
+
+def test_nobody_draws_them(tmp_path: Path) -> None:
+    """Neither a simulation of everything nor the evaluation's plan has any of them; codes are used once."""
+    assert LATER and not set(LATER) & {*ATTACKS, *SURPRISES}
+    truth = short(tmp_path / "all", days=0.1, attacks=None)
+    asked = {code for code, recipe in ATTACKS.items() if not recipe.alters}
+    assert {entry.kind for entry in truth.scenarios} <= asked
+    done = CliRunner().invoke(app, ["simulate", "--out", str(tmp_path / "cli"), "--days", "0.1", "--attacks", "all"])
+    assert done.exit_code == 0
+    assert set(_kinds(tmp_path / "cli")) <= set(ATTACKS)
+    for seed in (*range(1, 21), *range(1001, 1021)):
+        assert not {one.partition("/")[0] for one in plan(seed, list(SCENARIOS), Setup()).attacks} & set(LATER)
+
+
+def test_the_others_do_not_know_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All attacks and surprises together write the same bytes, whether these kinds exist or not."""
+    sources = ["distribution-json", "harbor-audit"]
+    short(tmp_path / "with", attacks=None, surprises=None, source=sources)
+    monkeypatch.setattr(simulator, "LATER", {})
+    short(tmp_path / "without", attacks=None, surprises=None, source=sources)
+    for file in ("registry.log", "auditlog-exts.jsonl", "truth.json"):
+        assert (tmp_path / "with" / file).read_bytes() == (tmp_path / "without" / file).read_bytes()
+
+
+def test_they_can_be_asked_for_by_name(tmp_path: Path) -> None:
+    """The command plants them where they are named, and its catalogue has them."""
+    out = tmp_path / "named"
+    asked = ["--days", "0.3", "--attacks", "A36/moderate@0.05,A18/blatant@0.1"]
+    done = CliRunner().invoke(app, ["simulate", "--out", str(out), *asked])
+    assert done.exit_code == 0, done.output
+    assert list(_kinds(out)) == ["A36", "A18"]
+    shown = CliRunner().invoke(app, ["simulate", "--out", "nowhere", "--catalogue"]).output
+    assert all(code in shown for code in LATER)
+
+
+def _kinds(out: Path) -> Iterator[str]:
+    return (entry["kind"] for entry in json.loads((out / "truth.json").read_text())["scenarios"])
+
+
+def _puts(line: dict[str, Any]) -> bool:
+    """Whether it stores a manifest."""
+    return line["http.request.method"] == "PUT" and "/manifests/" in line["http.request.uri"]
