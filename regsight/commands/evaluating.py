@@ -40,6 +40,12 @@ def evaluate(
         bool,
         typer.Option("--rename", help="Also with other names, 11 days and 5 hours later: figures side by side."),
     ] = False,
+    later: Annotated[
+        bool,
+        typer.Option(
+            "--later", help="Also with the kinds of attack that were written after the detectors, told apart."
+        ),
+    ] = False,
     captures: Annotated[
         Path, typer.Option(metavar="DIR", help="Captured logs of real registries; left out where they are not.")
     ] = Path("tests/samples"),
@@ -56,7 +62,7 @@ def evaluate(
     from regsight.evaluation.captures import told
     from regsight.evaluation.match import score
     from regsight.evaluation.plan import SCENARIOS, Setup
-    from regsight.evaluation.tables import Judged, all_tables, renamed
+    from regsight.evaluation.tables import Judged, all_tables, renamed, unseen
     from regsight.evaluation.targets import targets
     from regsight.terminal import say, write_json, write_lines, write_table
 
@@ -65,17 +71,17 @@ def evaluate(
         raise UsageError(f"--scenarios: {unknown[0]!r} is none of {', '.join(SCENARIOS)}")
     setup = Setup() if short else _long()
     text = seeds or (SHORT_SEEDS if short else REPORT_SEEDS if report else LONG_SEEDS)
-    judged, *others = [
-        Judged(outcomes, [score(one) for one in outcomes])
-        for outcomes in (
-            _outcomes(_numbers(text), chosen, replace(setup, renamed=again), work, jobs)
-            for again in ((False, True) if rename else (False,))
-        )
-    ]
-    further = [renamed(judged, other) for other in others]
+
+    def judge(setup: Setup) -> Judged:
+        outcomes = _outcomes(_numbers(text), chosen, setup, work, jobs)
+        return Judged(outcomes, [score(one) for one in outcomes])
+
+    judged = judge(setup)
+    new = judge(replace(setup, later=True)) if later else None
+    further = [renamed(judged, judge(replace(setup, renamed=True)))] if rename else []
     if caught := told(captures):
         further.append(captured(caught))
-    tables = [targets(judged), *all_tables(judged), *further]
+    tables = [targets(judged, new), *all_tables(judged), *([unseen(new)] if new else []), *further]
     if json:
         for table in tables:
             rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
@@ -85,7 +91,7 @@ def evaluate(
             write_table(f"\n{table.title}", table.columns, table.rows)
             write_lines([table.note] if table.note else [])
     if report:
-        _write(page, judged, setup, text, short, further)
+        _write(page, judged, new, setup, text, short, further)
         say(f"written: {page}")
 
 
@@ -149,11 +155,19 @@ def _kept(work: Path | None, planned: Plan) -> Path | None:
     if work is None:
         return None
     setup = planned.setup
-    name = f"{setup.preset}-{setup.learn}-{setup.judge}{'-renamed' if setup.renamed else ''}"
+    name = f"{setup.preset}-{setup.learn}-{setup.judge}{'-renamed' if setup.renamed else ''}{'-later' if setup.later else ''}"
     return work / name / f"{planned.scenario}-{planned.seed}.json"
 
 
-def _write(path: Path, judged: Judged, setup: Setup, seeds: str, short: bool, further: Sequence[Table]) -> None:
+def _write(
+    path: Path,
+    judged: Judged,
+    later: Judged | None,
+    setup: Setup,
+    seeds: str,
+    short: bool,
+    further: Sequence[Table],
+) -> None:
     """The page, and its pictures in the folder `images` beside it."""
     from datetime import UTC, datetime
 
@@ -168,6 +182,7 @@ def _write(path: Path, judged: Judged, setup: Setup, seeds: str, short: bool, fu
     pictures = write(path.parent / "images", judged, curves(judged.outcomes, judged.outcomes))
     text = page(
         judged,
+        later=later,
         day=datetime.now(UTC).date(),
         command=command,
         setup=f"{setup.preset}/{setup.learn}/{setup.judge}",

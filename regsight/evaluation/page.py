@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from regsight.evaluation.table import Table
-from regsight.evaluation.tables import Judged, all_tables
+from regsight.evaluation.tables import Judged, all_tables, unseen
 from regsight.evaluation.targets import targets
 
 _HEAD = """# Detection, measured
@@ -23,17 +23,22 @@ This page is written by `{command}`; it holds what came out, also where that is 
 - Simulated traffic is not real traffic: figures say what is possible, and what changes when a rule changes. Nobody has
   published figures for registries that these could be held against.
 - Seeds below 1000 were looked at while detectors were written, seeds from 1001 on only for reports.
-- There is no section on kinds of attack that nobody had in view: the catalogue of the simulator was known when the
-  detectors were written, so leaving some of its kinds out of a table afterwards would prove nothing. What speaks for
-  other attacks is the table of detectors left out, the run with other names, and the captured logs.
+- The catalogue of the simulator (A01 to A35) was known when the detectors were written: what is found of it says little of
+  other attacks. {unseen}
 
 Written {day}. Preset `{preset}`, {learn} days learned, {judge} days judged, seeds {seeds}.{caution}
 """
 
 
+_UNSEEN = """A36 to A42 were written afterwards, by an author who had read neither detectors nor rules; they have a
+  table of their own, and nothing was changed after it was seen."""
+_NONE_UNSEEN = "With `--later`, kinds that were written afterwards have a table of their own."
+
+
 def page(
     judged: Judged,
     *,
+    later: Judged | None = None,
     day: date,
     command: str,
     setup: str,
@@ -42,15 +47,22 @@ def page(
     further: Sequence[Table] = (),
     pictures: Mapping[str, str] | None = None,
 ) -> str:
-    """The whole page. `further` are tables of other runs; `pictures` are paths as the page names them, with what they
-    show.
+    """The whole page. `later` are the runs with kinds that came after the detectors, `further` tables of other runs;
+    `pictures` are paths as the page names them, with what they show.
     """
     preset, learn, judge = setup.split("/")
     head = _HEAD.format(
-        command=command, day=day.isoformat(), preset=preset, learn=learn, judge=judge, seeds=seeds, caution=caution
+        command=command,
+        day=day.isoformat(),
+        preset=preset,
+        learn=learn,
+        judge=judge,
+        seeds=seeds,
+        caution=caution,
+        unseen=_UNSEEN if later else _NONE_UNSEEN,
     )
     shown = "".join(f"![{words}]({path})\n\n" for path, words in (pictures or {}).items())
-    tables = [targets(judged), *all_tables(judged), *further]
+    tables = [targets(judged, later), *all_tables(judged), *([unseen(later)] if later else []), *further]
     return f"{head}\n{markdown(tables[0])}\n{shown}" + "\n".join(map(markdown, tables[1:]))
 
 

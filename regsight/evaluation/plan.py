@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from regsight.traffic.attacks import ATTACKS
+from regsight.traffic.attacks import ATTACKS, LATER
 from regsight.traffic.scenes import DIFFICULTIES, Recipe
 from regsight.traffic.seeds import stream
 from regsight.traffic.surprises import SURPRISES
@@ -29,7 +29,9 @@ REPORT_FROM = 1001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """The size of an evaluation. `learn` and `judge` are days; attacks and surprises are per judged week."""
+    """The size of an evaluation. `learn` and `judge` are days; attacks and surprises are per judged week. `later`: the kinds of
+    attack that were written after the detectors, instead of the others.
+    """
 
     preset: str = "small"
     learn: int = 10
@@ -37,6 +39,7 @@ class Setup:
     attacks_a_week: int = 8
     surprises_a_week: int = 4
     renamed: bool = False
+    later: bool = False
 
     @property
     def weeks(self) -> float:
@@ -67,7 +70,7 @@ def plan(seed: int, scenarios: Sequence[str], setup: Setup) -> Plan:
         seed=seed,
         scenario=scenario,
         setup=setup,
-        attacks=_dealt(ATTACKS, round(setup.attacks_a_week * setup.weeks), seed, setup),
+        attacks=_dealt(LATER if setup.later else ATTACKS, round(setup.attacks_a_week * setup.weeks), seed, setup),
         surprises=_dealt(SURPRISES, round(setup.surprises_a_week * setup.weeks), seed, setup),
     )
 

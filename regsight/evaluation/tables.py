@@ -222,6 +222,23 @@ def renamed(judged: Judged, other: Judged) -> Table:
     return Table("Other names, other times", ("measure", "as planted", "renamed", "equal"), rows, note)
 
 
+def unseen(judged: Judged) -> Table:
+    """Kinds of attack that were written when the detectors were there, by somebody who had not read them."""
+    rows = list(by_kind(judged).rows)
+    for words, mine in (
+        ("all", judged.attacks),
+        *((f"all {one}", [a for a in judged.attacks if a.incident.difficulty == one]) for one in DIFFICULTIES),
+    ):
+        share = found(mine)
+        rows.append((words, percent(share), "", "", "", ""))
+    columns = ("kind", "attack", *DIFFICULTIES, "found by")
+    note = (
+        "The same seeds and surprises with other attacks: written after the detectors, by an author who had read neither them nor "
+        f"their rules. False alerts there: {false_rate(judged.scores):.1f} a week per 1,000 repositories."
+    )
+    return Table("Kinds of attack that nobody had in view", columns, rows, note)
+
+
 def cost(judged: Judged) -> Table:
     """CPU seconds per million lines and memory."""
     lines = sum(one.lines for one in judged.outcomes)

@@ -22,9 +22,16 @@ from regsight.evaluation.yardsticks import WORDS, cut, cut_for
 _Line = tuple[str, str, str, str]
 
 
-def targets(judged: Judged) -> Table:
-    """Each target with what was reached, and whether it is met."""
-    rows = [*_recall(judged), *_false(judged), *_delay(judged), *_said(judged), *_margin(judged)]
+def targets(judged: Judged, later: Judged | None = None) -> Table:
+    """Each target with what was reached, and whether it is met. `later` are the runs with kinds that nobody had in view."""
+    rows = [
+        *_recall(judged),
+        *(_unseen(later) if later else ()),
+        *_false(judged),
+        *_delay(judged),
+        *_said(judged),
+        *_margin(judged),
+    ]
     return Table("Targets", ("measure", "target", "reached", "met"), rows)
 
 
@@ -52,6 +59,11 @@ def _recall(judged: Judged) -> list[_Line]:
         if share.total:
             rows.append(_line(name, f"≥ {least * 100:.0f} %", percent(share), share.value >= least))
     return rows
+
+
+def _unseen(later: Judged) -> list[_Line]:
+    share = found(later.attacks)
+    return [_line("kinds not developed on", "≥ 60 %", percent(share), share.value >= 0.60)] if share.total else []
 
 
 def _false(judged: Judged) -> list[_Line]:

@@ -86,6 +86,7 @@ def test_the_page_shows_its_pictures(tmp_path: Path) -> None:
         command="regsight evaluate",
         setup="small/10/7",
         seeds="1",
+        later=judged,
         further=[renamed(judged, judged)],
         pictures={f"images/{name}": words for name, words in pictures.items()},
     )
@@ -96,6 +97,9 @@ def test_the_page_shows_its_pictures(tmp_path: Path) -> None:
     assert "robust z-score" in (tmp_path / "detection-budget.svg").read_text(encoding="utf-8")
     assert "mass pull A06" in (tmp_path / "detection-kinds.svg").read_text(encoding="utf-8")
     assert "## Other names, other times" in text and "## Each detector left out" in text
+    assert "## Kinds of attack that nobody had in view" in text
+    assert "| kinds not developed on | ≥ 60 % | 50 % (9 %–91 %), 1 of 2 | no |" in text
+    assert "| all | 50 % (9 %–91 %), 1 of 2 |" in text
 
 
 def test_a_renamed_run_that_differs_says_so() -> None:
