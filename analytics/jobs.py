@@ -23,6 +23,7 @@ from analytics.marks import marks
 from analytics.replay import Lasting, floor
 from analytics.rules.load import in_force
 from analytics.side_by_side import Processes, asked_by
+from analytics.so_far import SoFar
 from analytics.steps import SETTLES, read_from, reader_of, steps_of
 from analytics.telemetry import AnalyticsTelemetry
 from analytics.watermark import done, look
@@ -34,7 +35,6 @@ from store.finding import Finding
 
 log = logging.getLogger(__name__)
 
-SIMILAR_WITHIN = timedelta(days=90)  # how far back similar findings are looked for
 JUDGED_NOTE = "analytics.judged_until"
 LEAST_LATE = timedelta(minutes=5)
 MOST_MISSED = 500  # due moments that `missed` names at most: after a month off, the last ones matter
@@ -96,29 +96,9 @@ def detect_span(
         start, anew = touched(store, {d.name for d in detectors}, min(reopened, since), until)
         since = min(since, start)
     reader = reader_of(store, read_from(since, detectors), until, lasting)
-    stored: dict[str, Finding] = {}
-    new: set[str] = set()
+    findings = SoFar(store, since, anew)
     allowance = Allowance(budget, reader, reader.since, sum(hasattr(d, "alerts_per_week") for d in detectors))
-
-    def known(id: str) -> Finding | None:
-        found = stored.get(id) or (None if id in anew else store.finding(id))
-        return None if found is None or found.withdrawn else found
-
     said = marks(store)
-    before: list[Finding] | None = None
-
-    def past() -> list[Finding]:
-        nonlocal before
-        if before is None:  # asked for only where something is found
-            before = [one for one in store.findings(since=since - SIMILAR_WITHIN) if one.id not in anew]
-        return [*before, *stored.values()]
-
-    def keep(findings: Iterable[Finding]) -> None:
-        for finding in findings:
-            if store.put_finding(finding):
-                new.add(finding.id)
-            stored[finding.id] = finding
-
     steps = steps_of(detectors, since, until)
     with asked_by(detectors, since, until, store, reader, processes) as asked:
         for number, (step, due) in enumerate(steps, start=1):
@@ -126,17 +106,17 @@ def detect_span(
                 raise Stopped
             for detector, start in due:
                 suspicions = asked.suspicions(detector, start, step)
-                judged = judge(detector, suspicions, step, known, said, past, partial(allowance.at, step))
-                if reopened is None:
-                    keep(judged)
-                else:
-                    stored |= {finding.id: finding for finding in judged}
+                held = partial(allowance.at, step)
+                judged = judge(detector, suspicions, step, findings.known, said, findings.past, held)
+                (findings.keep if reopened is None else findings.hold)(judged)
+            findings.forget(step)
             if on_progress and (number % max(len(steps) // 100, 1) == 0 or number == len(steps)):
                 on_progress(number, len(steps))
     if reopened is not None:
-        made, stored = _without_the_known(store, stored, anew), {}
-        keep(amended(anew, made, until))
-    _count(telemetry, asked.seconds, (stored[id] for id in new), (one for one in stored.values() if one.id in anew))
+        made, findings.made = _without_the_known(store, findings.made, anew), {}
+        findings.keep(amended(anew, made, until))
+    stored = findings.made
+    _count(telemetry, asked.seconds, (stored[id] for id in findings.new), (o for o in stored.values() if o.id in anew))
     return sorted(stored.values(), key=lambda finding: (finding.detected_at, finding.id))
 
 

@@ -21,13 +21,14 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from analytics.daily import each_day, learned
+from analytics.day_events import BEFORE, done_by
 from analytics.detector import Suspicion
 from analytics.ledger import network
 from analytics.places import SETTLED_DAYS, Account, Past, Seen, learn, seen
 from analytics.replay import horizon, remember
 from analytics.windows import CELL, DAY, HOUR, MOMENT
 from analytics.wording import names, plain, several
-from store.contract import EventQuery, EventReader
+from store.contract import EventReader
 from store.event import Action, Outcome
 from store.finding import Severity
 
@@ -35,7 +36,7 @@ CROWD = 3  # accounts for which a network is new on the same day: they moved
 FLEET = 3  # new addresses of one account in one network: more machines
 SECOND_PLACE = 1  # network that a person took up in the time that is known: a home, a new desk
 COMMON = 1 / 3  # of all accounts use a project that is nobody's own
-TURNS = timedelta(hours=3)
+TURNS = BEFORE
 QUICK = timedelta(minutes=20)  # from one place to the other
 WAIT = CELL  # for others to show that everybody moved
 # After a request, when its place is looked at: a crowd may take some minutes to show.
@@ -124,7 +125,7 @@ def _judge(
 def _elsewhere(
     store: EventReader, actor: str, account: Account, past: Past, client: str, day: datetime, now: datetime
 ) -> Iterator[Suspicion]:
-    events = shown = _events(store, day, now, actor=actor, client=client)
+    events = shown = _events(store, day, day, now, actor=actor, client=client)
     if not events:
         return
     tools = {event["client_class"] for event in events if event["client_class"]} - account.tools
@@ -134,12 +135,12 @@ def _elsewhere(
     signs += ["far from all its places"] if far else []
     if account.machine:
         first = events[0]["timestamp"]
-        if not tools and (now - first < WAIT or _crowded(store, client, first, now)):
+        if not tools and (now - first < WAIT or _crowded(store, day, client, first, now)):
             return  # give others time to show that everybody moved
         severity = Severity.HIGH if tools and not others else Severity.MEDIUM
         told = "a machine's account at a place where it never ran"
     else:
-        turns = [] if len(others) >= CROWD else _turns(store, actor, account, client, now, account.seldom(day))
+        turns = [] if len(others) >= CROWD else _turns(store, day, actor, account, client, now)
         if turns:
             shown = turns
             signs.append(f"in turns with its usual place, {len(turns) - 1} times within {TURNS // HOUR} hours")
@@ -170,9 +171,9 @@ def _elsewhere(
     )
 
 
-def _crowded(store: EventReader, client: str, since: datetime, now: datetime) -> bool:
+def _crowded(store: EventReader, day: datetime, client: str, since: datetime, now: datetime) -> bool:
     """Whether others are at the address, as at a proxy that everybody goes through."""
-    seen = _events(store, since - WAIT, now, client=client)
+    seen = _events(store, day, since - WAIT, now, client=client)
     accounts = {event["actor"] for event in seen if event["actor"]}
     return len(accounts) > 1 or len({event["client_class"] for event in seen}) >= CROWD
 
@@ -185,16 +186,16 @@ def _first_pushes(account: Account, events: list[dict[str, Any]]) -> list[dict[s
 
 
 def _turns(
-    store: EventReader, actor: str, account: Account, client: str, now: datetime, seldom: bool
+    store: EventReader, day: datetime, actor: str, account: Account, client: str, now: datetime
 ) -> list[dict[str, Any]]:
     """The stays of a person who went from the usual place to the new one and back, faster than anybody travels: what tells
-    of each (the first event, in order); else nothing. Of who comes `seldom`, the new place may be a usual one: they must go
+    of each (the first event, in order); else nothing. Of who comes seldom, the new place may be a usual one: they must go
     to and fro.
     """
-    seen = [one for one in _events(store, now - TURNS, now, actor=actor) if _counts(account, one, client)]
+    seen = [one for one in _events(store, day, now - TURNS, now, actor=actor) if _counts(account, one, client)]
     stays = [list(stay) for _, stay in groupby(seen, key=lambda one: bool(one["client_ip"] == client))]
     quick = sum(later[0]["timestamp"] - stay[-1]["timestamp"] <= QUICK for stay, later in pairwise(stays))
-    often = quick >= 3 if seldom else len(stays) > 3 or quick >= 2
+    often = quick >= 3 if account.seldom(day) else len(stays) > 3 or quick >= 2
     return [_telling(stay)[0] for stay in stays] if often else []
 
 
@@ -229,7 +230,7 @@ def _newcomer(
     unknown = sorted(client for client in places if network(client) not in past.networks)
     if not unknown or any(len(moved[network(client)]) >= CROWD for client in unknown):
         return
-    events = [one for client in unknown for one in _events(store, day, now, actor=actor, client=client)]
+    events = [one for client in unknown for one in _events(store, day, day, now, actor=actor, client=client)]
     common = {name for name, many in past.projects.items() if many >= max(COMMON * len(past.accounts), 3)}
     reached = {
         one["project"]
@@ -255,12 +256,16 @@ def _newcomer(
 
 
 def _events(
-    store: EventReader, since: datetime, until: datetime, actor: str | None = None, client: str | None = None
+    store: EventReader,
+    day: datetime,
+    since: datetime,
+    until: datetime,
+    actor: str | None = None,
+    client: str | None = None,
 ) -> list[dict[str, Any]]:
-    query = EventQuery(since=since, until=until, actor=actor, client=client, limit=MOST_EVENTS)
     return [
         one
-        for one in store.events(query)
+        for one in done_by(store, day, since, until, MOST_EVENTS, actor=actor, client=client)
         if (actor is None or (one["actor"] == actor and one["outcome"] == Outcome.SUCCESS))
         and (client is None or one["client_ip"] == client)
     ]
