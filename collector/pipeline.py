@@ -23,6 +23,7 @@ from collector.joins.joiner import Joiner
 from collector.ledger import Ledger
 from collector.readers import SLICE_SECONDS, Read, Readers
 from collector.slow_start import SlowStart
+from collector.spare_memory import SpareMemory
 from collector.stages import Enricher, Format, Source
 from collector.telemetry import CollectorTelemetry
 from store.contract import EventWriter
@@ -73,6 +74,7 @@ class Pipeline:
             store, telemetry, joiner=joiner, drift=drift, ledger=ledger, clock=clock, backoff=backoff
         )
         self._drift, self._ledger = drift, ledger
+        self._spare_memory = SpareMemory()
         self._rows = SlowStart(FIRST_ROWS, batch_rows)
         self._batch_seconds, self._stop_seconds = batch_seconds, stop_seconds
         self._on_progress = on_progress
@@ -136,6 +138,7 @@ class Pipeline:
                 batch = self._new_batch()
                 continue
             self._committer.tell_lag(self._feeds)
+            self._spare_memory.give_back()
             if self._ledger is not None:
                 self._ledger.save(self._clock())
             if self._changing():
