@@ -91,7 +91,10 @@ def evaluate(
             write_table(f"\n{table.title}", table.columns, table.rows)
             write_lines([table.note] if table.note else [])
     if report:
-        _write(page, judged, new, setup, text, short, further)
+        flags = "".join(
+            f" --{name}" for name, given in (("short", short), ("later", later), ("rename", rename)) if given
+        )
+        _write(page, judged, new, setup, text, flags, further)
         say(f"written: {page}")
 
 
@@ -165,7 +168,7 @@ def _write(
     later: Judged | None,
     setup: Setup,
     seeds: str,
-    short: bool,
+    flags: str,
     further: Sequence[Table],
 ) -> None:
     """The page, and its pictures in the folder `images` beside it."""
@@ -175,7 +178,6 @@ def _write(
     from regsight.evaluation.page import page
     from regsight.evaluation.pictures import write
 
-    command = f"regsight evaluate --report{' --short' if short else ''} --seeds {seeds}"
     caution = ""
     if any(one.seed < 1000 for one in judged.outcomes):
         caution = "\n**These are development seeds**: the detectors were written with some of them in view."
@@ -184,7 +186,7 @@ def _write(
         judged,
         later=later,
         day=datetime.now(UTC).date(),
-        command=command,
+        command=f"regsight evaluate --report{flags} --seeds {seeds}",
         setup=f"{setup.preset}/{setup.learn}/{setup.judge}",
         seeds=seeds,
         caution=caution,
