@@ -100,21 +100,25 @@ def _forest(store: EventReader, learn_from: datetime, since: datetime, until: da
     # scikit-learn has its door among the detectors, and a yardstick must not bring a second configuration of it along
     from analytics.detectors.isolation_forest import forest
 
-    frame = store.windows(floor(learn_from, DAY), until, DAY, "actor")
-    features = np.log2(1.0 + frame.to_numpy(dtype=np.float64))
-    old = np.asarray(frame.index.get_level_values(1) < since)
+    frame, features, old = _days(store, learn_from, since, until, "actor")
     if old.sum() < 20 or old.all():
         return []
     scores = -forest(int(old.sum())).fit(features[old]).score_samples(features[~old])
     return _readings(frame[~old], scores, DAY, "actor")
 
 
+def _days(
+    store: EventReader, learn_from: datetime, since: datetime, until: datetime, kind: str
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """The days of each subject, their figures as binary logarithms, and which of them lie before `since`."""
+    frame = store.windows(floor(learn_from, DAY), until, DAY, kind)
+    return frame, np.log2(1.0 + frame.to_numpy(dtype=np.float64)), np.asarray(frame.index.get_level_values(1) < since)
+
+
 def _models(store: EventReader, learn_from: datetime, since: datetime, until: datetime) -> dict[str, list[Reading]]:
     found: dict[str, list[Reading]] = {name: [] for name in days.MODELS}
     for kind in ("actor", "repository"):
-        frame = store.windows(floor(learn_from, DAY), until, DAY, kind)
-        features = np.log2(1.0 + frame.to_numpy(dtype=np.float64))
-        old = np.asarray(frame.index.get_level_values(1) < since)
+        frame, features, old = _days(store, learn_from, since, until, kind)
         for name, mine in found.items():
             scores = days.scores(name, features[old], features[~old])
             if scores is not None:

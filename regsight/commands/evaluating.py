@@ -78,10 +78,12 @@ def evaluate(
 
     judged = judge(setup)
     new = judge(replace(setup, later=True)) if later else None
-    further = [renamed(judged, judge(replace(setup, renamed=True)))] if rename else []
+    further = [unseen(new)] if new else []
+    if rename:
+        further.append(renamed(judged, judge(replace(setup, renamed=True))))
     if caught := told(captures):
         further.append(captured(caught))
-    tables = [targets(judged, new), *all_tables(judged), *([unseen(new)] if new else []), *further]
+    tables = [targets(judged, new), *all_tables(judged), *further]
     if json:
         for table in tables:
             rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]

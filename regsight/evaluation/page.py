@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from regsight.evaluation.table import Table
-from regsight.evaluation.tables import Judged, all_tables, unseen
+from regsight.evaluation.tables import Judged, all_tables
 from regsight.evaluation.targets import targets
 
 _HEAD = """# Detection, measured
@@ -63,7 +63,7 @@ def page(
         unseen=_UNSEEN if later else _NONE_UNSEEN,
     )
     shown = "".join(f"![{words}]({path})\n\n" for path, words in (pictures or {}).items())
-    tables = [targets(judged, later), *all_tables(judged), *([unseen(later)] if later else []), *further]
+    tables = [targets(judged, later), *all_tables(judged), *further]
     return f"{head}\n{markdown(tables[0])}\n{shown}" + "\n".join(map(markdown, tables[1:]))
 
 

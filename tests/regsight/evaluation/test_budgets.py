@@ -15,7 +15,7 @@ from regsight.evaluation.match import score
 from regsight.evaluation.outcome import Alarm, Outcome
 from regsight.evaluation.page import page
 from regsight.evaluation.pictures import write
-from regsight.evaluation.tables import Judged, renamed
+from regsight.evaluation.tables import Judged, renamed, unseen
 from regsight.evaluation.techniques import techniques
 from regsight.evaluation.yardsticks import BUDGETS
 
@@ -87,7 +87,7 @@ def test_the_page_shows_its_pictures(tmp_path: Path) -> None:
         setup="small/10/7",
         seeds="1",
         later=judged,
-        further=[renamed(judged, judged)],
+        further=[unseen(judged), renamed(judged, judged)],
         pictures={f"images/{name}": words for name, words in pictures.items()},
     )
     for name in pictures:
