@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +46,9 @@ def evaluate(
             "--later", help="Also with the kinds of attack that were written after the detectors, told apart."
         ),
     ] = False,
+    newest: Annotated[
+        bool, typer.Option("--newest", help="Also with the newest of such kinds (A43 to A50), told apart from both.")
+    ] = False,
     captures: Annotated[
         Path, typer.Option(metavar="DIR", help="Captured logs of real registries; left out where they are not.")
     ] = Path("tests/samples"),
@@ -77,8 +80,9 @@ def evaluate(
         return Judged(outcomes, [score(one) for one in outcomes])
 
     judged = judge(setup)
-    new = judge(replace(setup, later=True)) if later else None
-    further = [unseen(new)] if new else []
+    families = [name for name, given in (("later", later), ("newest", newest)) if given]
+    new = {family: judge(replace(setup, family=family)) for family in families}
+    further = [unseen(runs, family) for family, runs in new.items()]
     if rename:
         further.append(renamed(judged, judge(replace(setup, renamed=True))))
     if caught := told(captures):
@@ -93,9 +97,7 @@ def evaluate(
             write_table(f"\n{table.title}", table.columns, table.rows)
             write_lines([table.note] if table.note else [])
     if report:
-        flags = "".join(
-            f" --{name}" for name, given in (("short", short), ("later", later), ("rename", rename)) if given
-        )
+        flags = "".join(f" --{name}" for name in ["short"] * short + families + ["rename"] * rename)
         _write(page, judged, new, setup, text, flags, further)
         say(f"written: {page}")
 
@@ -160,14 +162,15 @@ def _kept(work: Path | None, planned: Plan) -> Path | None:
     if work is None:
         return None
     setup = planned.setup
-    name = f"{setup.preset}-{setup.learn}-{setup.judge}{'-renamed' if setup.renamed else ''}{'-later' if setup.later else ''}"
+    family = "" if setup.family == "catalogue" else f"-{setup.family}"
+    name = f"{setup.preset}-{setup.learn}-{setup.judge}{'-renamed' if setup.renamed else ''}{family}"
     return work / name / f"{planned.scenario}-{planned.seed}.json"
 
 
 def _write(
     path: Path,
     judged: Judged,
-    later: Judged | None,
+    unseen: Mapping[str, Judged],
     setup: Setup,
     seeds: str,
     flags: str,
@@ -186,7 +189,7 @@ def _write(
     pictures = write(path.parent / "images", judged, curves(judged.outcomes, judged.outcomes))
     text = page(
         judged,
-        later=later,
+        unseen=unseen,
         day=datetime.now(UTC).date(),
         command=f"regsight evaluate --report{flags} --seeds {seeds}",
         setup=f"{setup.preset}/{setup.learn}/{setup.judge}",

@@ -31,15 +31,19 @@ Written {day}. Preset `{preset}`, {learn} days learned, {judge} days judged, see
 """
 
 
-_UNSEEN = """A36 to A42 were written afterwards, by an author who had read neither detectors nor rules; they have a
-  table of their own. The first of it (seeds 3007-3019 and 3022) was made before anything was changed for their sake."""
-_NONE_UNSEEN = "With `--later`, kinds that were written afterwards have a table of their own."
+_UNSEEN = {
+    "later": """A36 to A42 were written afterwards, by an author who had read neither detectors nor rules; they have a
+  table of their own. The first of it (seeds 3007-3019 and 3022) was made before anything was changed for their sake.""",
+    "newest": """A43 to A50 were written later still, by an author who knew neither the detectors nor what had been found of
+  A36 to A42; they have a table of their own.""",
+}
+_NONE_UNSEEN = "With `--later` and `--newest`, kinds that were written afterwards have a table of their own."
 
 
 def page(
     judged: Judged,
     *,
-    later: Judged | None = None,
+    unseen: Mapping[str, Judged] | None = None,
     day: date,
     command: str,
     setup: str,
@@ -48,8 +52,8 @@ def page(
     further: Sequence[Table] = (),
     pictures: Mapping[str, str] | None = None,
 ) -> str:
-    """The whole page. `later` are the runs with kinds that came after the detectors, `further` tables of other runs;
-    `pictures` are paths as the page names them, with what they show.
+    """The whole page. `unseen` are the runs with kinds that came after the detectors, by family, `further` tables of
+    other runs; `pictures` are paths as the page names them, with what they show.
     """
     preset, learn, judge = setup.split("/")
     head = _HEAD.format(
@@ -60,10 +64,10 @@ def page(
         judge=judge,
         seeds=seeds,
         caution=caution,
-        unseen=_UNSEEN if later else _NONE_UNSEEN,
+        unseen=" ".join(_UNSEEN[family] for family in unseen or ()) or _NONE_UNSEEN,
     )
     shown = "".join(f"![{words}]({path})\n\n" for path, words in (pictures or {}).items())
-    tables = [targets(judged, later), *all_tables(judged), *further]
+    tables = [targets(judged, unseen), *all_tables(judged), *further]
     return f"{head}\n{markdown(tables[0])}\n{shown}" + "\n".join(map(markdown, tables[1:]))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from regsight.traffic.attacks import ATTACKS, LATER
+from regsight.traffic.attacks import ATTACKS, LATER, NEWEST
 from regsight.traffic.scenes import DIFFICULTIES, Recipe
 from regsight.traffic.seeds import stream
 from regsight.traffic.surprises import SURPRISES
@@ -22,6 +22,8 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "ecr": ("ecr-cloudtrail",),
     "distribution-text": ("distribution-text",),
 }
+# The attacks that an evaluation may be about; `later` and `newest` were written after the detectors.
+FAMILIES: dict[str, dict[str, Recipe]] = {"catalogue": ATTACKS, "later": LATER, "newest": NEWEST}
 START = datetime(2026, 8, 3, tzinfo=UTC)  # a Monday
 QUIET_FROM = 21
 REPORT_FROM = 1001
@@ -29,8 +31,8 @@ REPORT_FROM = 1001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """The size of an evaluation. `learn` and `judge` are days; attacks and surprises are per judged week. `later`: the kinds of
-    attack that were written after the detectors, instead of the others.
+    """The size of an evaluation. `learn` and `judge` are days; attacks and surprises are per judged week. `family`: a key of
+    `FAMILIES`, the kinds of attack that are planted.
     """
 
     preset: str = "small"
@@ -39,7 +41,7 @@ class Setup:
     attacks_a_week: int = 8
     surprises_a_week: int = 4
     renamed: bool = False
-    later: bool = False
+    family: str = "catalogue"
 
     @property
     def weeks(self) -> float:
@@ -70,7 +72,7 @@ def plan(seed: int, scenarios: Sequence[str], setup: Setup) -> Plan:
         seed=seed,
         scenario=scenario,
         setup=setup,
-        attacks=_dealt(LATER if setup.later else ATTACKS, round(setup.attacks_a_week * setup.weeks), seed, setup),
+        attacks=_dealt(FAMILIES[setup.family], round(setup.attacks_a_week * setup.weeks), seed, setup),
         surprises=_dealt(SURPRISES, round(setup.surprises_a_week * setup.weeks), seed, setup),
     )
 

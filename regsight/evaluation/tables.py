@@ -222,7 +222,12 @@ def renamed(judged: Judged, other: Judged) -> Table:
     return Table("Other names, other times", ("measure", "as planted", "renamed", "equal"), rows, note)
 
 
-def unseen(judged: Judged) -> Table:
+def kinds_of(family: str) -> str:
+    """What tells a family of unseen kinds from the first such, in a title: nothing for that one."""
+    return "" if family == "later" else f", {family}"
+
+
+def unseen(judged: Judged, family: str = "later") -> Table:
     """Kinds of attack that were written when the detectors were there, by somebody who had not read them."""
     rows = list(by_kind(judged).rows)
     for words, mine in (
@@ -236,7 +241,7 @@ def unseen(judged: Judged) -> Table:
         "The same seeds and surprises with other attacks: written after the detectors, by an author who had read neither them nor "
         f"their rules. False alerts there: {false_rate(judged.scores):.1f} a week per 1,000 repositories."
     )
-    return Table("Kinds of attack that nobody had in view", columns, rows, note)
+    return Table(f"Kinds of attack that nobody had in view{kinds_of(family)}", columns, rows, note)
 
 
 def cost(judged: Judged) -> Table:

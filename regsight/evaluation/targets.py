@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isinf
 from statistics import mean, median
 
@@ -16,17 +17,19 @@ from regsight.evaluation.measures import (
     quantile,
 )
 from regsight.evaluation.table import Table, percent, span
-from regsight.evaluation.tables import Judged
+from regsight.evaluation.tables import Judged, kinds_of
 from regsight.evaluation.yardsticks import WORDS, cut, cut_for
 
 _Line = tuple[str, str, str, str]
 
 
-def targets(judged: Judged, later: Judged | None = None) -> Table:
-    """Each target with what was reached, and whether it is met. `later` are the runs with kinds that nobody had in view."""
+def targets(judged: Judged, unseen: Mapping[str, Judged] | None = None) -> Table:
+    """Each target with what was reached, and whether it is met. `unseen` are the runs with kinds that nobody had in
+    view, by family.
+    """
     rows = [
         *_recall(judged),
-        *(_unseen(later) if later else ()),
+        *_unseen(unseen or {}),
         *_false(judged),
         *_delay(judged),
         *_said(judged),
@@ -61,9 +64,13 @@ def _recall(judged: Judged) -> list[_Line]:
     return rows
 
 
-def _unseen(later: Judged) -> list[_Line]:
-    share = found(later.attacks)
-    return [_line("kinds not developed on", "≥ 60 %", percent(share), share.value >= 0.60)] if share.total else []
+def _unseen(unseen: Mapping[str, Judged]) -> list[_Line]:
+    shares = [(kinds_of(family), found(judged.attacks)) for family, judged in unseen.items()]
+    return [
+        _line(f"kinds not developed on{kinds}", "≥ 60 %", percent(share), share.value >= 0.60)
+        for kinds, share in shares
+        if share.total
+    ]
 
 
 def _false(judged: Judged) -> list[_Line]:

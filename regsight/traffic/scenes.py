@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
 
-from regsight.traffic.images import Repository
+from regsight.traffic.images import Image, Repository
+from regsight.traffic.operations import pull_all
 from regsight.traffic.population import DAY, HOUR, Actor, Population
 from regsight.traffic.requests import Request, Session
 from regsight.traffic.truth import Planted
@@ -66,6 +67,27 @@ class Scene:
             number = int(index * days / count)
             found.append(day + number * DAY + int(self.rng.uniform(first, last) % 24 * HOUR))
         return sorted(at for at in found if self.at <= at < self.end - MINUTE)
+
+    def deploy(
+        self,
+        repository: Repository,
+        image: Image,
+        reference: str,
+        after: int,
+        count: int,
+        minutes: tuple[float, float] = (2, 50),
+    ) -> list[Request]:
+        """Nodes of a cluster that runs the repository pull an image so many minutes later; if no cluster does, any node."""
+        rng, world = self.rng, self.world
+        running = [
+            node for node in world.nodes if repository in world.clusters[node.cluster].repositories
+        ] or world.nodes
+        pulls = []
+        for node in rng.sample(running, min(count, len(running))):
+            at = after + int(rng.uniform(*minutes) * MINUTE)
+            puller = self.session(world.clusters[node.cluster].name, node.address, node.agent, at)
+            pulls.append(pull_all(puller, repository, image, reference))
+        return pulls
 
     @staticmethod
     def working_hours(moments: list[int]) -> list[int]:

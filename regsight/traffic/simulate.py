@@ -9,7 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TextIO
 
-from regsight.traffic.attacks import ATTACKS, LATER
+from regsight.traffic.attacks import ATTACKS, LATER, NEWEST
 from regsight.traffic.calendar import Calendar, moment
 from regsight.traffic.disguise import disguise
 from regsight.traffic.entries import Plan, entry
@@ -58,7 +58,7 @@ def simulate(
 
     Args:
         preset: a key of `PRESETS`.
-        attacks: codes from `ATTACKS` and `LATER`, each as `A06`, `A06/stealthy` or `A06/stealthy@9.5` (days after the
+        attacks: codes from `ATTACKS`, `LATER` and `NEWEST`, each as `A06`, `A06/stealthy` or `A06/stealthy@9.5` (days after the
             start). What is left open is drawn; an empty list plants nothing; None plants each of `ATTACKS` once, save
             those that change the lines of others (`Recipe.alters`), which must be named.
         surprises: the same from `SURPRISES`.
@@ -74,7 +74,8 @@ def simulate(
     end = begin + int(days * DAY)
     attacks = _each_once(ATTACKS) if attacks is None else attacks
     surprises = _each_once(SURPRISES) if surprises is None else surprises
-    plans = [*_plans(ATTACKS | LATER, attacks, begin, end, seed), *_plans(SURPRISES, surprises, begin, end, seed)]
+    plans = [*_plans(ATTACKS | LATER | NEWEST, attacks, begin, end, seed)]
+    plans += _plans(SURPRISES, surprises, begin, end, seed)
     world = populate(PRESETS[preset], seed, begin)
     if renamed:
         disguise(world)
@@ -155,7 +156,7 @@ def _day(
     first = world.start + day * DAY
     for plan in plans:
         if first <= plan.at < first + DAY:
-            turn = [*ATTACKS, *SURPRISES, *LATER].index(plan.recipe.code)
+            turn = [*ATTACKS, *SURPRISES, *LATER, *NEWEST].index(plan.recipe.code)
             scene = Scene(world, stream(world.seed, "play", plan.id), plan.at, end, plan.difficulty, turn)
             plan.planted = plan.recipe.play(scene)
             plan.logins = [one for one in scene.out if one.uri == "/v2/" and one.actor]

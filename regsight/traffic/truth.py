@@ -32,6 +32,7 @@ class Planted:
     culprit: str = ""  # the account behind it, where the evidence also has others who only came upon its results
     actors: tuple[str, ...] = ()  # whom it touches, where the evidence does not name them
     addresses: tuple[str, ...] = ()
+    repositories: tuple[str, ...] = ()
     needs: str = ""  # what the log must tell to know of it at all, one of the three above; empty: nothing more
 
 
@@ -111,7 +112,7 @@ def subjects(
             {told_as(name) for name in (*planted.actors, *(one.actor or one.refused for one in own))} - {""}
         ),
         "addresses": sorted({*planted.addresses, *(one.address for one in own)}) if with_addresses else [],
-        "repositories": sorted({request.name for request in shown} - {""}),
+        "repositories": sorted({*planted.repositories, *(request.name for request in shown)} - {""}),
         "digests": sorted(digests),
         "tags": sorted(tags),
     }

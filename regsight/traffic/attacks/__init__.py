@@ -1,15 +1,25 @@
-"""Every attack there is, by code: `ATTACKS`, and apart from them `LATER`. The functions behind them stand in the files of
-this folder.
+"""Every attack there is, by code: `ATTACKS`, and apart from them `LATER` and `NEWEST`. The functions behind them stand in the
+files of this folder.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from regsight.traffic.attacks import accounts, data, images, later, later_readers, settings, supply
+from regsight.traffic.attacks import (
+    accounts,
+    data,
+    footholds,
+    images,
+    later,
+    later_readers,
+    manifests,
+    settings,
+    supply,
+)
 from regsight.traffic.scenes import Play, Recipe
 
-WORK, NIGHT, ANY = (8.0, 15.0), (0.0, 4.5), (0.0, 24.0)
+WORK, NIGHT, DAY, ANY = (8.0, 15.0), (0.0, 4.5), (6.0, 20.0), (0.0, 24.0)
 SHORT = (0.1, 0.5, 5.0)
 
 
@@ -140,6 +150,85 @@ _LATER = (
     ),
 )
 
+# Written when those had been measured, by an author who knew neither the detectors nor what had been found. Nothing draws
+# them either.
+_NEWEST = (
+    _Row(
+        "A43",
+        "gathered accounts at one place",
+        footholds.use_gathered_accounts,
+        "N",
+        "T1078.004 T1552.001",
+        "novelty",
+        "high",
+        (0.1, 0.3, 3),
+    ),
+    _Row(
+        "A44",
+        "attestations on others' images",
+        manifests.attest_for_others,
+        "S",
+        "T1553 T1195.002",
+        "supply novelty",
+        "medium",
+        (0.1, 0.3, 2.1),
+    ),
+    _Row(
+        "A45",
+        "image without a tag",
+        manifests.push_without_tag,
+        "S",
+        "T1525 T1564",
+        "novelty tag",
+        "medium",
+        (0.2, 0.3, 0.1),
+    ),
+    _Row(
+        "A46",
+        "image that was there for minutes",
+        manifests.push_run_and_delete,
+        "N",
+        "T1525 T1070",
+        "delete novelty tag",
+        "high",
+        (0.2, 0.4, 0.2),
+    ),
+    _Row(
+        "A47",
+        "tools through the cache",
+        footholds.fetch_tools_through_cache,
+        "N",
+        "T1105 T1588.002",
+        "novelty",
+        "medium",
+        (0.1, 0.3, 2.1),
+    ),
+    _Row(
+        "A48",
+        "one image over and over",
+        footholds.download_over_and_over,
+        "V",
+        "T1499 T1496.002",
+        "volume",
+        "medium",
+        (0.1, 0.4, 3),
+    ),
+    _Row(
+        "A49", "tags without end", manifests.put_tags_without_end, "V", "T1499", "volume tag", "medium", (0.1, 0.4, 3)
+    ),
+    _Row(
+        "A50",
+        "scanner blinded",
+        footholds.blind_the_scanner,
+        "S",
+        "T1562.001",
+        "silence supply",
+        "medium",
+        (3, 4, 5),
+        DAY,
+    ),
+)
+
 
 def _recipes(table: tuple[_Row, ...]) -> dict[str, Recipe]:
     return {
@@ -153,7 +242,7 @@ def _recipes(table: tuple[_Row, ...]) -> dict[str, Recipe]:
             severity=row.severity,
             days=row.days,
             hours=row.hours,
-            alters=row.code == "A34",
+            alters=row.code in ("A34", "A50"),
         )
         for row in table
     }
@@ -161,3 +250,4 @@ def _recipes(table: tuple[_Row, ...]) -> dict[str, Recipe]:
 
 ATTACKS = _recipes(_TABLE)
 LATER = _recipes(_LATER)
+NEWEST = _recipes(_NEWEST)

@@ -5,9 +5,8 @@ signatures removed, retention used as a weapon. Whoever wrote them had read no d
 from __future__ import annotations
 
 from regsight.traffic.images import Image, Repository
-from regsight.traffic.operations import pull_all
 from regsight.traffic.population import DAY, HOUR, Actor, outside
-from regsight.traffic.requests import Request, Session
+from regsight.traffic.requests import Request
 from regsight.traffic.scenes import MINUTE, Scene
 from regsight.traffic.supply import signature_of, signature_tag
 from regsight.traffic.truth import Planted
@@ -30,7 +29,7 @@ def take_release_first(scene: Scene) -> Planted:
         tag = f"v{2 + repository.number(at) // 40}.0.0"
         image = repository.image(900_000 + rng.randrange(10**6))
         evidence += session.push(repository, image, [tag], scene.pick(2, 2, 1))
-        _deploy(scene, evidence, repository, image, tag, session.at, scene.pick(4, 2, 1))
+        evidence += scene.deploy(repository, image, tag, session.at, scene.pick(4, 2, 1))
     evidence.sort(key=lambda request: request.at)
     note = f"Taken from the release jobs of {', '.join(sorted(_builders(scene, prey)))}."
     return Planted(evidence, culprit=who.name, note=note)
@@ -87,7 +86,7 @@ def spread_one_image(scene: Scene) -> Planted:
         evidence.append(session.put(target, image, tag))
         taken.append(target)
     for target in taken[: scene.pick(4, 3, 1)]:
-        _deploy(scene, evidence, target, image, tag, session.at, 1)
+        evidence += scene.deploy(target, image, tag, session.at, 1)
     return Planted(sorted(evidence, key=lambda request: request.at), culprit=who.name, decidable=2)
 
 
@@ -156,15 +155,3 @@ def push_out_of_retention(scene: Scene) -> Planted:
         evidence += session.push(repository, image, [tag], 0, looks=1)
     note = f"What the clean-up would delete because of it is not played; it keeps {KEPT} versions."
     return Planted(evidence, decidable=KEPT, note=note)
-
-
-def _deploy(
-    scene: Scene, evidence: list[Request], repository: Repository, image: Image, tag: str, after: int, count: int
-) -> None:
-    """Nodes of a cluster that runs the repository pull it within the hour; if no cluster does, any node."""
-    rng, world = scene.rng, scene.world
-    running = [node for node in world.nodes if repository in world.clusters[node.cluster].repositories] or world.nodes
-    for node in rng.sample(running, min(count, len(running))):
-        at = after + int(rng.uniform(2, 50) * MINUTE)
-        puller: Session = scene.session(world.clusters[node.cluster].name, node.address, node.agent, at)
-        evidence.append(pull_all(puller, repository, image, tag))

@@ -111,7 +111,7 @@ def _call(request: Request) -> tuple[str, dict[str, Any]] | None:
 def _image_call(request: Request, asked: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
     by = "imageDigest" if request.reference.startswith("sha256:") else "imageTag"
     if request.method == "PUT":
-        return "PutImage", asked | {"imageTag": request.reference, "imageManifestMediaType": request.sent_type}
+        return "PutImage", asked | {by: request.reference, "imageManifestMediaType": request.sent_type}
     name = {"GET": "BatchGetImage", "DELETE": "BatchDeleteImage"}.get(request.method)
     return None if name is None else (name, asked | {"imageIds": [{by: request.reference}]})
 
@@ -128,5 +128,5 @@ def _layer_call(request: Request, asked: dict[str, Any]) -> tuple[str, dict[str,
 
 
 def _answer(request: Request, asked: dict[str, Any]) -> dict[str, Any]:
-    image = {"imageDigest": request.target, "imageTag": asked["imageTag"]}
+    image = {"imageDigest": request.target} | ({"imageTag": asked["imageTag"]} if "imageTag" in asked else {})
     return {"image": {"repositoryName": request.name, "registryId": ACCOUNT, "imageId": image}}

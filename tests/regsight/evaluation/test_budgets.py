@@ -86,8 +86,8 @@ def test_the_page_shows_its_pictures(tmp_path: Path) -> None:
         command="regsight evaluate",
         setup="small/10/7",
         seeds="1",
-        later=judged,
-        further=[unseen(judged), renamed(judged, judged)],
+        unseen={"later": judged, "newest": judged},
+        further=[unseen(judged), unseen(judged, "newest"), renamed(judged, judged)],
         pictures={f"images/{name}": words for name, words in pictures.items()},
     )
     for name in pictures:
@@ -97,8 +97,10 @@ def test_the_page_shows_its_pictures(tmp_path: Path) -> None:
     assert "robust z-score" in (tmp_path / "detection-budget.svg").read_text(encoding="utf-8")
     assert "mass pull A06" in (tmp_path / "detection-kinds.svg").read_text(encoding="utf-8")
     assert "## Other names, other times" in text and "## Each detector left out" in text
-    assert "## Kinds of attack that nobody had in view" in text
-    assert "| kinds not developed on | ≥ 60 % | 50 % (9 %–91 %), 1 of 2 | no |" in text
+    for family in ("", ", newest"):
+        assert f"## Kinds of attack that nobody had in view{family}\n" in text
+        assert f"| kinds not developed on{family} | ≥ 60 % | 50 % (9 %–91 %), 1 of 2 | no |" in text
+    assert "A36 to A42 were" in text and "A43 to A50 were" in text
     assert "| all | 50 % (9 %–91 %), 1 of 2 |" in text
 
 

@@ -29,8 +29,8 @@ from regsight.evaluation.plan import SCENARIOS, Setup, plan
 from regsight.evaluation.tables import Judged, all_tables, by_kind, missed, surprises
 from regsight.evaluation.targets import targets
 from regsight.evaluation.yardsticks import cut, cut_for
-from regsight.traffic.attacks import ATTACKS, LATER
-from regsight.traffic.scenes import DIFFICULTIES
+from regsight.traffic.attacks import ATTACKS, LATER, NEWEST
+from regsight.traffic.scenes import DIFFICULTIES, Recipe
 
 
 @pytest.mark.parametrize(
@@ -186,12 +186,13 @@ def test_outcomes_survive_being_kept(tmp_path: Path) -> None:
     assert Outcome.read(tmp_path / "one.json") == one
 
 
-def test_kinds_that_came_later_have_a_deck_of_their_own() -> None:
+@pytest.mark.parametrize(("family", "kinds"), [("later", LATER), ("newest", NEWEST)])
+def test_kinds_that_came_later_have_a_deck_of_their_own(family: str, kinds: dict[str, Recipe]) -> None:
     """Three seeds deal each at each difficulty, and none of the others; the surprises are those of the seed."""
-    setup = Setup(later=True)
+    setup = Setup(family=family)
     plans = [plan(seed, list(SCENARIOS), setup) for seed in range(1, 7)]
     cards = {one.partition("@")[0] for each in plans for one in each.attacks}
-    assert cards == {f"{code}/{difficulty}" for code in LATER for difficulty in DIFFICULTIES}
+    assert cards == {f"{code}/{difficulty}" for code in kinds for difficulty in DIFFICULTIES}
     assert plans[0].surprises == plan(1, list(SCENARIOS), Setup()).surprises
 
 
