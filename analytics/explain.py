@@ -88,6 +88,30 @@ CAUSES: dict[str, tuple[str, str]] = {
         "an image of one's own name was put where the cache fetches (T1195.001)",
         "a wrong path in a manifest",
     ),
+    "signature_removed": (
+        "a check is taken away before the image is (T1553, T1562.001)",
+        "keys that are renewed, a clean-up of signatures",
+    ),
+    "release_by_stranger": (
+        "a release was put in place of the rightful one (T1525, T1195.002)",
+        "somebody new releases here, a release by hand",
+    ),
+    "versions_pile_up": (
+        "good versions are pushed out of what a clean-up keeps, or storage is filled (T1485.001, T1499)",
+        "a build that runs in a loop",
+    ),
+    "blobs_alone": (
+        "images are carried off past whoever counts pulls (T1213, T1530)",
+        "a tool that fetches layers by itself",
+    ),
+    "node_beyond_cluster": (
+        "somebody on a node uses the cluster's account (T1078.004, T1213)",
+        "work that is bound to one node",
+    ),
+    "account_shared": (
+        "a password goes round, or is in several hands (T1078)",
+        "a course or a visit among colleagues, each with this account",
+    ),
     "signed_by_wrong_hands": (
         "an image went round the second pair of eyes (T1195.002)",
         "a signer that was replaced",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from analytics.replay import EPOCH
 from analytics.walk import Memory
@@ -14,16 +14,20 @@ RUNS = 6  # repositories pulled by an account that runs images
 RUN_DAYS = 4
 MOST_OF_ALL = 0.6  # of all repositories; whoever pulls from more scans or copies
 HOME_SHARE = 0.3  # of an account's pulls in a project that make it its own
+PROBATION = timedelta(days=7)  # since a stranger's first push in a project; nobody is new for ever
 
 
 @dataclass(slots=True)
 class Account:
-    """Days with pushes, projects pushed to (since when), pulls per project, repositories pulled from (as many as matter)."""
+    """Days with pushes, projects pushed to (since when), those that it came into as a stranger, pulls per project, repositories
+    pulled from (as many as matter).
+    """
 
     first: datetime = EPOCH
     push_days: int = 0
     last_push: datetime = EPOCH
     projects: dict[str, datetime] = field(default_factory=dict)
+    entered: dict[str, datetime] = field(default_factory=dict)
     pulls: dict[str, int] = field(default_factory=dict)
     repositories: set[str] = field(default_factory=set)
     pull_days: int = 0
@@ -40,10 +44,14 @@ class Account:
         return self.push_days >= MAKER_DAYS and self.push_days >= 0.5 * ((at - self.first) / DAY)
 
     def own(self, project: str, before: datetime) -> bool:
-        """Whether it pushed in the project, or works with it: a good part of its pulls, on more than a day."""
+        """Whether it pushed in the project, or works with it: a good part of its pulls, on more than a day; or came into it as a
+        stranger long ago.
+        """
         total = sum(self.pulls.values())
-        return self.projects.get(project, before) < before or (
-            total >= 4 and self.pulls.get(project, 0) >= HOME_SHARE * total
+        return (
+            self.projects.get(project, before) < before
+            or before - self.entered.get(project, before) >= PROBATION
+            or (total >= 4 and self.pulls.get(project, 0) >= HOME_SHARE * total)
         )
 
 
@@ -98,12 +106,12 @@ def renewed(memory: Memory, repository: Repository, name: str) -> bool:
     accounts = memory.table("accounts", Account)
     own = accounts.look(name)
     kin = [
-        one for other in repository.pushers if _stem(other) == _stem(name) and (one := accounts.look(other)) is not None
+        one for other in repository.pushers if stem(other) == stem(name) and (one := accounts.look(other)) is not None
     ]
     return own is not None and bool(kin) and all(max(one.last_push, one.last_pull) <= own.first for one in kin)
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
     """The name without a number, date or version at its end."""
     stem = name.rstrip("0123456789._-")
     if stem != name and stem.endswith(("-v", "_v", ".v", "+v")):

@@ -198,6 +198,12 @@ class Today:
         known = self._reach.places.of(pair(np.full(len(codes), NAMES["actor"].number(actor)), codes))
         return int(np.count_nonzero(known >= self.past.begin))
 
+    def homes(self, actor: str) -> int:
+        """How many addresses the account pulled from on the two days before."""
+        accounts, _ = parted(self._reach.places.keys)
+        mine = accounts == NAMES["actor"].number(actor)
+        return int(np.count_nonzero(self._reach.places.days[mine] >= self.number - 2))
+
     def _made(self, pushes: Acts) -> Pushed:
         """Of today and of the hours before it."""
         since = self.number * _A_DAY - JUST_MADE // timedelta(minutes=1)

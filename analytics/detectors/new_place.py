@@ -2,13 +2,13 @@
 
 Notices: a machine's account (robot, build, cluster, scanner; or one that works at all hours of the day) that always came from a
 few networks and now comes from another, louder if with another tool or from far off; a person who works from the usual place and
-from one never seen in turns; a person at an unknown place with a script's tool, or who makes a first push there, to a project of
-others; an account nobody knew, from a network nobody used, that reaches into several projects at once. Needs: logs with accounts
-and addresses, and a week of each account's past. Method: exact bookkeeping of networks (/24, /64; an account with many of them in
-one /16 is at home in all of it), judged only for accounts to which a new network is rare; of people who come seldom, only what
-nobody does who travels. Wakes nobody where many accounts move to one new network (an office, a proxy), whether or not they got what
-they asked for there, for a person at a place that many colleagues use, or for one account at many new addresses (more nodes).
-Never sees: an intruder at a place that the account uses.
+from one never seen in turns, or on one day at places of several others; a person at an unknown place with a script's tool, or who
+makes a first push there, to a project of others; an account nobody knew, from a network nobody used, that reaches into several
+projects at once. Needs: logs with accounts and addresses, and a week of each account's past. Method: exact bookkeeping of networks
+(/24, /64; an account with many of them in one /16 is at home in all of it), judged only for accounts to which a new network is
+rare; of people who come seldom, only what nobody does who travels. Wakes nobody where many accounts move to one new network (an
+office, a proxy), whether or not they got what they asked for there, for a person at a place that many colleagues use, or for one
+account at many new addresses (more nodes). Never sees: an intruder at a place that the account uses.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from analytics.daily import each_day, learned
 from analytics.day_events import BEFORE, done_by
 from analytics.detector import Suspicion
 from analytics.ledger import network
+from analytics.passed_round import MANY as MANY_PLACES
+from analytics.passed_round import Round, passed_round
 from analytics.places import SETTLED_DAYS, Account, Past, Seen, learn, seen
 from analytics.replay import horizon, remember
 from analytics.windows import CELL, DAY, HOUR, MOMENT
@@ -115,11 +117,35 @@ def _judge(
         elif account.settled(day, least=0 if account.machine else SECOND_PLACE) or (
             account.seldom(day) and not account.machine
         ):
+            if not account.machine:
+                known = [client for client in strange[actor] if len(moved[network(client)]) < CROWD]
+                yield from _shared(actor, passed_round(store, actor, account, past, known, day, now))
             crowds = {client: moved[network(client)] for client in places}
             same = {client: sum(network(other) == network(client) for other in strange[actor]) for client in places}
             for client in sorted(places):
                 if len(crowds[client]) < CROWD and same[client] < FLEET:
                     yield from _elsewhere(store, actor, account, past, client, day, now)
+
+
+def _shared(actor: str, gone: Round | None) -> Iterator[Suspicion]:
+    if gone is None:
+        return
+    severity = Severity.HIGH if len(gone.places) >= MANY_PLACES else Severity.MEDIUM
+    whose = f", where {names(gone.owners, 3)} work as a rule" if gone.owners else ""
+    with_tools = f", with {names(gone.tools, 3)}, which it never used" if gone.tools else ""
+    yield _suspicion(
+        "account_shared",
+        (actor,),
+        severity,
+        actor,
+        gone.events,
+        _telling(gone.events),
+        title=f"{plain(actor)} works from {several(len(gone.places), 'place')} of others on one day",
+        expected="a person works from one place after another, with the own tools",
+        observed=f"{names(gone.places, 4)}{whose}{with_tools}",
+        explanation="The password goes round among colleagues, or somebody hides behind many addresses.",
+        weight=len(gone.places),
+    )
 
 
 def _elsewhere(

@@ -20,6 +20,7 @@ from functools import partial
 from analytics.acts import CELL, Acts, acts_of
 from analytics.daily import carried, each_day
 from analytics.detector import Suspicion
+from analytics.lone_node import lone_nodes
 from analytics.novelty import chance
 from analytics.reach import Reach
 from analytics.reach_today import LIMITS, SETTLED_DAYS, SPANS, WEEK, Account, New, Today
@@ -53,9 +54,12 @@ class NewReach:
         for day in each_day(since, now):
             start, end = max(since, day), min(day + DAY, now)
             today = remember(store, f"{self.name} {self.alerts_per_week}", day, partial(self._day, store, day, now))
+            told: set[str] = set()
             for actor in sorted(today.touched(start, end)):
-                judged = _judge(store, today, actor, start, end)
+                judged = list(_judge(store, today, actor, start, end))
                 found += [replace(one, chance=chance(one.score, today.past.many)) for one in judged]
+                told |= {actor for one in judged if one.severity.rank >= Severity.MEDIUM.rank}
+            found += lone_nodes(store, today, start, end, told)
         return found
 
     def _day(self, store: EventReader, day: datetime, now: datetime) -> Today:

@@ -33,7 +33,7 @@ from store.finding import Severity
 _MANY_CLIENTS = 4.0  # effective number of sources from which on a surge has no single author
 _MANY_ACTORS = 3.0
 _MUCH, _MANY_PULLS = 10.0, 30  # times the usual, and pulls, of a single source in known repositories
-_FLOOD = 100  # pulls in an hour that are worth a look even of an account at home
+_FLOOD, _FLOODS = 100, 30.0  # pulls in an hour, and times the usual, that are worth a look even of an account at home
 
 
 @dataclass(slots=True)
@@ -179,7 +179,7 @@ def _severity(day: DayOfPulls, lead: Odd, rows: Pulls, new: int, shared: bool, u
     if lead.count < _MANY_PULLS or lead.count < _MUCH * lead.mean or (actor >= 0 and actor not in past.codes["actor"]):
         return Severity.LOW
     at_home = ((past.codes["actor"] == actor) & (past.codes["client"] == client)).any()
-    return Severity.LOW if at_home and lead.count < _FLOOD else Severity.MEDIUM
+    return Severity.LOW if at_home and lead.count < max(_FLOOD, _FLOODS * lead.mean) else Severity.MEDIUM
 
 
 def _new_from_one_place(day: DayOfPulls, actor: int, start: int) -> np.ndarray:

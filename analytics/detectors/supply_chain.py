@@ -3,11 +3,11 @@
 Notices: an image that is pulled unsigned or unscanned in a project where every image was signed or scanned first (a signature
 that comes within two minutes of the push, or within twice the project's slowest, is in time); an image signed by its own pusher,
 or by an account that never signed there, where one always pushes and another signs; a moving tag (`latest`, `main`) that is pushed
-without what its pushes always had: a base image fetched before, other tags beside it, a signature, a scan. Needs: signatures or
-scans among the events, and logs that name accounts; digests as `tag_ledger` does, or the upload of new layers: then an image is
-known by its tag, and a signature is taken for each image that it may be for. Speaks after a dozen images of a project, eight
-pushes of a tag. Method: bookkeeping; a habit is one without exception. Never sees: what an image holds, and signatures that are
-kept elsewhere.
+without what its pushes always had: a base image fetched before, other tags beside it, a signature, a scan; signatures that are
+deleted while their images stay. Needs: signatures or scans among the events, and logs that name accounts; digests as `tag_ledger`
+does, or the upload of new layers: then an image is known by its tag, and a signature is taken for each image that it may be for.
+Speaks after a dozen images of a project, eight pushes of a tag. Method: bookkeeping; a habit is one without exception. Never sees:
+what an image holds, and signatures that are kept elsewhere.
 """
 
 from __future__ import annotations
@@ -22,6 +22,14 @@ from analytics.detector import Suspicion
 from analytics.layers import new_layers, stored
 from analytics.ledger import COLUMNS, Move, Tag, home, is_release, network, note, project_of, tags_of
 from analytics.replay import EPOCH
+from analytics.signatures import (
+    Gone,
+    image_of_tag,
+    perhaps_signature_deleted,
+    signature_asked,
+    signature_put,
+    still_gone,
+)
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import plain
 from store.contract import EventReader
@@ -30,6 +38,7 @@ from store.finding import Severity
 
 ACTIONS = (
     Action.PUSH, Action.TAG, Action.UNTAG, Action.PULL, Action.CHECK, Action.SIGN, Action.SCAN, Action.LAYER_UPLOAD,
+    Action.DELETE,
 )  # fmt: skip
 FEWEST_PUSHES = 8
 BUILD = timedelta(minutes=60)  # the base image is fetched at most so long before
@@ -37,7 +46,6 @@ BESIDE = timedelta(minutes=5)
 MOST_PUSHED = 1_000  # by one account, within that time
 BREATH = timedelta(seconds=30)  # all tags of one push
 AFTER = timedelta(minutes=65)  # signatures and scans follow within an hour
-_SIGNATURE = re.compile(r"sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?")
 _COMPANIONS = {
     "base": "the build fetched its base image before",
     "beside": "another tag was pushed beside it",
@@ -125,11 +133,15 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     if event["action"] == Action.LAYER_UPLOAD:
         stored(memory, event)
         return
-    signature = _SIGNATURE.fullmatch(event["tag"] or "")
+    if event["action"] in (Action.DELETE, Action.UNTAG):
+        perhaps_signature_deleted(memory, event)
+    signature = image_of_tag(event["tag"])
     if event["action"] in (Action.SIGN, Action.SCAN) or (signature and event["action"] == Action.PUSH):
-        digest = f"sha256:{signature[1]}" if signature else event["digest"]
+        digest = signature or event["digest"]
         if event["action"] != Action.SCAN:
             _signs(memory, repository, at)
+            if signature:
+                signature_put(memory, event, signature)
         if digest:
             image = image_of(memory, repository, digest)
             image.seen = at
@@ -141,6 +153,8 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
                 yield from signed(memory, event, image)
         return
     if signature:
+        if event["action"] == Action.CHECK:
+            signature_asked(memory, event, signature)
         return
     if event["action"] in (Action.PULL, Action.CHECK) and event["actor"]:
         actor = memory.table("actors", _Actor)[event["actor"]]
@@ -234,8 +248,11 @@ def _looks_unique(tag: str) -> bool:
     return re.search(r"[0-9a-f]{7,}|\d{4,}", tag) is not None
 
 
-def _late(memory: Memory, at: datetime, what: _Push | Use) -> Iterator[Suspicion]:
-    yield from still_unsafe(memory, what, at) if isinstance(what, Use) else _alone_or_not(memory, at, what)
+def _late(memory: Memory, at: datetime, what: _Push | Use | Gone) -> Iterator[Suspicion]:
+    if isinstance(what, Gone):
+        yield from still_gone(memory, what, at)
+    else:
+        yield from still_unsafe(memory, what, at) if isinstance(what, Use) else _alone_or_not(memory, at, what)
 
 
 def _alone_or_not(memory: Memory, at: datetime, push: _Push) -> Iterator[Suspicion]:

@@ -22,6 +22,7 @@ from analytics.ledger import (
     COLUMNS,
     MOST_EVIDENCE,
     Move,
+    Setting,
     home,
     is_release,
     note,
@@ -107,8 +108,10 @@ def _pushed_unsaid(memory: Memory, event: Event) -> Iterator[Suspicion]:
 
 def _overwritten(move: Move, settled: bool) -> Suspicion:
     after = move.after
-    strange = _strange(move) if settled else []
     assert move.before is not None
+    if settled and not move.before.usual_pusher and after.usual_pusher and after.actor != move.before.actor:
+        return _taken(move)
+    strange = _strange(move) if settled else []
     rebuilt = after.actor == move.before.actor and after.at - (move.first_push or after.at) <= _REBUILT
     habit = move.release_moves >= _HABIT
     if strange:
@@ -128,6 +131,22 @@ def _overwritten(move: Move, settled: bool) -> Suspicion:
         title=f"{plain(move.repository)}:{plain(move.tag)} was pushed again with another image, by {_who(move)}",
         expected="a version number keeps its image",
         explanation=why.strip(),
+    )
+
+
+def _taken(move: Move) -> Suspicion:
+    """Whoever usually releases overwrites what a stranger had put there before: the stranger is who is to be asked."""
+    before = move.before
+    assert before is not None
+    who, late = plain(before.actor or "") or "nobody named", duration(move.after.at - before.at)
+    return _suspicion(
+        "release_tag_overwritten",
+        move,
+        Severity.MEDIUM,
+        title=f"{plain(move.repository)}:{plain(move.tag)} had been set by {who}, a stranger here; {_who(move)} overwrote it",
+        expected="a version number keeps its image, and is set by who releases here",
+        explanation=f"For {late} whoever pulled this version got what a stranger had put there.",
+        by=before,
     )
 
 
@@ -171,8 +190,12 @@ def _who(move: Move) -> str:
     return plain(move.after.actor or "") or "nobody named"
 
 
-def _suspicion(kind: str, move: Move, severity: Severity, *, title: str, expected: str, explanation: str) -> Suspicion:
+def _suspicion(
+    kind: str, move: Move, severity: Severity, *, title: str, expected: str, explanation: str, by: Setting | None = None
+) -> Suspicion:
+    """`by`: the setting that is to be explained, if it is not the one that came after."""
     after = move.after
+    by = by or after
     assert move.before is not None
     old, new = (f"{one.digest[:19]}…" if one.digest else "an image that no line names" for one in (move.before, after))
     return Suspicion(
@@ -180,18 +203,18 @@ def _suspicion(kind: str, move: Move, severity: Severity, *, title: str, expecte
         cause=(kind, move.repository, move.tag, after.digest, f"{after.at:%Y-%m-%d}"),
         severity=severity,
         title=title,
-        start=after.at,
+        start=by.at,
         end=move.at,
         subjects={
-            "actor": [after.actor] if after.actor else [],
-            "client": [after.client] if after.client else [],
+            "actor": [by.actor] if by.actor else [],
+            "client": [by.client] if by.client else [],
             "repository": [move.repository],
         },
         score=10.0 * severity.rank + min(move.back, 9),
         expected=expected,
         observed=f"{plain(move.tag)} pointed to {old} since {move.before.at:%Y-%m-%d %H:%M}, and to {new} now"
         + ("" if after.digest else ", with layers that the repository never had"),
-        evidence=after.evidence[:MOST_EVIDENCE],
+        evidence=(by.evidence if by is after else [*by.evidence, *after.evidence])[:MOST_EVIDENCE],
         explanation=explanation,
     )
 

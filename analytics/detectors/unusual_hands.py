@@ -90,7 +90,9 @@ def _pushed(memory: Memory, event: Event) -> None:
         repository.strange = earlier if earlier.digest else None
     account.first = account.first if account.first > EPOCH else at
     account.push_days += account.last_push.date() != at.date()
-    if not (settled and strange):
+    if settled and strange:
+        account.entered.setdefault(project, at)
+    else:
         account.projects.setdefault(project, at)
         around = _project_of(memory, event)
         around.pushes, around.seen = around.pushes + 1, at

@@ -163,6 +163,41 @@ def lose_lines(made: Made) -> None:
             made.add(at, "ping", client_ip="10.0.0.3")
 
 
+def pile_up_versions(made: Made) -> None:
+    for day in range(20):
+        version(made, START + timedelta(days=day, hours=13), f"n{day}", "robot$build-2", "10.30.0.2")
+    for number in range(30):
+        version(made, EVENING + timedelta(minutes=number), f"x{number}", "person-7", "192.0.2.7")
+
+
+def version(made: Made, at: datetime, tag: str, actor: str, client: str) -> None:
+    what = {"repository": "tools/many", "tag": tag, "reference": tag, "digest": f"sha256:{tag:0>64}"}
+    made.add(at, "push", actor=actor, client_ip=client, **what)
+
+
+def take_a_release(made: Made) -> None:
+    for day in range(20):
+        tag = f"v3.{day}.0"
+        made.add(
+            START + timedelta(days=day, hours=14),
+            "push",
+            actor="robot$build-3",
+            client_ip="10.30.0.3",
+            repository="tools/released",
+            tag=tag,
+            digest=f"sha256:{tag:0>64}",
+        )
+    who = {"actor": "person-8", "actor_kind": "human", "client_ip": "192.0.2.8"}
+    made.add(EVENING, "push", repository="tools/released", tag="v4.0.0", digest=f"sha256:{4:064x}", **who)
+
+
+def fetch_layers_alone(made: Made) -> None:
+    who = {"actor": "person-5", "actor_kind": "human", "client_ip": "192.0.2.5"}
+    for number in range(6):
+        at = EVENING + timedelta(minutes=6 * number)
+        made.add(at, "layer_download", repository=REPOSITORIES[number], digest=f"sha256:{number:064x}", **who)
+
+
 PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "credential_probe": (guess, EVENING, {"actor": "person-1", "client": "203.0.113.9"}),
     "pull_volume": (pull_everything, EVENING, {"actor": "person-2", "client": "203.0.113.10", "repository": "data/a"}),
@@ -180,6 +215,9 @@ PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "unfinished_uploads": (leave_uploads, EVENING, {"actor": "person-1", "repository": REPOSITORIES[0]}),
     "dead_drop": (drop_data, EVENING, {"client": "198.51.100.99", "repository": "shop/data"}),
     "thinned_log": (lose_lines, NIGHT, {}),
+    "push_volume": (pile_up_versions, EVENING, {"actor": "person-7", "repository": "tools/many"}),
+    "release_hands": (take_a_release, EVENING, {"actor": "person-8", "repository": "tools/released"}),
+    "blobs_alone": (fetch_layers_alone, EVENING, {"actor": "person-5", "repository": REPOSITORIES[0]}),
     "isolation_forest": (delete_and_push, BEFORE, {"actor": "person-3", "client": "203.0.113.11"}),
 }
 

@@ -192,3 +192,37 @@ def test_the_first_push_of_a_person_comes_from_an_unknown_place(tmp_path: Path) 
             tag="latest",
         )
         assert [one.subjects["actor"] for one in judged(made, tmp_path / name)] == expected, name
+
+
+def colleagues() -> Made:
+    made = Made()
+    for number, name in enumerate(("ann", "bob", "cleo", "dora")):
+        at_work(made, name, [f"198.51.{number}.7"], "human")
+    return made
+
+
+def test_an_account_at_the_homes_of_three_colleagues_goes_round(tmp_path: Path) -> None:
+    made = colleagues()
+    for number in (1, 2, 3):
+        pull(made, NOW + 9 * number * MINUTE, "ann", f"198.51.{number}.7", "human")
+    told = [one for one in judged(made, tmp_path) if one.kind == "account_shared"]
+    assert [(str(one.severity), one.subjects["actor"], len(one.evidence)) for one in told][-1:] == [
+        ("medium", ["ann"], 3)
+    ]
+    assert "bob" in told[-1].observed
+
+
+def test_a_journey_with_the_own_tool_is_no_round(tmp_path: Path) -> None:
+    made = colleagues()
+    for number in (1, 2, 3):
+        pull(made, NOW + 9 * number * MINUTE, "ann", f"203.0.{number}.7", "human")  # nobody's: a train, a hotel
+    for number in (1, 2):
+        pull(made, NOW + 9 * number * MINUTE, "bob", f"198.51.{2 * number - 2}.7", "human")
+    assert [one for one in judged(made, tmp_path) if one.kind == "account_shared"] == []
+
+
+def test_strange_tools_at_places_of_nobody_are_other_people(tmp_path: Path) -> None:
+    made = colleagues()
+    for number, tool in enumerate(("podman", "buildah", "podman")):
+        pull(made, NOW + 9 * number * MINUTE, "ann", f"203.0.{number}.7", "human", tool)
+    assert "account_shared" in {one.kind for one in judged(made, tmp_path)}

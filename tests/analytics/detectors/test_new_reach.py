@@ -83,3 +83,40 @@ def test_a_course_wakes_nobody(others: int, place: str, severity: str, tmp_path:
         store.close()
     assert [str(one.severity) for one in told] == [severity]
     assert ("course" in told[0].explanation) == (severity == "low")
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        (NODES[:1] * 4, [("node_beyond_cluster", "medium", NODES[:1])]),
+        (NODES[:4], []),  # new work, one copy of each
+        (NODES[:1] * 2, []),
+    ],
+)
+def test_one_node_alone_is_not_its_cluster(
+    where: list[str], told: list[tuple[str, str, list[str]]], tmp_path: Path
+) -> None:
+    """Four repositories within two hours, all new to the cluster: by one node, or by any of them."""
+    made = history(NODES)
+    for number, client in enumerate(where):
+        pull(made, NOW + timedelta(minutes=30 * number), "k8s-prod", client, f"p{number % 8}/r{number}")
+    assert lone(made, tmp_path) == told
+
+
+def test_what_the_other_nodes_take_up_as_well_is_new_work(tmp_path: Path) -> None:
+    made = history(NODES)
+    for number in range(4):
+        at = NOW + timedelta(minutes=30 * number)
+        for late, client in enumerate(NODES[:2]):
+            pull(made, at + timedelta(minutes=10 * late), "k8s-prod", client, f"p{number % 8}/r{number}")
+    assert lone(made, tmp_path) == []
+
+
+def lone(made: Made, folder: Path) -> list[tuple[str, str, list[str]]]:
+    store = made.store(folder)
+    try:
+        told = NewReach().detect(store, NOW, NOW + timedelta(hours=3))
+    finally:
+        store.close()
+    loud = [one for one in told if str(one.severity) != "low"]
+    return [(one.kind, str(one.severity), one.subjects["client"]) for one in loud]

@@ -213,3 +213,53 @@ def test_signatures_that_take_their_time(tmp_path: Path) -> None:
             made.add(at + 20 * MINUTE, "push", actor=CI, client_ip="10.30.0.1", repository="shop/api", tag=tag)
         made.add(at + (10 if number >= 16 else 30) * MINUTE, "pull", actor="robot$node", client_ip="10.9.0.1", **what)
     assert found(made, tmp_path) == [("used_unsafe", "medium")]
+
+
+SIGNATURES = {number: digest(5_000 + number) for number in range(16)}
+
+
+def signed_images(*, said: bool = True) -> Made:
+    """Sixteen images, each with a signature whose own digest the log names, if it is `said`."""
+    made = usual()
+    for number, own in SIGNATURES.items():
+        who = {"actor": "signer", "client_ip": "10.30.0.2", "repository": "shop/api"}
+        at = START + number * DAY + timedelta(hours=10, minutes=2)
+        made.add(at, "sign", tag=signature(number), digest=own if said else None, **who)
+    return made
+
+
+def signature(number: int) -> str:
+    return digest(number).replace(":", "-") + ".sig"
+
+
+def remove(made: Made, at: datetime, what: str, action: str = "delete", **fields: object) -> None:
+    made.add(at, action, actor="eve", client_ip="192.0.2.9", repository="shop/api", digest=what, **fields)
+
+
+@pytest.mark.parametrize(("many", "severity"), [(1, "medium"), (5, "high")])
+def test_signatures_that_go_while_their_images_stay(many: int, severity: str, tmp_path: Path) -> None:
+    made = signed_images()
+    for number in range(many):
+        remove(made, AT + number * MINUTE, SIGNATURES[number])
+    assert found(made, tmp_path)[-1] == ("signature_removed", severity)
+
+
+def test_a_signature_is_known_by_who_asked_for_it(tmp_path: Path) -> None:
+    """Where the push of the signature names no digest, the client's question before the deletion does."""
+    made = signed_images(said=False)
+    made.add(AT, "check", actor="eve", client_ip="192.0.2.9", repository="shop/api", tag=signature(3))
+    remove(made, AT + timedelta(seconds=1), SIGNATURES[3])
+    remove(made, AT + MINUTE, digest(777))  # something else, of which nobody asked
+    assert found(made, tmp_path) == [("signature_removed", "medium")]
+
+
+def test_signatures_that_go_with_their_images_or_are_renewed_are_ordinary(tmp_path: Path) -> None:
+    made = signed_images()
+    remove(made, AT, SIGNATURES[0])
+    remove(made, AT + 3 * MINUTE, digest(0))
+    remove(made, AT, digest(1))
+    remove(made, AT + 30 * MINUTE, SIGNATURES[1])  # what is left behind is cleared away
+    remove(made, AT + 40 * MINUTE, SIGNATURES[2])
+    who = {"actor": "signer", "client_ip": "10.30.0.2", "repository": "shop/api"}
+    made.add(AT + 42 * MINUTE, "sign", tag=signature(2), digest=digest(6_002), **who)
+    assert [one for one in found(made, tmp_path) if one[0] == "signature_removed"] == []

@@ -194,3 +194,14 @@ def test_a_retry_and_a_part_of_an_index_move_nothing(tmp_path: Path) -> None:
 )
 def test_what_is_a_release(tag: str, fixed: bool) -> None:
     assert is_release(tag) is fixed
+
+
+def test_who_had_taken_the_release_is_named_not_who_releases(tmp_path: Path) -> None:
+    """The rightful job comes later and moves the tag; it is the stranger before it who has to explain."""
+    made = releases()
+    at = START + 15 * DAY
+    push(made, at, "2.0.0", 77, "ann", "192.0.2.7")
+    push(made, at + 5 * HOUR, "2.0.0", 78)
+    (one,) = found(made, tmp_path)
+    assert (one.kind, str(one.severity), one.subjects["actor"]) == ("release_tag_overwritten", "medium", ["ann"])
+    assert (one.start, one.end, len(one.evidence)) == (at, at + 5 * HOUR, 2)

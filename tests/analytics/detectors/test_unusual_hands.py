@@ -137,3 +137,14 @@ def test_where_nobody_is_known_to_make_anything_nobody_is_a_stranger(tmp_path: P
     push(made, START + timedelta(days=1), "ann", "p1/own", image="own")
     pull(made, NOW + MINUTE, "robot$cluster", repository, "bad", tag="stable")
     assert judged(made, tmp_path / "colleague") == []
+
+
+def test_a_robot_that_began_a_week_ago_is_new_no_more(tmp_path: Path) -> None:
+    """Nobody used what it pushed first; that does not make it a stranger for ever."""
+    made = history()
+    for days, tag in ((8, "b1"), (3, "b2")):
+        push(made, NOW - timedelta(days=days), "robot$new", "p1/r1", tag)
+    for name, tag in (("robot$new", "b3"), ("robot$newest", "b4")):
+        push(made, NOW, name, "p1/r1", tag, image=tag)
+        pull(made, NOW + MINUTE, "robot$cluster", "p1/r1", tag, tag)
+    assert judged(made, tmp_path) == [("stranger_push_used", "medium", ["robot$newest"], ["p1/r1"])]

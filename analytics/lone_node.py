@@ -1,0 +1,98 @@
+"""One node of a cluster that fetches what no other node of it runs: somebody sits on it and uses the cluster's account.
+
+What is new to a cluster comes to several of its nodes, or, one copy each, to any of them; what one node alone takes up, one
+repository after the other, was put there by nobody who deploys.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime, timedelta
+from math import comb
+from typing import Any
+
+from analytics.detector import Suspicion
+from analytics.reach_today import New, Today
+from analytics.windows import DAY
+from analytics.wording import names, number, plain
+from store.contract import EventQuery, EventReader
+from store.event import Action, Outcome
+from store.finding import Severity
+
+KIND = "node_beyond_cluster"  # the kinds of its findings
+FLEET = 5  # addresses within two days, from which on an account is that of many nodes: no person has so many
+LATELY = timedelta(days=3)  # before today, over which new repositories add up
+GRACE = timedelta(minutes=30)  # in which the other nodes come as well
+FEWEST = 3
+MANY = 10
+CHANCE = 0.02  # that new work of one copy each falls so often on one node
+MOST_NEW = 60  # of one account that are looked at; a cluster that takes up more was moved
+
+
+def lone_nodes(
+    store: EventReader, today: Today, start: datetime, now: datetime, told: Collection[str]
+) -> Iterator[Suspicion]:
+    """What was complete in [start, now), save of accounts of which more was `told` already."""
+    for actor in sorted(today.touched(start - GRACE, now - GRACE) - set(told)):
+        nodes = today.homes(actor)
+        account = today.account(actor)
+        earlier = [one for one in account.new if one[0] >= today.day - LATELY]
+        new = [*earlier, *(one for one in account.fresh if one[0] < now - GRACE)]
+        enough = FEWEST + (LATELY + DAY) / DAY * account.rate
+        if nodes >= FLEET and enough <= len(new) <= MOST_NEW:
+            yield from _judge(store, actor, nodes, enough, new, now)
+
+
+def _judge(
+    store: EventReader, actor: str, nodes: int, enough: float, new: Sequence[New], now: datetime
+) -> Iterator[Suspicion]:
+    pulls = {repository: _pulls(store, actor, repository, at, now) for at, _, repository in new}
+    alone = {
+        repository: events[0]["client_ip"]
+        for repository, events in pulls.items()
+        if len({one["client_ip"] for one in events}) == 1 and events[0]["client_ip"]
+    }
+    if not alone:
+        return
+    node, many = max(Counter(alone.values()).items(), key=lambda one: (one[1], one[0]))
+    chance = nodes * _at_least(many, len(alone), 1 / nodes)
+    if many < enough or chance > CHANCE:
+        return
+    repositories = sorted(repository for repository, client in alone.items() if client == node)
+    events = sorted((one for name in repositories for one in pulls[name]), key=lambda one: one["timestamp"])
+    start = events[0]["timestamp"]
+    severity = Severity.HIGH if many >= MANY else Severity.MEDIUM
+    yield Suspicion(
+        kind=KIND,
+        cause=(KIND, actor, node, f"{start:%Y-%m-%d}"),
+        severity=severity,
+        title=f"{plain(actor)}: {plain(node)} alone pulled from {many} repositories new to all {nodes} nodes",
+        start=start,
+        end=now,
+        subjects={"actor": [actor], "client": [node], "repository": repositories},
+        score=10.0 * severity.rank + min(many, 9),
+        expected=f"new work comes to several nodes, or to any of them; {number(enough)} of one node alone are too many",
+        observed=f"{names(repositories, 4)}; no other node asked for them within {GRACE.seconds // 60} minutes",
+        evidence=[one["event_id"] for one in events],
+        explanation=f"Chance would give one of {nodes} nodes so many with {chance:.1g}. Whoever is on a node has its pull secret.",
+        next_step="Look at what runs on this node and who logged in there; renew the cluster's pull secret.",
+    )
+
+
+def _pulls(store: EventReader, actor: str, repository: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    query = EventQuery(
+        since=since,
+        until=until,
+        actor=actor,
+        repository=repository,
+        action=(Action.PULL,),
+        outcome=(Outcome.SUCCESS,),
+        columns=("event_id", "timestamp", "actor", "client_ip", "repository"),
+    )
+    return [one for one in store.events(query) if one["actor"] == actor and one["repository"] == repository]
+
+
+def _at_least(many: int, of: int, share: float) -> float:
+    """The chance of so many or more (binomial)."""
+    return sum(comb(of, one) * share**one * (1 - share) ** (of - one) for one in range(many, of + 1))
