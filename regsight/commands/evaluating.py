@@ -65,7 +65,7 @@ def evaluate(
     from regsight.evaluation.captures import told
     from regsight.evaluation.match import score
     from regsight.evaluation.plan import SCENARIOS, Setup
-    from regsight.evaluation.tables import Judged, all_tables, renamed, unseen
+    from regsight.evaluation.tables import Judged, afterwards, all_tables, renamed
     from regsight.evaluation.targets import targets
     from regsight.terminal import say, write_json, write_lines, write_table
 
@@ -82,7 +82,7 @@ def evaluate(
     judged = judge(setup)
     families = [name for name, given in (("later", later), ("newest", newest)) if given]
     new = {family: judge(replace(setup, family=family)) for family in families}
-    further = [unseen(runs, family) for family, runs in new.items()]
+    further = [afterwards(runs, family) for family, runs in new.items()]
     if rename:
         further.append(renamed(judged, judge(replace(setup, renamed=True))))
     if caught := told(captures):
