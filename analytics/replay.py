@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 AHEAD = timedelta(days=6)  # what is read for a day is read for a week
 
@@ -146,9 +147,17 @@ class Replay:
             over = self.lasting.frame((key, first), settled, lambda: load(first, settled))
             return _joined(over, load(settled, last))
 
-        return self._block(key, since, until, lasting)
+        # What is counted by the minute is nearly as many rows as there are events.
+        return self._block(key, since, until, lasting, ahead=AHEAD if width >= _HOUR else timedelta(0))
 
-    def _block(self, key: Hashable, since: datetime, until: datetime, load: Callable[[datetime, datetime], T]) -> T:
+    def _block(
+        self,
+        key: Hashable,
+        since: datetime,
+        until: datetime,
+        load: Callable[[datetime, datetime], T],
+        ahead: timedelta = AHEAD,
+    ) -> T:
         """What `load` gives of whole days that hold [since, until) and of some days ahead, for time only goes forward. Of each
         key the two newest are kept: one for what was learned, one for the day.
         """
@@ -156,7 +165,7 @@ class Replay:
         for first, last, found in blocks:
             if first <= since and until <= last:
                 return cast(T, found)
-        first, last = floor(since, _DAY), min(floor(until - EPOCH.resolution, _DAY) + _DAY + AHEAD, self.until)
+        first, last = floor(since, _DAY), min(floor(until - EPOCH.resolution, _DAY) + _DAY + ahead, self.until)
         first, last = max(first, self.since), max(last, until)
         found = load(first, last)
         blocks[:] = [*blocks[-1:], (first, last, found)]
