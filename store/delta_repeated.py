@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 SETS_KEPT = 32
-MOST_HASHES = 100_000  # kept of a set of files
+MOST_FILES, MOST_HASHES = 1_000, 100_000  # of a set that is kept
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Repeated:
 
     def keep(self, files: frozenset[str] | None, found: pa.Table) -> None:
         """The newest are kept, and of those without any the largest."""
-        if files is None or found.num_rows > MOST_HASHES:
+        if files is None or len(files) > MOST_FILES or found.num_rows > MOST_HASHES:
             return
         if not found.num_rows:
             for some in [some for some, other in list(self._known.items()) if not other.num_rows and some <= files]:
