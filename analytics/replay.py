@@ -25,6 +25,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 AHEAD = timedelta(days=6)  # what is read for a day is read for a week
+_AHEAD_OF_MANY = timedelta(days=2)  # of what is counted by the minute: nearly as many rows as there are events
 
 
 def floor(moment: datetime, width: timedelta) -> datetime:
@@ -147,8 +148,7 @@ class Replay:
             over = self.lasting.frame((key, first), settled, lambda: load(first, settled))
             return _joined(over, load(settled, last))
 
-        # What is counted by the minute is nearly as many rows as there are events.
-        return self._block(key, since, until, lasting, ahead=AHEAD if width >= _HOUR else timedelta(0))
+        return self._block(key, since, until, lasting, ahead=AHEAD if width >= _HOUR else _AHEAD_OF_MANY)
 
     def _block(
         self,
