@@ -94,11 +94,11 @@ class NewPlace:
 
     def _past(self, store: EventReader, day: datetime) -> Past:
         def known() -> Past:
-            days = days_before(store, self.name, day, self.history, self._kept, partial(day_of_places, store))
+            days = days_before(store, f"{self.name} days", day, self.history, self._kept, partial(day_of_places, store))
             span = store.span()
             return Past(days, day, span[0] if span else None)
 
-        return learned(store, f"{self.name} past", day, self._learned, known)
+        return learned(store, self.name, day, self._learned, known)
 
 
 def _judge(
