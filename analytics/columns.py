@@ -65,6 +65,10 @@ class Columns:
             self._times = column.cast(pa.int64()).to_numpy()
         return self._times
 
+    def hours(self) -> Coded:
+        """Of a table: in which hour each event was."""
+        return _by_hour(self.times())
+
     def fits(self, wanted: Mapping[str, Any]) -> Mask:
         """Which events a condition of `analytics.rules.condition` is true of."""
         found = np.ones(len(self), np.bool_)

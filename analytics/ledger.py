@@ -9,7 +9,7 @@ was never seen in the repository before, or was held by the tag itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -29,6 +29,7 @@ MOST_SETTINGS = 60  # of one tag
 MOST_DIGESTS = 2_000  # of one repository
 MOST_EVIDENCE = 6
 MANY_NETWORKS = 6
+_NONE: list[str] = []  # never added to
 
 # A name that is taken for fixed: a whole version number. What says itself that it moves is none.
 _RELEASE = re.compile(r"v?\d{1,5}\.\d{1,5}\.\d{1,9}(?:[-+._][A-Za-z0-9][A-Za-z0-9._-]{0,60})?")
@@ -81,9 +82,11 @@ class Tag:
 
 @dataclass(slots=True)
 class Repository:
-    """Digest → when it was seen first; accounts that pushed: on how many days, from where, when last."""
+    """Digests that were seen, oldest first, by their hash: a year of them is millions; accounts that pushed: on how many days,
+    from where, when last.
+    """
 
-    digests: dict[str, datetime] = field(default_factory=dict)
+    digests: dict[int, None] = field(default_factory=dict)
     pushers: dict[str, Pusher] = field(default_factory=dict)
     release_moves: int = 0
     seen: datetime = EPOCH
@@ -146,11 +149,30 @@ class _Asked:
     seen: datetime
 
 
-def note(memory: Memory, event: Event) -> Iterator[Move]:
+def note(memory: Memory, event: Event) -> Iterable[Move]:
     """Enter one event; what it shows to have moved comes out."""
-    repository, action = home(event), event["action"]
     if not event["repository"] or event["outcome"] != Outcome.SUCCESS:
-        return
+        return ()
+    return () if event["action"] == Action.PULL and _as_before(memory, event) else _noted(memory, event)
+
+
+def _as_before(memory: Memory, event: Event) -> bool:
+    """Whether a pull told what the tag points to and no push was open: most events are such, and say nothing new."""
+    digest, name = event["digest"], event["tag"]
+    if not digest or not name:
+        return False
+    at, repository = event["timestamp"], home(event)
+    tag: Tag = tags_of(memory)[repository, name]
+    tag.seen = at
+    if tag.pending is not None:
+        return False
+    _told(tag, event, (event["event_id"],))
+    _digest(repositories(memory)[repository], digest, at)
+    return True
+
+
+def _noted(memory: Memory, event: Event) -> Iterator[Move]:
+    repository, action = home(event), event["action"]
     if action in (Action.PUSH, Action.TAG):
         yield from _set(memory, event)
     elif action == Action.UNTAG and event["tag"]:
@@ -164,7 +186,12 @@ def note(memory: Memory, event: Event) -> Iterator[Move]:
 
 def home(event: Event) -> str:
     """The repository as one of its registry: two registries may each have one of that name."""
-    return f"{event.get('registry') or ''}\x1f{event['repository']}"
+    return _home(event.get("registry"), event["repository"])
+
+
+@lru_cache(maxsize=50_000)
+def _home(registry: str | None, repository: str) -> str:
+    return f"{registry or ''}\x1f{repository}"
 
 
 def project_of(event: Event) -> str:
@@ -218,10 +245,11 @@ def setting_of(known: Repository, event: Event) -> Setting:
 
 def _digest(known: Repository, digest: str, at: datetime) -> None:
     known.seen = at
-    if digest not in known.digests:
+    number = hash(digest)
+    if number not in known.digests:
         if len(known.digests) >= MOST_DIGESTS:
             del known.digests[next(iter(known.digests))]
-        known.digests[digest] = at
+        known.digests[number] = None
 
 
 def _asked(memory: Memory, event: Event) -> None:
@@ -258,7 +286,7 @@ def _pulled(memory: Memory, event: Event) -> Iterator[Move]:
             memory.table("asked", lambda: asked)[repository, event["client_ip"]] = _Asked("", at, "", at)
             tag = tags_of(memory)[repository, asked.tag]
             held = {setting.digest for setting in tag.settings}
-            if tag.pending and asked.at >= tag.pending.at and (digest in held or digest not in known.digests):
+            if tag.pending and asked.at >= tag.pending.at and (digest in held or hash(digest) not in known.digests):
                 yield from _resolve(tag, known, event, asked.tag, [asked.event_id, event["event_id"]])
     _digest(known, digest, at)
 
@@ -271,8 +299,15 @@ def _resolve(tag: Tag, known: Repository, event: Event, name: str, evidence: lis
         evidence = [*pending.evidence, *evidence]
         setting = replace(pending, digest=event["digest"], last=at, evidence=evidence)
         yield from _point(tag, known, event | {"tag": name}, setting, at)
-    elif not tag.settings:
-        tag.settings.append(Setting(event["digest"], at, None, None, at, evidence))
+    else:
+        _told(tag, event, evidence)
+
+
+def _told(tag: Tag, event: Event, evidence: Iterable[str]) -> None:
+    """What a tag points to of which no push is open."""
+    at = event["timestamp"]
+    if not tag.settings:
+        tag.settings.append(Setting(event["digest"], at, None, None, at, list(evidence)))
     elif tag.settings[-1].digest == event["digest"]:
         tag.settings[-1].last = at
     # Another digest without a push that was seen: a mirror's copy, or a log that is not read. Nobody did anything here.
@@ -306,5 +341,6 @@ def _point(tag: Tag, known: Repository, event: Event, setting: Setting, at: date
     if before is not None:
         tag.moves += 1
         known.release_moves += is_release(event["tag"]) and not back
+        before.evidence, before.client = _NONE, None  # nobody asks how an old one was set
     tag.settings.append(setting)
     del tag.settings[:-MOST_SETTINGS]

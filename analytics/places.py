@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import cached_property, lru_cache, reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from analytics.daily import block_of, each_day
 from analytics.ledger import network
+from analytics.replay import floor
 from analytics.traffic_classes import AROUND_THE_CLOCK
 from analytics.windows import DAY, HOUR, MOMENT
 from store.contract import EventReader
 from store.event import Action, Outcome
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+T = TypeVar("T")
 SETTLED_DAYS = timedelta(days=7)
 SETTLED_ACTIVE = 4  # days
 POOL = 4  # networks of one account in a wider one: machines that are drawn from a pool
@@ -84,11 +93,108 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class _Stay:
+    """One account on one day: the first address in each network, in the order of the counts, its tools, what it is."""
+
+    clients: tuple[str, ...]
+    tools: frozenset[str]
+    machine: bool
+    pushed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfPlaces:
+    """One day of all accounts, by name: where each was, pulls and pushes, projects, and the hours in which it was served (a
+    bit each).
+    """
+
+    stays: dict[str, _Stay]
+    work: dict[str, int]
+    projects: dict[str, frozenset[str]]
+    hours: dict[str, int]
+
+
+Days = tuple[tuple[datetime, DayOfPlaces], ...]
+
+
+class Accounts(Mapping[str, Account]):
+    """All accounts of the days before by name; each is put together when it is asked for."""
+
+    def __init__(self, days: Days, day: datetime) -> None:
+        self._days = days
+        self._awake = [one for at, one in days if at >= day - AWAKE_DAYS]
+        self._names = frozenset[str]().union(*(one.stays for _, one in days))
+        self._found: dict[str, Account] = {}
+
+    def __getitem__(self, name: str) -> Account:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._found:
+            self._found[name] = self._account(name)
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def _account(self, name: str) -> Account:
+        account = Account()
+        for at, day in self._days:
+            account.projects.update(day.projects.get(name, ()))
+            stay = day.stays.get(name)
+            if stay is None:
+                continue
+            account.days.append(at)
+            for client in stay.clients:
+                _enter(account, client)
+            account.tools |= stay.tools
+            account.work += day.work.get(name, 0)
+            account.machine = account.machine or stay.machine
+            account.pushed = account.pushed or stay.pushed
+        awake = reduce(or_, (day.hours.get(name, 0) for day in self._awake), 0).bit_count()
+        busy = account.work > BY_HAND * len(account.days) or awake >= AROUND_THE_CLOCK
+        account.machine = account.machine or busy or (bool(account.tools) and account.tools <= _MACHINE_TOOLS)
+        return account
+
+
+def _enter(account: Account, client: str) -> None:
+    if not account.covers(client) and len(account.days) > 2:
+        account.fresh += 1
+    where = network(client)
+    if where not in account.networks:
+        account.networks.add(where)
+        account.wide[_wide(client)] += 1
+
+
 class Past:
-    accounts: dict[str, Account]
-    networks: dict[str, set[str]]  # network → accounts
-    projects: dict[str, int]  # project → accounts that used it
-    began: datetime | None
+    """What the days before `day` say. Whose the networks and projects are is worked out where somebody asks."""
+
+    def __init__(self, days: Days, day: datetime, began: datetime | None) -> None:
+        self.accounts = Accounts(days, day)
+        self.began = began
+        self._days = days
+
+    @cached_property
+    def networks(self) -> dict[str, set[str]]:
+        """Network → accounts."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for _, day in self._days:
+            for name, stay in day.stays.items():
+                for client in stay.clients:
+                    found[network(client)].add(name)
+        return dict(found)
+
+    @cached_property
+    def projects(self) -> dict[str, int]:
+        """Project → how many accounts used it."""
+        found: dict[str, set[str]] = defaultdict(set)
+        for _, day in self._days:
+            for name, some in day.projects.items():
+                for project in some:
+                    found[project].add(name)
+        return {project: len(names) for project, names in found.items()}
 
 
 class Seen(NamedTuple):
@@ -108,54 +214,66 @@ def _wide(client: str) -> str:
     return separator.join(client.split(separator)[:2])
 
 
-def learn(store: EventReader, since: datetime, day: datetime) -> Past:
-    frame = store.counts(since, day, (*_BY, "action", "outcome"), DAY)
+def day_of_places(store: EventReader, day: datetime) -> DayOfPlaces:
+    """Of a day that is over."""
+    return block_of(store, "places", day, day + DAY, _read)[day]
+
+
+def _read(store: EventReader, since: datetime, until: datetime) -> dict[datetime, DayOfPlaces]:
+    found = {day: DayOfPlaces({}, {}, {}, {}) for day in each_day(since, until)}
+    frame = store.counts(since, until, (*_BY, "action", "outcome"), DAY)
     chosen = (frame["outcome"] == Outcome.SUCCESS) & frame["actor"].notna() & frame["client_ip"].notna()
     frame = frame[chosen & frame["action"].isin(list(_ASKS)) & ~frame["actor_kind"].isin(NOBODY)]
-    accounts: dict[str, Account] = {}
-    at_network: dict[str, set[str]] = defaultdict(set)
-    columns = ("actor", "actor_kind", "client_ip", "client_class", "action", "events", "window_start")
-    for actor, kind, client, tool, action, many, start in zip(*(frame[name] for name in columns), strict=True):
-        account = accounts.setdefault(actor, Account())
-        at = start.to_pydatetime()
-        if not account.days or account.days[-1] != at:
-            account.days.append(at)
-        _enter(account, client, at)
-        at_network[network(client)].add(actor)
-        if isinstance(tool, str):
-            account.tools.add(tool)
-        account.work += int(many) if action in (Action.PULL, Action.PUSH) else 0
-        account.machine = account.machine or kind in _MACHINES
-        account.pushed = account.pushed or action == Action.PUSH
-    awake = _awake(store, day)
-    for name, account in accounts.items():
-        busy = account.work > BY_HAND * len(account.days) or awake.get(name, 0) >= AROUND_THE_CLOCK
-        account.machine = account.machine or busy or (bool(account.tools) and account.tools <= _MACHINE_TOOLS)
-    used = store.counts(since, day, ("actor", "project", "outcome"), DAY).dropna(subset=["actor", "project"])
+    for day, of_day in _by_window(frame):
+        _stayed(of_day, found[day])
+    used = store.counts(since, until, ("actor", "project", "outcome"), DAY).dropna(subset=["actor", "project"])
     used = used[used["outcome"] == Outcome.SUCCESS]
-    projects = used.groupby("project")["actor"].nunique()
-    for actor, some in used.groupby("actor")["project"]:
-        if (name := str(actor)) in accounts:
-            accounts[name].projects.update(some)
-    span = store.span()
-    return Past(accounts, dict(at_network), {str(k): int(v) for k, v in projects.items()}, span[0] if span else None)
+    for day, of_day in _by_window(used):
+        projects: dict[str, set[str]] = defaultdict(set)
+        for actor, project in zip(of_day["actor"], of_day["project"], strict=True):
+            projects[actor].add(project)
+        found[day].projects.update((actor, _same(frozenset(some))) for actor, some in projects.items())
+    served = store.counts(since, until, ("actor", "outcome"), HOUR).dropna(subset=["actor"])
+    served = served[served["outcome"] == Outcome.SUCCESS]
+    for start, of_hour in _by_window(served):
+        hours = found[floor(start, DAY)].hours
+        for actor in of_hour["actor"]:
+            hours[actor] = hours.get(actor, 0) | 1 << start.hour
+    return found
 
 
-def _awake(store: EventReader, day: datetime) -> dict[str, int]:
-    """In how many hours of the day each account was served, on any of the days before."""
-    frame = store.counts(day - AWAKE_DAYS, day, ("actor", "outcome"), HOUR).dropna(subset=["actor"])
-    served = frame[frame["outcome"] == Outcome.SUCCESS]
-    hours = served.assign(hour=[at.hour for at in served["window_start"]]).groupby("actor")["hour"].nunique()
-    return {str(actor): int(many) for actor, many in hours.items()}
+def _by_window(frame: pd.DataFrame) -> Iterator[tuple[datetime, pd.DataFrame]]:
+    for start, some in frame.groupby("window_start", sort=False):
+        at: Any = start
+        yield at.to_pydatetime(), some
 
 
-def _enter(account: Account, client: str, at: datetime) -> None:
-    if not account.covers(client) and len(account.days) > 2:
-        account.fresh += 1
-    where = network(client)
-    if where not in account.networks:
-        account.networks.add(where)
-        account.wide[_wide(client)] += 1
+def _stayed(frame: pd.DataFrame, day: DayOfPlaces) -> None:
+    """Enter the counts of one day, in their order."""
+    clients: dict[str, dict[str, str]] = defaultdict(dict)  # account → network → its first address
+    tools: dict[str, set[str]] = defaultdict(set)
+    machines: set[str] = set()
+    pushed: set[str] = set()
+    columns = ("actor", "actor_kind", "client_ip", "client_class", "action", "events")
+    for actor, kind, client, tool, action, many in zip(*(frame[name] for name in columns), strict=True):
+        clients[actor].setdefault(network(client), client)
+        if isinstance(tool, str):
+            tools[actor].add(tool)
+        if action in (Action.PULL, Action.PUSH):
+            day.work[actor] = day.work.get(actor, 0) + int(many)
+        if kind in _MACHINES:
+            machines.add(actor)
+        if action == Action.PUSH:
+            pushed.add(actor)
+    for actor, places in clients.items():
+        stay = _Stay(tuple(places.values()), frozenset(tools.get(actor, ())), actor in machines, actor in pushed)
+        day.stays[actor] = _same(stay)
+
+
+@lru_cache(maxsize=50_000)
+def _same(value: T) -> T:
+    """Equal ones as one: most accounts do the same from the same place day after day."""
+    return value
 
 
 def seen(store: EventReader, past: Past, since: datetime, until: datetime) -> list[Seen]:

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 AHEAD = timedelta(days=6)  # what is read for a day is read for a week
+_AHEAD_OF_MANY = timedelta(days=2)  # of what is counted by the minute: nearly as many rows as there are events
 
 
 def floor(moment: datetime, width: timedelta) -> datetime:
@@ -146,9 +148,16 @@ class Replay:
             over = self.lasting.frame((key, first), settled, lambda: load(first, settled))
             return _joined(over, load(settled, last))
 
-        return self._block(key, since, until, lasting)
+        return self._block(key, since, until, lasting, ahead=AHEAD if width >= _HOUR else _AHEAD_OF_MANY)
 
-    def _block(self, key: Hashable, since: datetime, until: datetime, load: Callable[[datetime, datetime], T]) -> T:
+    def _block(
+        self,
+        key: Hashable,
+        since: datetime,
+        until: datetime,
+        load: Callable[[datetime, datetime], T],
+        ahead: timedelta = AHEAD,
+    ) -> T:
         """What `load` gives of whole days that hold [since, until) and of some days ahead, for time only goes forward. Of each
         key the two newest are kept: one for what was learned, one for the day.
         """
@@ -156,7 +165,7 @@ class Replay:
         for first, last, found in blocks:
             if first <= since and until <= last:
                 return cast(T, found)
-        first, last = floor(since, _DAY), min(floor(until - EPOCH.resolution, _DAY) + _DAY + AHEAD, self.until)
+        first, last = floor(since, _DAY), min(floor(until - EPOCH.resolution, _DAY) + _DAY + ahead, self.until)
         first, last = max(first, self.since), max(last, until)
         found = load(first, last)
         blocks[:] = [*blocks[-1:], (first, last, found)]

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import TypeVar
 
-from analytics.daily import learned
+from analytics.daily import carried
 from analytics.replay import Replay, floor, horizon, remember
 from analytics.windows import CELL, DAY, HOUR, MOMENT
 from store.contract import EventQuery, EventReader
@@ -134,19 +134,49 @@ class Cells:
         """With what came later, by time."""
         return Cells(_appended(self.successes, later.successes), _appended(self.refusals, later.refusals))
 
+    def by_hour(self) -> Cells:
+        """The same in cells of an hour."""
+        successes = {pair: _hours(starts) for pair, starts in self.successes.items()}
+        refusals: dict[tuple[str, str], list[tuple[datetime, int]]] = {}
+        for pair, cells in self.refusals.items():
+            sums: dict[datetime, int] = defaultdict(int)
+            for start, amount in cells:
+                sums[_hour(start)] += amount
+            refusals[pair] = list(sums.items())
+        return Cells(successes, refusals)
 
-def ledger_of(store: EventReader, day: datetime, now: datetime, kept: dict[datetime, Cells]) -> Ledger:
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What the days before a day say: to the minute for the last, in which what is tried today may have begun; to the hour for
+    the week before that.
+    """
+
+    cells: Cells = field(default_factory=lambda: Cells({}, {}))
+    days: tuple[tuple[datetime, Cells], ...] = ()  # all of them to the hour
+
+    def after(self, over: datetime, minutes: Cells) -> Before:
+        """With one day more, and without those that are too old then."""
+        week = tuple(one for one in self.days if one[0] >= over - HOME_FOR)
+        return Before(_joined([*(cells for _, cells in week), minutes]), (*week, (over, minutes.by_hour())))
+
+
+def ledger_of(store: EventReader, day: datetime, now: datetime, kept: dict[datetime, Before]) -> Ledger:
     """The tries of a day (and of the one before) up to `now` or, in a replay, to its end, with successes and refusals of the week
-    before. What days before say is worked out once a day (`analytics.daily.learned`).
+    before. What days before say is carried from day to day (`analytics.daily.carried`).
     """
     until = min(day + DAY, horizon(store, now))
     return remember(store, "tries", day if isinstance(store, Replay) else now, lambda: _load(store, day, until, kept))
 
 
-def _load(store: EventReader, day: datetime, until: datetime, kept: dict[datetime, Cells]) -> Ledger:
+def _load(store: EventReader, day: datetime, until: datetime, kept: dict[datetime, Before]) -> Ledger:
     query = EventQuery(
         since=day - DAY - CELL, until=until, outcome=(Outcome.DENIED,), reason=(BAD_CREDENTIALS, FORBIDDEN)
     )
+
+    def after(before: Before, over: datetime) -> Before:
+        return before.after(over, _cells(store, over, over + DAY))
+
     refused: list[Try] = []
     forbidden: list[Try] = []
     for event in store.events(query):
@@ -159,9 +189,9 @@ def _load(store: EventReader, day: datetime, until: datetime, kept: dict[datetim
             id=event["event_id"],
         )
         (refused if event["reason"] == BAD_CREDENTIALS else forbidden).append(one)
-    before = learned(store, "tries before", day, kept, lambda: _before(store, day))
-    today = _cells(store, day, until, MOMENT)
-    cells = before.then(today)
+    before = carried(store, "tries before", day, HOME_FOR + DAY, kept, Before, after)
+    today = _cells(store, day, until)
+    cells = before.cells.then(today)
     homes: dict[str, set[str]] = defaultdict(set)
     for actor, client in cells.successes:
         homes[actor].add(client)
@@ -169,14 +199,13 @@ def _load(store: EventReader, day: datetime, until: datetime, kept: dict[datetim
     return Ledger(Tries.of(refused), Tries.of(forbidden), cells.successes, cells.refusals, dict(homes), visits)
 
 
-def _before(store: EventReader, day: datetime) -> Cells:
-    """To the minute for the day before, in which what is tried today may have begun; to the hour for the week before that."""
-    long, lately = day - DAY - HOME_FOR, day - DAY
-    return _cells(store, long, lately, HOUR).then(_cells(store, lately, day, MOMENT))
+def _cells(store: EventReader, since: datetime, until: datetime) -> Cells:
+    """To the minute; those of a day that a replay has gone through are what the next one asks for first."""
+    return remember(store, "tries by minute", (since, until), lambda: _counted(store, since, until))
 
 
-def _cells(store: EventReader, since: datetime, until: datetime, width: timedelta) -> Cells:
-    counted = store.counts(since, until, ("actor", "client_ip", "outcome", "reason"), width)
+def _counted(store: EventReader, since: datetime, until: datetime) -> Cells:
+    counted = store.counts(since, until, ("actor", "client_ip", "outcome", "reason"), MOMENT)
     good = counted[(counted["outcome"] == Outcome.SUCCESS) & counted["actor"].notna()]
     bad = counted[(counted["outcome"] == Outcome.DENIED) & (counted["reason"] == BAD_CREDENTIALS)]
     successes: dict[tuple[str, str], list[datetime]] = defaultdict(list)
@@ -187,6 +216,31 @@ def _cells(store: EventReader, since: datetime, until: datetime, width: timedelt
         _named(bad["actor"]), _named(bad["client_ip"]), _moments(bad), bad["events"], strict=True
     ):
         refusals[actor, client].append((start, int(amount)))
+    return Cells(dict(successes), dict(refusals))
+
+
+def _hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)
+
+
+def _hours(starts: Iterable[datetime]) -> list[datetime]:
+    """The hours in which moments lie that follow one another."""
+    found: list[datetime] = []
+    for at in starts:
+        if not found or at - found[-1] >= HOUR:
+            found.append(_hour(at))
+    return found
+
+
+def _joined(days: Iterable[Cells]) -> Cells:
+    """Of days that follow one another."""
+    successes: dict[tuple[str, str], list[datetime]] = defaultdict(list)
+    refusals: dict[tuple[str, str], list[tuple[datetime, int]]] = defaultdict(list)
+    for day in days:
+        for pair, starts in day.successes.items():
+            successes[pair] += starts
+        for pair, cells in day.refusals.items():
+            refusals[pair] += cells
     return Cells(dict(successes), dict(refusals))
 
 

@@ -26,6 +26,7 @@ from store.delta_files import SINGLE, UNKNOWN, File
 from store.delta_gather import SmallFiles
 from store.delta_hours import Hours, chosen
 from store.delta_repair import event_damage
+from store.delta_repeated import Repeated
 from store.delta_rollups import RollupTable
 from store.delta_upkeep import around, pack
 from store.errors import Rejected, Unavailable
@@ -72,6 +73,7 @@ class EmbeddedStore(SqliteRecords):
         self._hours = Hours(self.path / "hours")
         self._small_files = SmallFiles()
         self._overlap: dict[tuple[frozenset[str], frozenset[str]], pa.Table] = {}
+        self._repeated = Repeated()
         self._pattern = _pattern(self._events)
         self._duckdb = duckdb.connect(config=DUCKDB_SETTINGS | {"temp_directory": str(self.path / "spill")})
 
@@ -247,15 +249,20 @@ class EmbeddedStore(SqliteRecords):
             if rest == sql.rows(""):
                 yield cursor, sql.Parts(rest, single, repeated=False), parameters
                 return
-            if query is not None and self._narrowed(cursor, rest, parameters, query):
-                rest = "narrowed"
+            asked_of = None if overlapping else frozenset(file.name for file in others)
+            known = self._repeated.of(asked_of)
+            several = known is None or bool(known.num_rows)
+            if several and query is not None and self._narrowed(cursor, rest, parameters, query):
+                rest, known, asked_of = "narrowed", None, None
                 parameters = {name: value for name, value in parameters.items() if name == "single"}
-            of_rest = {name: value for name, value in parameters.items() if f"${name}" in rest}
-            cursor.execute(f"CREATE TEMP TABLE repeated AS {sql.repeated(rest)}", of_rest or None)
-            some = cursor.execute("SELECT count(*) FROM repeated").fetchall()[0][0]
+            if known is None:
+                of_rest = {name: value for name, value in parameters.items() if f"${name}" in rest}
+                known = cursor.sql(sql.repeated(rest), params=of_rest or None).to_arrow_table()
+                self._repeated.keep(asked_of, known)
+            cursor.register("repeated", known)
             used = f"{rest} {single} $counted"
             parameters = {name: value for name, value in parameters.items() if f"${name}" in used}
-            yield cursor, sql.Parts(rest, single, bool(some)), parameters
+            yield cursor, sql.Parts(rest, single, bool(known.num_rows)), parameters
 
     def _overlapping(self, cursor: duckdb.DuckDBPyConnection, unknown: list[File], single: list[File]) -> bool:
         """Whether files of which nothing is known share ids with files near them in which each is there once; the hashes are

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytics.daily import days_before, each_day, learned
+from analytics.day_events import done_by
 from analytics.detector import Suspicion
 from analytics.ledger import network
 from analytics.places import NOBODY
@@ -58,6 +59,7 @@ class _Past:
     days: list[datetime] = field(default_factory=list)
     networks: set[str] = field(default_factory=set)
     actions: set[str] = field(default_factory=set)
+    asked: list[datetime] = field(default_factory=list)  # days since the first of `days` on which it asked for anything
 
     def longest_gap(self) -> timedelta:
         gaps = [later - earlier for earlier, later in zip(self.days, self.days[1:], strict=False)]
@@ -183,6 +185,7 @@ def _past(actor: str, days: _Days) -> _Past | None:
         days=[at for at, _ in done],
         networks=set(map(network, clients)),
         actions=set().union(*(actions for _, (_, actions) in done)),
+        asked=[at for at, one in days if at >= done[0][0] and actor in one.hours],
     )
 
 
@@ -211,7 +214,7 @@ def _judge(
     now: datetime,
 ) -> Iterator[Suspicion]:
     if end is not None:
-        tried = _events(store, actor, max(end.at, now - DAY), now)
+        tried = _events(store, actor, day, max(end.at, now - DAY), now)
         if any(event["timestamp"] >= start for event in tried):
             yield from _goes_on(actor, tried, past, end)
         return
@@ -223,21 +226,42 @@ def _judge(
     if silent >= DORMANT or unlike or little:
         done = [
             event
-            for event in _events(store, actor, day, now)
+            for event in _events(store, actor, day, day, now)
             if event["outcome"] == Outcome.SUCCESS and event["action"] in _DOES
         ]
         if done and done[-1]["timestamp"] >= start:
-            before = _projects(_events(store, actor, past.days[0], day))
-            yield _woke(actor, done, past, silent, rest, before)
+            yield _woke(actor, done, past, silent, rest, _before(store, actor, past, day))
+
+
+def _before(store: EventReader, actor: str, past: _Past, day: datetime) -> set[str]:
+    """The projects of its first events; asked once, for it is judged in each step in which it does more."""
+    known: dict[str, set[str]] = remember(store, "account_life projects", day, dict)
+    if actor not in known:
+        known[actor] = _projects(_first_events(store, actor, past, day))
+    return known[actor]
+
+
+def _first_events(store: EventReader, actor: str, past: _Past, day: datetime) -> list[dict[str, Any]]:
+    """Read from the days on which there are any: those of months are many files, and who sleeps was seldom there."""
+    pattern = "*" in actor or "?" in actor  # others' events may fit it, on other days
+    spans = [(past.days[0], day)] if pattern else [(at, at + DAY) for at in past.asked]
+    found: list[dict[str, Any]] = []
+    for since, until in spans:
+        left = MOST_EVENTS - len(found)
+        columns = ("event_id", "timestamp", "actor", "project")
+        found += store.events(EventQuery(since=since, until=until, actor=actor, limit=left, columns=columns))
+        if len(found) >= MOST_EVENTS:
+            break
+    return [one for one in found if one["actor"] == actor and one["timestamp"] > past.days[0]]
 
 
 def _projects(events: list[dict[str, Any]]) -> set[str]:
     return {str(one["project"]) for one in events if one["project"]}
 
 
-def _events(store: EventReader, actor: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
-    query = EventQuery(since=since, until=until, actor=actor, limit=MOST_EVENTS)
-    return [event for event in store.events(query) if event["actor"] == actor and event["timestamp"] > since]
+def _events(store: EventReader, actor: str, day: datetime, since: datetime, until: datetime) -> list[dict[str, Any]]:
+    events = done_by(store, day, since, until, MOST_EVENTS, actor=actor)
+    return [event for event in events if event["actor"] == actor and event["timestamp"] > since]
 
 
 def _goes_on(actor: str, tried: list[dict[str, Any]], past: _Past | None, end: _End) -> Iterator[Suspicion]:

@@ -30,7 +30,7 @@ from analytics.accounts import (
 from analytics.daily import each_day
 from analytics.detector import Suspicion
 from analytics.replay import floor
-from analytics.tries import Cells, Ledger, Try, ledger_of
+from analytics.tries import Before, Ledger, Try, ledger_of
 from analytics.windows import CELL, DAY, HOUR, MOMENT
 from analytics.wording import duration, names, number, plain, several
 from store.contract import EventQuery, EventReader
@@ -54,7 +54,7 @@ class CredentialProbe:
         "Ask the owner of the account whether it was them. If not: block the address, change the account's password or "
         "token, and look at everything the account did since."
     )
-    _kept: dict[datetime, Cells] = field(default_factory=dict)
+    _kept: dict[datetime, Before] = field(default_factory=dict)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []

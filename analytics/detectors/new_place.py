@@ -17,16 +17,17 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby, pairwise
 from typing import Any
 
-from analytics.daily import each_day, learned
+from analytics.daily import days_before, each_day, learned
 from analytics.day_events import BEFORE, done_by
 from analytics.detector import Suspicion
 from analytics.ledger import network
 from analytics.passed_round import MANY as MANY_PLACES
 from analytics.passed_round import Round, passed_round
-from analytics.places import SETTLED_DAYS, Account, Past, Seen, learn, seen
+from analytics.places import SETTLED_DAYS, Account, Days, Past, Seen, day_of_places, seen
 from analytics.replay import horizon, remember
 from analytics.windows import CELL, DAY, HOUR, MOMENT
 from analytics.wording import names, plain, several
@@ -75,6 +76,7 @@ class NewPlace:
         "Ask the account's owner whether it is them at this address; if nobody knows it, revoke its tokens and passwords "
         "before anything else."
     )
+    _kept: dict[datetime, Days] = field(default_factory=dict)
     _learned: dict[datetime, Past] = field(default_factory=dict)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
@@ -93,7 +95,12 @@ class NewPlace:
         return remember(store, f"{self.name} today", day, lambda: seen(store, past, day, until))
 
     def _past(self, store: EventReader, day: datetime) -> Past:
-        return learned(store, self.name, day, self._learned, lambda: learn(store, day - self.history, day))
+        def known() -> Past:
+            days = days_before(store, f"{self.name} days", day, self.history, self._kept, partial(day_of_places, store))
+            span = store.span()
+            return Past(days, day, span[0] if span else None)
+
+        return learned(store, self.name, day, self._learned, known)
 
 
 def _judge(

@@ -54,8 +54,11 @@ class Rules:
             start = end
         return found
 
-    def _of_day(self, store: EventReader, day: datetime) -> list[Match]:
-        return matches(store, self.rules, self.histories, day, min(day + DAY, horizon(store, day)))
+    def _of_day(self, store: Replay, day: datetime) -> list[Match]:
+        end = min(day + DAY, horizon(store, day))
+        # A replay that goes on for days will not come back to this one; the judging of today asks for yesterday now and then.
+        passing = day + 2 * DAY < store.until
+        return matches(store, self.rules, self.histories, day, end, passing=passing)
 
 
 def suspicion(match: Match) -> Suspicion:

@@ -9,6 +9,7 @@ bookkeeping. Wakes nobody for one push that broke off, nor for an account most o
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -95,7 +96,8 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     account = memory.table("accounts", _Account)[actor]
     account.seen = at
     if event["action"] in _IMAGES:
-        account.images = [*(one for one in account.images if at - one < SPAN), at][-MOST_IMAGES:]
+        lately = bisect_right(account.images, at - SPAN)
+        account.images = [*account.images[lately:], at][-MOST_IMAGES:]
         account.open.pop(home(event), None)
         return
     occasion = account.open.get(home(event))

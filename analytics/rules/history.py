@@ -1,24 +1,28 @@
 """What rules must know of the time before: which combinations there were, and what a key last had.
 
-Learned once for the days of a rule's history, then a day at a time: a question for a later day costs one day's counts.
+Learned once for the days of a rule's history, then a day at a time: a question for a later day costs one day's counts, or nothing
+where all events of that day were looked at anyway (`Histories.over`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analytics.columns import Columns, Mask
+from analytics.columns import Coded, Columns, Mask
 from analytics.replay import floor
 from analytics.rules.condition import field_name, fields_of
 from analytics.rules.match import NOTHING, Key, Known
 from analytics.rules.model import Kind, Rule
 from analytics.windows import DAY, HOUR
 from store.contract import EventReader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEWEST_DAYS = timedelta(days=7)  # before so much is known of a key, its silence is nothing unusual
 
@@ -28,12 +32,22 @@ class _Learned:
     """Combination → the last day on which it was seen; for `change` also the values of that day."""
 
     until: datetime
+    asked: datetime  # the last day for which it was wanted
     terms: dict[Key, datetime] = field(default_factory=dict)
     also: dict[Key, datetime] = field(default_factory=dict)
     prefixes: dict[Key, datetime] = field(default_factory=dict)
-    last: dict[Key, tuple[datetime, frozenset[Any]]] = field(default_factory=dict)
+    changed: dict[Key, datetime] = field(default_factory=dict)
+    last: dict[Key, frozenset[Any]] = field(default_factory=dict)
     busiest: dict[Key, int] = field(default_factory=dict)
     hours: dict[Key, set[datetime]] = field(default_factory=dict)  # in which a key did anything
+
+    def forget(self, oldest: datetime) -> None:
+        """What was not seen since then."""
+        for seen in (self.terms, self.also, self.prefixes, self.changed):
+            for key in [key for key, at in seen.items() if at < oldest]:
+                del seen[key]
+                if seen is self.changed:
+                    del self.last[key]
 
 
 @dataclass(slots=True)
@@ -60,20 +74,33 @@ class Histories:
         self._learn_registries(store, day, begun)
         oldest = floor(day - rule.when.history, DAY)
         learned = self.learned.get(rule.id)
-        if learned is None or learned.until > day or learned.until < oldest:
-            learned = self.learned[rule.id] = _Learned(until=oldest)
+        if learned is None or learned.until > day or learned.asked < oldest:
+            learned = self.learned[rule.id] = _Learned(until=oldest, asked=day)
         if learned.until < day:
-            _learn(learned, store, rule, day)
+            width = HOUR if rule.kind is Kind.FLATLINE else DAY
+            _learn(learned, rule, _Counted.of_counts(store.counts(learned.until, day, _names(rule), width)))
+        learned.until = learned.asked = day
+        learned.forget(oldest)
+        # Nothing is learned before another day is asked for, or `over`: until then these stay as they are.
         return Known(
-            terms=frozenset(key for key, seen in learned.terms.items() if seen >= oldest),
-            also=frozenset(key for key, seen in learned.also.items() if seen >= oldest),
-            prefixes=frozenset(key for key, seen in learned.prefixes.items() if seen >= oldest),
-            last={key: values for key, (seen, values) in learned.last.items() if seen >= oldest},
+            terms=learned.terms.keys(),
+            also=learned.also.keys(),
+            prefixes=learned.prefixes.keys(),
+            last=learned.last,
             since=begun,
             registries=self.registries,
             busiest=dict(learned.busiest),
             silent=_silent(learned, max(oldest, begun or day), day),
         )
+
+    def over(self, rules: Iterable[Rule], day: datetime, events: Columns) -> None:
+        """A day is over and will not be asked for again; `events` are all of it that these rules can look at."""
+        for rule in rules:
+            learned = self.learned.get(rule.id)
+            if learned is not None and learned.until == day:
+                _learn(learned, rule, _Counted.of_events(events, day, hourly=rule.kind is Kind.FLATLINE))
+                learned.until = day + DAY
+                self.known.pop(rule.id, None)
 
     def _learn_registries(self, store: EventReader, day: datetime, begun: datetime | None) -> None:
         if self.registries_until is not None and self.registries_until > day:
@@ -85,22 +112,52 @@ class Histories:
         self.registries_until = day
 
 
-def _learn(learned: _Learned, store: EventReader, rule: Rule, day: datetime) -> None:
-    # What a time of day says of the past is not counted by: a term is known from whatever hour it was seen.
-    wanted = {
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Counts of events, or events, with the window of each, and how many it stands for."""
+
+    rows: Columns
+    starts: Coded
+    events: Any  # None: one each
+
+    @classmethod
+    def of_counts(cls, frame: pd.DataFrame) -> _Counted:
+        rows = Columns(frame)
+        return cls(rows, rows.coded("window_start"), frame["events"].to_numpy())
+
+    @classmethod
+    def of_events(cls, events: Columns, day: datetime, *, hourly: bool) -> _Counted:
+        """Those of one day."""
+        starts = events.hours() if hourly else Coded(np.zeros(len(events), np.int64), [day, None])
+        return cls(events, starts, None)
+
+
+def _wanted(rule: Rule) -> dict[str, Any]:
+    """What a time of day says of the past is not counted by: a term is known from whatever hour it was seen."""
+    return {
         name: value for name, value in rule.match.items() if name in ("any", "none") or field_name(name) != "timestamp"
     }
+
+
+def _own(rule: Rule) -> tuple[str, ...]:
     when = rule.when
+    return (*when.by, when.field) if when.field and not when.terms else (*when.terms, *when.by)
+
+
+def _names(rule: Rule) -> list[str]:
+    """The fields by which events are counted for it."""
+    when = rule.when
+    asked = sorted(fields_of(_wanted(rule)) | fields_of(when.before or {}))
+    return list(dict.fromkeys((*_own(rule), *when.also_new, *when.known, *asked)))
+
+
+def _learn(learned: _Learned, rule: Rule, counted: _Counted) -> None:
+    when, wanted = rule.when, _wanted(rule)
     before = when.before if when.before is not None else wanted
-    own = (*when.by, when.field) if when.field and not when.terms else (*when.terms, *when.by)
-    terms = own if when.fresh else when.terms
-    asked = sorted(fields_of(wanted) | fields_of(when.before or {}))
-    names = list(dict.fromkeys((*own, *when.also_new, *when.known, *asked)))
-    width = HOUR if rule.kind is Kind.FLATLINE else DAY
-    counted = Columns(store.counts(learned.until, day, names, width))
-    for values, seen, _ in _distinct(counted, counted.fits(before), when.known):
+    terms = _own(rule) if when.fresh else when.terms
+    for values, seen, _ in _distinct(counted, counted.rows.fits(before), when.known):
         learned.prefixes[values] = seen
-    fitting = counted.fits(wanted)
+    fitting = counted.rows.fits(wanted)
     if rule.kind is Kind.FLATLINE:
         for values, seen, _ in _distinct(counted, fitting, when.by):
             learned.hours.setdefault(values, set()).add(seen)
@@ -115,7 +172,6 @@ def _learn(learned: _Learned, store: EventReader, rule: Rule, day: datetime) -> 
         for kept, chosen in ((learned.terms, terms), (learned.also, when.also_new)):
             for values, seen, _ in _distinct(counted, fitting, chosen):
                 kept[values] = seen
-    learned.until = day
 
 
 def _silent(learned: _Learned, since: datetime, day: datetime) -> dict[Key, float]:
@@ -132,21 +188,22 @@ def _silent(learned: _Learned, since: datetime, day: datetime) -> dict[Key, floa
 def _keep_last(learned: _Learned, key: Key, value: Any, seen: datetime) -> None:
     if value is None:
         return
-    day, values = learned.last.get(key, (seen, frozenset()))
     # Within a day nothing says which came last: whatever the key had on its last day is no change.
-    learned.last[key] = (seen, frozenset({value}) if seen > day else values | {value})
+    same_day = learned.changed.get(key, seen) >= seen
+    learned.last[key] = learned.last.get(key, frozenset()) | {value} if same_day else frozenset({value})
+    learned.changed[key] = seen
 
 
-def _distinct(counted: Columns, mask: Mask, names: tuple[str, ...]) -> Iterator[tuple[Key, datetime, int]]:
+def _distinct(counted: _Counted, mask: Mask, names: tuple[str, ...]) -> Iterator[tuple[Key, datetime, int]]:
     """Of the counts that the mask chooses: each combination of values of these columns in each window, with the window's
     start and its events; by time.
     """
-    places = np.flatnonzero(mask)
-    groups = counted.groups((*names, "window_start"), places)
+    places, starts = np.flatnonzero(mask), counted.starts
+    groups = counted.rows.groups(names, places) * len(starts.values) + starts.codes[places]
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
-    events = np.bincount(inverse, weights=counted.rows["events"].to_numpy()[places], minlength=len(first))
-    columns = [counted.coded(name) for name in names]
-    starts = counted.coded("window_start")
+    weights = None if counted.events is None else counted.events[places]
+    events = np.bincount(inverse, weights=weights, minlength=len(first))
+    columns = [counted.rows.coded(name) for name in names]
     found = [
         (tuple(column.values[column.codes[place]] for column in columns), starts.values[starts.codes[place]], int(many))
         for place, many in zip(places[first].tolist(), events, strict=True)

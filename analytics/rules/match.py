@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,9 +30,9 @@ class Match:
 class Known:
     """What the history before a span says, for rules that need it: combinations of values, and the last of each key."""
 
-    terms: frozenset[Key] = frozenset()
-    also: frozenset[Key] = frozenset()
-    prefixes: frozenset[Key] = frozenset()
+    terms: Set[Key] = frozenset()
+    also: Set[Key] = frozenset()
+    prefixes: Set[Key] = frozenset()
     last: Mapping[Key, frozenset[Any]] = field(default_factory=dict)
     since: datetime | None = None  # of the first event of all
     registries: Mapping[str, datetime] = field(default_factory=dict)  # the first day of each

@@ -7,7 +7,7 @@ no match (asserted over random events for every rule of the pack); what is kept 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -122,7 +122,7 @@ def _cardinality(of: _Of) -> Places:
     return places[different[groups] >= when.count] if len(groups) else places
 
 
-def _among(of: _Of, places: Places, names: tuple[str, ...], terms: frozenset[Key]) -> Mask:
+def _among(of: _Of, places: Places, names: tuple[str, ...], terms: Set[Key]) -> Mask:
     """Which events have a combination of values that is in `terms`."""
     if not len(places):
         return np.zeros(0, np.bool_)

@@ -30,11 +30,33 @@ _USUAL_REACH = timedelta(hours=2)  # further back than this only few rules look
 
 
 def matches(
-    store: EventReader, rules: Sequence[Rule], histories: Histories, since: datetime, until: datetime
+    store: EventReader,
+    rules: Sequence[Rule],
+    histories: Histories,
+    since: datetime,
+    until: datetime,
+    *,
+    passing: bool = False,
 ) -> list[Match]:
-    """What completes in [since, until), by time. Reads back only as far as a rule needs that has something to look at."""
+    """What completes in [since, until), by time. Reads back only as far as a rule needs that has something to look at.
+    `passing`: this is a whole day, and no day before its end will be asked for again.
+    """
+    recent = Columns(_read(store, rules, columns_of(rules), since, until))
+    found = _matches(store, rules, histories, since, until, recent)
+    if passing:
+        histories.over(rules, since, recent)
+    return found
+
+
+def _matches(
+    store: EventReader,
+    rules: Sequence[Rule],
+    histories: Histories,
+    since: datetime,
+    until: datetime,
+    recent: Columns,
+) -> list[Match]:
     columns = columns_of(rules)
-    recent = Columns(_read(store, rules, columns, since, until))
     at_work = [
         rule for rule in rules if rule.kind in AT_MOMENTS or (len(recent) and recent.fits(_last_step(rule)).any())
     ]
@@ -121,6 +143,7 @@ def _last_step(rule: Rule) -> dict[str, Any]:
 def conditions_of(rule: Rule) -> list[dict[str, Any]]:
     """Everything that the rule asks of single events; what fits none of them is nothing to it."""
     steps = [asked_of_step(step) for step in rule.when.steps]
-    others = [wanted for wanted in (rule.when.of, rule.when.then, rule.when.unless) if wanted is not None]
+    when = rule.when
+    others = [wanted for wanted in (when.of, when.then, when.unless, when.before) if wanted is not None]
     own = [] if rule.kind is Kind.SEQUENCE and all(steps) else [rule.match]
     return [*own, *steps, *others]

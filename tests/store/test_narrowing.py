@@ -72,6 +72,35 @@ def test_the_answer_is_the_same(folder, parts, queries):
     store.close()
 
 
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.lists(PART, min_size=1, max_size=5), min_size=2, max_size=4), st.lists(QUERY, min_size=2, max_size=4)
+)
+def test_what_is_remembered_of_files_changes_no_answer(folder, commits, queries):
+    """Files come one after the other, and some hold more of events that are there: whoever asked before hears what one hears
+    who asks for the first time.
+    """
+    path = folder / f"r{abs(hash(str(commits)))}"
+    store = EmbeddedStore(path)
+    span = (START - timedelta(days=1), START + timedelta(days=1), ("actor", "outcome"), timedelta(days=1))
+    for number, parts in enumerate(commits):
+        rows = [
+            {name: value for name, value in part.items() if name != "seconds"}
+            | {"timestamp": START + timedelta(seconds=part["seconds"]), "stream": f"s{number}", "offset": place}
+            for place, part in enumerate(parts)
+        ]
+        store.commit(pa.Table.from_pylist(rows, schema=schema()), [])
+        fresh = EmbeddedStore(path)
+        assert store.counts(*span).equals(fresh.counts(*span))
+        for query in queries:
+            new = EmbeddedStore(path)
+            assert list(store.events(query)) == list(new.events(query))
+            new.close()
+        assert store.total() == fresh.total()
+        fresh.close()
+    store.close()
+
+
 def test_values_of_different_parts_meet(tmp_path, row, table):
     """One part says who, the other says what: asked for both, the event is found; a value that lost is not."""
     store = EmbeddedStore(tmp_path)
