@@ -88,6 +88,26 @@ CAUSES: dict[str, tuple[str, str]] = {
         "an image of one's own name was put where the cache fetches (T1195.001)",
         "a wrong path in a manifest",
     ),
+    "attached_by_stranger": (
+        "somebody vouches for images who has no business to (T1553, T1195.002)",
+        "a signer or scanner that begins its work",
+    ),
+    "untagged_image_used": (
+        "an image is run that no list shows (T1525, T1610)",
+        "a pipeline that hands digests on",
+    ),
+    "image_came_and_went": (
+        "an image was run and its traces removed (T1610, T1070)",
+        "a test that cleans up behind itself",
+    ),
+    "tags_pile_up": (
+        "good tags are pushed out of what a clean-up keeps, or out of sight (T1485.001, T1499)",
+        "a pipeline that tags each run",
+    ),
+    "accounts_gathered": (
+        "tokens of several teams are in one pair of hands (T1078.004, T1552)",
+        "a shared runner that is being added",
+    ),
     "signature_removed": (
         "a check is taken away before the image is (T1553, T1562.001)",
         "keys that are renewed, a clean-up of signatures",

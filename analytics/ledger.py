@@ -36,6 +36,10 @@ _RELEASE = re.compile(r"v?\d{1,5}\.\d{1,5}\.\d{1,9}(?:[-+._][A-Za-z0-9][A-Za-z0-
 _MOVING = re.compile(r"(?i)snapshot|nightly|latest|edge|canary|preview|\bdev|head|main|master|branch|\bpr\b|test")
 
 
+# As cosign names what belongs to an image.
+_ATTACHED = re.compile(r"sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?")
+
+
 @lru_cache(maxsize=50_000)
 def network(client: str) -> str:
     """The network of an address: /24, or /64 of IPv6; the text itself where it is no address."""
@@ -49,6 +53,12 @@ def network(client: str) -> str:
 def is_release(tag: str) -> bool:
     """Whether everybody takes the tag for fixed, as `v1.2.3` or `1.2.3-alpine`."""
     return _RELEASE.fullmatch(tag) is not None and _MOVING.search(tag) is None
+
+
+def image_of_tag(tag: str | None) -> str:
+    """The digest of the image that a tag of this name belongs to; empty where it is none of a signature."""
+    found = _ATTACHED.fullmatch(tag or "")
+    return f"sha256:{found[1]}" if found else ""
 
 
 @dataclass(slots=True)

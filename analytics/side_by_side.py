@@ -46,7 +46,16 @@ USUAL_COST = 0.35
 # What these read is shared within a process: the day's pulls and pushes as numbers, or its events one by one.
 TOGETHER = (
     ("pull_volume", "new_reach", "old_versions", "push_volume", "look_alike"),
-    ("supply_chain", "tag_ledger", "unusual_hands", "release_hands", "dead_drop", "unfinished_uploads"),
+    (
+        "supply_chain",
+        "tag_ledger",
+        "unusual_hands",
+        "release_hands",
+        "fleeting_images",
+        "tag_piles",
+        "dead_drop",
+        "unfinished_uploads",
+    ),
 )
 
 

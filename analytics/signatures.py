@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from analytics.detector import Suspicion
-from analytics.ledger import PAIR, home
+from analytics.ledger import PAIR, home, image_of_tag
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory
 from analytics.wording import names, plain, several
@@ -16,7 +15,6 @@ from store.event import Action
 from store.finding import Severity
 
 TAKEN = "signature_removed"  # the kinds of its findings
-TAG = re.compile(r"sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?")  # as cosign names what belongs to an image
 GRACE = timedelta(minutes=10)  # in which the image is removed as well, or signed anew
 MANY = 5  # of a day, for which nobody has an everyday reason
 HABIT = 2  # days on which an account did so before, a week and more ago: it is how it cleans up
@@ -59,12 +57,6 @@ class Gone:
 
     event: Event
     image: str
-
-
-def image_of_tag(tag: str | None) -> str:
-    """The digest of the image that a tag of this name belongs to; empty where it is none of a signature."""
-    found = TAG.fullmatch(tag or "")
-    return f"sha256:{found[1]}" if found else ""
 
 
 def signature_put(memory: Memory, event: Event, image: str) -> None:

@@ -2,7 +2,8 @@
 
 Notices: a machine's account (robot, build, cluster, scanner; or one that works at all hours of the day) that always came from a
 few networks and now comes from another, louder if with another tool or from far off; a person who works from the usual place and
-from one never seen in turns, or on one day at places of several others; a person at an unknown place with a script's tool, or who
+from one never seen in turns, or on one day at places of several others; machines' accounts of several projects at one
+address that is new to them, while they go on at home; a person at an unknown place with a script's tool, or who
 makes a first push there, to a project of others; an account nobody knew, from a network nobody used, that reaches into several
 projects at once. Needs: logs with accounts and addresses, and a week of each account's past. Method: exact bookkeeping of networks
 (/24, /64; an account with many of them in one /16 is at home in all of it), judged only for accounts to which a new network is
@@ -24,6 +25,7 @@ from typing import Any
 from analytics.daily import days_before, each_day, learned
 from analytics.day_events import BEFORE, done_by
 from analytics.detector import Suspicion
+from analytics.gathered import Gathering, gatherings
 from analytics.ledger import network
 from analytics.passed_round import MANY as MANY_PLACES
 from analytics.passed_round import Round, passed_round
@@ -44,6 +46,7 @@ QUICK = timedelta(minutes=20)  # from one place to the other
 WAIT = CELL  # for others to show that everybody moved
 # After a request, when its place is looked at: a crowd may take some minutes to show.
 AGAIN = (timedelta(0), WAIT, 2 * WAIT)
+MANY_GATHERED = 4
 MOST_EVENTS = 200
 _DONE = frozenset(
     (
@@ -112,6 +115,7 @@ def _judge(
         if one.served:
             strange[one.actor][one.client] = one.at
         moved[network(one.client)].add(one.actor)
+    yield from map(_gathered, gatherings(store, past, strangers, day, start, now))
     for actor in sorted(strange):
         places = {
             client for client, last in strange[actor].items() if any(start <= last + wait < now for wait in AGAIN)
@@ -134,6 +138,23 @@ def _judge(
                     yield from _elsewhere(store, actor, account, past, client, day, now)
 
 
+def _gathered(one: Gathering) -> Suspicion:
+    severity = Severity.HIGH if len(one.accounts) >= MANY_GATHERED else Severity.MEDIUM
+    return _suspicion(
+        "accounts_gathered",
+        (one.client,),
+        severity,
+        one.accounts,
+        one.events,
+        _telling(one.events),
+        title=f"{several(len(one.accounts), 'account')} of machines came to {plain(one.client)}, and are at home as well",
+        expected="a runner that is moved leaves its old place; each project has its own",
+        observed=f"{names(one.accounts, 4)}, none of which was ever there",
+        explanation="Tokens of several projects are used from one place: somebody has gathered them.",
+        weight=len(one.accounts),
+    )
+
+
 def _shared(actor: str, gone: Round | None) -> Iterator[Suspicion]:
     if gone is None:
         return
@@ -144,7 +165,7 @@ def _shared(actor: str, gone: Round | None) -> Iterator[Suspicion]:
         "account_shared",
         (actor,),
         severity,
-        actor,
+        [actor],
         gone.events,
         _telling(gone.events),
         title=f"{plain(actor)} works from {several(len(gone.places), 'place')} of others on one day",
@@ -193,7 +214,7 @@ def _elsewhere(
         "account_elsewhere",
         (actor, network(client)),
         severity,
-        actor,
+        [actor],
         events,
         _telling(shown),
         title=f"{plain(actor)} works from {plain(client)}, where it never was",
@@ -277,7 +298,7 @@ def _newcomer(
         "unknown_account_reaches",
         (actor,),
         Severity.MEDIUM,
-        actor,
+        [actor],
         events,
         _telling(events),
         title=f"{plain(actor)} is new, comes from {plain(unknown[0])}, and reaches into {len(reached)} projects",
@@ -308,7 +329,7 @@ def _suspicion(
     kind: str,
     cause: tuple[str, ...],
     severity: Severity,
-    actor: str,
+    actors: list[str],
     events: list[dict[str, Any]],
     evidence: list[dict[str, Any]],
     *,
@@ -326,7 +347,7 @@ def _suspicion(
         start=start,
         end=events[-1]["timestamp"],
         subjects={
-            "actor": [actor],
+            "actor": actors,
             "client": sorted({one["client_ip"] for one in events if one["client_ip"]}),
             "repository": sorted({one["repository"] for one in events if one["repository"]})[:MOST_EVENTS],
         },

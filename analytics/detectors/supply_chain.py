@@ -4,10 +4,11 @@ Notices: an image that is pulled unsigned or unscanned in a project where every 
 that comes within two minutes of the push, or within twice the project's slowest, is in time); an image signed by its own pusher,
 or by an account that never signed there, where one always pushes and another signs; a moving tag (`latest`, `main`) that is pushed
 without what its pushes always had: a base image fetched before, other tags beside it, a signature, a scan; signatures that are
-deleted while their images stay. Needs: signatures or scans among the events, and logs that name accounts; digests as `tag_ledger`
-does, or the upload of new layers: then an image is known by its tag, and a signature is taken for each image that it may be for.
-Speaks after a dozen images of a project, eight pushes of a tag. Method: bookkeeping; a habit is one without exception. Never sees:
-what an image holds, and signatures that are kept elsewhere.
+deleted while their images stay; what is signed or attested by somebody who neither pushed nor signed there. Needs: signatures or
+scans among the events, and logs that name accounts; digests as `tag_ledger` does, or the upload of new layers: then an image is
+known by its tag, and a signature is taken for each image that it may be for. Speaks after a dozen images of a project, eight
+pushes of a tag. Method: bookkeeping; a habit is one without exception. Never sees: what an image holds, and signatures that are
+kept elsewhere.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analytics.approvals import Image, Project, Use, done, image_of, signed, still_unsafe, unsaid, used
+from analytics.attachments import attached
 from analytics.detector import Suspicion
 from analytics.layers import new_layers, stored
-from analytics.ledger import COLUMNS, Move, Tag, home, is_release, network, note, project_of, tags_of
+from analytics.ledger import COLUMNS, Move, Tag, home, image_of_tag, is_release, network, note, project_of, tags_of
 from analytics.replay import EPOCH
 from analytics.signatures import (
     Gone,
-    image_of_tag,
     perhaps_signature_deleted,
     signature_asked,
     signature_put,
@@ -148,9 +149,13 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
             if event["action"] == Action.SCAN:
                 if image.scanned is None:
                     done(memory, event, image, "scanned")
-            elif image.signed is None:
-                done(memory, event, image, "signed")
-                yield from signed(memory, event, image)
+            else:
+                told: list[Suspicion] = []
+                if image.signed is None:
+                    done(memory, event, image, "signed")
+                    told = list(signed(memory, event, image))
+                strange = list(attached(memory, event, digest))
+                yield from told or strange
         return
     if signature:
         if event["action"] == Action.CHECK:

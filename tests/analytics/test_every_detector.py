@@ -191,6 +191,21 @@ def take_a_release(made: Made) -> None:
     made.add(EVENING, "push", repository="tools/released", tag="v4.0.0", digest=f"sha256:{4:064x}", **who)
 
 
+def run_without_a_tag(made: Made) -> None:
+    what = {"repository": "tools/hidden", "digest": f"sha256:{77:064x}"}
+    made.add(
+        EVENING - timedelta(days=9), "push", actor="robot$build-1", repository="tools/hidden", tag="v1", digest="d"
+    )
+    made.add(EVENING, "push", actor="person-6", client_ip="192.0.2.6", **what)
+    made.add(EVENING + timedelta(minutes=9), "pull", actor="robot$node", client_ip="10.40.0.1", **what)
+
+
+def tag_without_end(made: Made) -> None:
+    who = {"actor": "person-4", "client_ip": "192.0.2.4", "repository": "tools/tagged", "digest": f"sha256:{5:064x}"}
+    for number in range(12):
+        made.add(EVENING + timedelta(minutes=number), "push", tag=f"t{number}", **who)
+
+
 def fetch_layers_alone(made: Made) -> None:
     who = {"actor": "person-5", "actor_kind": "human", "client_ip": "192.0.2.5"}
     for number in range(6):
@@ -218,6 +233,8 @@ PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "push_volume": (pile_up_versions, EVENING, {"actor": "person-7", "repository": "tools/many"}),
     "release_hands": (take_a_release, EVENING, {"actor": "person-8", "repository": "tools/released"}),
     "blobs_alone": (fetch_layers_alone, EVENING, {"actor": "person-5", "repository": REPOSITORIES[0]}),
+    "fleeting_images": (run_without_a_tag, EVENING, {"actor": "person-6", "repository": "tools/hidden"}),
+    "tag_piles": (tag_without_end, EVENING, {"actor": "person-4", "repository": "tools/tagged"}),
     "isolation_forest": (delete_and_push, BEFORE, {"actor": "person-3", "client": "203.0.113.11"}),
 }
 

@@ -226,3 +226,33 @@ def test_strange_tools_at_places_of_nobody_are_other_people(tmp_path: Path) -> N
     for number, tool in enumerate(("podman", "buildah", "podman")):
         pull(made, NOW + 9 * number * MINUTE, "ann", f"203.0.{number}.7", "human", tool)
     assert "account_shared" in {one.kind for one in judged(made, tmp_path)}
+
+
+def machines(*, go_on: bool, person: bool = False) -> Made:
+    """Three robots of three projects, and what they do at one address where none of them ever was."""
+    made = Made()
+    for number in range(3):
+        for day in range(12):
+            for hour in range(8, 13):
+                at = START + timedelta(days=day, hours=hour, minutes=number)
+                pull(made, at, f"robot${number}", f"10.3{number}.0.1", "robot", "kaniko", f"p{number}/api")
+    for number in range(2):
+        at = NOW + 5 * number * MINUTE
+        pull(made, at, f"robot${number}", "203.0.113.5", "robot", "kaniko", f"p{number}/api")
+        if go_on:
+            pull(made, at + 20 * MINUTE, f"robot${number}", f"10.3{number}.0.1", "robot", "kaniko", f"p{number}/api")
+    if person:
+        pull(made, NOW + 7 * MINUTE, "ann", "203.0.113.5", "human")
+    return made
+
+
+def test_tokens_of_several_projects_at_one_place_while_their_robots_go_on(tmp_path: Path) -> None:
+    told = [one for one in judged(machines(go_on=True), tmp_path) if one.kind == "accounts_gathered"]
+    assert [(str(one.severity), one.subjects["actor"], one.subjects["client"]) for one in told][-1:] == [
+        ("medium", ["robot$0", "robot$1"], ["203.0.113.5"])
+    ]
+
+
+def test_robots_that_moved_and_a_gateway_are_no_gathering(tmp_path: Path) -> None:
+    for name, made in (("moved", machines(go_on=False)), ("gateway", machines(go_on=True, person=True))):
+        assert [one for one in judged(made, tmp_path / name) if one.kind == "accounts_gathered"] == []

@@ -263,3 +263,26 @@ def test_signatures_that_go_with_their_images_or_are_renewed_are_ordinary(tmp_pa
     who = {"actor": "signer", "client_ip": "10.30.0.2", "repository": "shop/api"}
     made.add(AT + 42 * MINUTE, "sign", tag=signature(2), digest=digest(6_002), **who)
     assert [one for one in found(made, tmp_path) if one[0] == "signature_removed"] == []
+
+
+@pytest.mark.parametrize(("many", "severity"), [(1, "medium"), (10, "high")])
+def test_what_a_stranger_attests_beside_images_of_others(many: int, severity: str, tmp_path: Path) -> None:
+    made = usual()
+    for number in range(many):
+        who = {"actor": "eve", "client_ip": "192.0.2.9", "repository": "shop/api", "digest": digest(7_000 + number)}
+        made.add(AT + number * MINUTE, "push", tag=digest(number).replace(":", "-") + ".att", **who)
+    told = [one for one in found(made, tmp_path) if one[0] == "attached_by_stranger"]
+    assert told[-1] == ("attached_by_stranger", severity)
+
+
+def test_builders_and_who_attests_as_a_rule_are_no_strangers(tmp_path: Path) -> None:
+    made = usual()
+    for day in range(9, 17):
+        for number, name in enumerate(("shop/api", "base/python", "tools/cli")):
+            tag = digest(800 + 10 * day + number).replace(":", "-") + ".att"
+            at = START + day * DAY + timedelta(hours=4)
+            if name != "tools/cli" or day == 16:  # the last is new to it
+                made.add(at, "push", actor="scanner", client_ip="10.60.0.1", repository=name, tag=tag)
+    tag = digest(15).replace(":", "-") + ".sbom"
+    made.add(AT, "push", actor=CI, client_ip="10.30.0.1", repository="shop/api", tag=tag)
+    assert [one for one in found(made, tmp_path) if one[0] == "attached_by_stranger"] == []
