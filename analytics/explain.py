@@ -144,6 +144,10 @@ CAUSES: dict[str, tuple[str, str]] = {
         "the credentials of a job are in other hands (T1078.004)",
         "a job that was started by hand, or a schedule that was changed",
     ),
+    "timetable_missed": (
+        "somebody stopped the scanner, or it was blinded (T1562.001)",
+        "a job that failed, was moved or is no more",
+    ),
     "deletes_add_up": (
         "images are destroyed, slowly enough not to be missed (T1485)",
         "a new duty: tidying up by hand",

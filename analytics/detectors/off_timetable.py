@@ -1,11 +1,12 @@
-"""Machines that keep a timetable, used outside of it: somebody has a scanner's or a job's credentials.
+"""Machines that keep a timetable, used outside of it or kept from it: a job's credentials in other hands, a scan that stops.
 
 Notices: an account that works on nearly every day and always at the same few hours (a scanner, a nightly job), and now asks for
-image after image two hours or more away from them, a few at a time; louder if it pushes or deletes, which it never did. Needs: logs
-that name accounts, no addresses; a week in which the account came on nearly every day. Method: exact bookkeeping of hours (UTC, so
-a change of the clock is an hour's shift and no news) and of its pace. Wakes nobody for a whole run at another hour: a scanner goes
-through everything at its own pace when its database was renewed. Never sees: use within the usual hours, and accounts that work
-around the clock.
+image after image two hours or more away from them, a few at a time; louder if it pushes or deletes, which it never did; one that
+read much on each day of a week, and two hours after its last usual one has read nothing, while others read on. Needs: logs that
+name accounts, no addresses; a week in which the account came on nearly every day. Method: exact bookkeeping of hours (UTC, so a
+change of the clock is an hour's shift and no news) and of its pace. Wakes nobody for a whole run at another hour: a scanner goes
+through everything at its own pace when its database was renewed. Never sees: use within the usual hours, accounts that work around
+the clock, and a scan that leaves something out.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ KEPT = 0.9  # of all that it did fell into them, or beside one
 AWAY = 2  # hours
 FEWEST_CELLS = 3  # of five minutes
 PACE = 0.25  # of its own, per five minutes at work; more is a run of its own at another hour
+EACH_DAY = 7  # days before, on all of which a reader came
+MUCH = 20  # pulls on each of them: a scanner, a mirror, a backup
 MOST_EVENTS = 200
 _STRONG = (Action.PUSH, Action.DELETE, Action.UNTAG)
 _WORK = (Action.PULL, *_STRONG)
@@ -55,6 +58,10 @@ class _Day:
     amounts: Ints
     strong: dict[str, frozenset[str]]  # of those that pushed or deleted
 
+    def begun(self, actor: str) -> list[int]:
+        """Minutes since the epoch of its five minutes; none where it did nothing."""
+        return self.starts[self.rows[actor]].tolist() if actor in self.rows else []
+
     def cells(self, actor: str) -> tuple[list[int], list[int]]:
         """Hour of the day and amount of each five minutes."""
         rows = self.rows[actor]
@@ -69,6 +76,7 @@ class _Timetable:
     days: int
     pace: float
     strong: frozenset[str]  # pushes and deletes, where it ever did one
+    reads: int  # the fewest pulls on any of the days before; 0 where it did not read much on each
 
     def away(self, hour: int) -> bool:
         return _away(self.hours, hour)
@@ -100,7 +108,26 @@ class OffTimetable:
                 away = {at: many for at, many in cells.items() if at < end}
                 if any(at + CELL > start for at in away):
                     found += _judge(store, actor, tables[actor], away, end)
+            found += self._missed(store, tables, day, start, end)
         return found
+
+    def _missed(
+        self, store: EventReader, tables: dict[str, _Timetable], day: datetime, start: datetime, end: datetime
+    ) -> Iterator[Suspicion]:
+        """Readers whose last usual hour is over since [start, end) and who read nothing today."""
+        over = {actor: due for actor, table in tables.items() if (due := _over(table, day)) and start <= due < end}
+        if not over:
+            return
+        today = self._day(store, day, min(day + DAY, horizon(store, end)))
+        for actor, due in sorted(over.items()):
+            usual = range(min(tables[actor].hours), due.hour if due.date() == day.date() else 24)
+            readers = [one for one in today.rows if one != actor and one not in today.strong]  # or pulls are not told
+            others = any(today.hours[one] >> hour & 1 for one in readers for hour in usual)
+            if others and not any(moment(start) < due for start in today.begun(actor)):
+                yield _missing(actor, tables[actor], day, due)
+
+    def _day(self, store: EventReader, day: datetime, until: datetime) -> _Day:
+        return remember(store, f"{self.name} day", day, lambda: _worked(store, day, until))
 
     def _tables(self, store: EventReader, day: datetime) -> dict[str, _Timetable]:
         def learn() -> dict[str, _Timetable]:
@@ -115,7 +142,7 @@ class OffTimetable:
         until = min(day + DAY, horizon(store, end))
 
         def away() -> dict[str, Cells]:
-            today = _worked(store, day, until)
+            today = self._day(store, day, until)
             found: dict[str, Cells] = {}
             for actor in tables.keys() & today.rows.keys():
                 rows = today.rows[actor]
@@ -171,7 +198,35 @@ def _timetable(actor: str, days: list[tuple[datetime, _Day]], day: datetime) -> 
     if not hours or sum(own) < KEPT * sum(many for _, many in cells):
         return None
     acts = frozenset[str]().union(*(one.strong.get(actor, ()) for _, one in days))
-    return _Timetable(hours, len(days), median(own), acts)
+    lately = [sum(one.cells(actor)[1]) for at, one in days if at >= day - EACH_DAY * DAY]
+    reads = min(lately) if len(lately) == EACH_DAY and not acts else 0
+    return _Timetable(hours, len(days), median(own), acts, reads if reads >= MUCH else 0)
+
+
+def _over(table: _Timetable, day: datetime) -> datetime | None:
+    """When it should have come today; None for who need not come, or works about midnight."""
+    if not table.reads or max(table.hours) - min(table.hours) >= 24 - 2 * AWAY or max(table.hours) + 1 + AWAY > 24:
+        return None
+    return day + timedelta(hours=max(table.hours) + 1 + AWAY) - timedelta.resolution
+
+
+def _missing(actor: str, table: _Timetable, day: datetime, due: datetime) -> Suspicion:
+    hours = ", ".join(f"{hour}:00" for hour in sorted(table.hours))
+    return Suspicion(
+        kind="timetable_missed",
+        cause=("timetable_missed", actor, f"{day:%Y-%m-%d}"),
+        severity=Severity.MEDIUM,
+        title=f"{plain(actor)} read nothing today, though it does so each day at {hours} UTC",
+        start=day + timedelta(hours=min(table.hours)),
+        end=due,
+        subjects={"actor": [actor], "client": [], "repository": []},
+        score=10.0 * Severity.MEDIUM.rank,
+        expected=f"{table.reads} pulls at least, as on each of the last {EACH_DAY} days",
+        observed=f"none until {due:%H:%M}, while others went on",
+        evidence=[],
+        explanation="What is pushed from now on is looked at by nobody, or kept nowhere: a job that failed, or was stopped.",
+        next_step="Look at the job's own log, and whether its account or token still works.",
+    )
 
 
 def _judge(store: EventReader, actor: str, table: _Timetable, away: Cells, now: datetime) -> Iterator[Suspicion]:

@@ -74,3 +74,37 @@ def test_an_hour_later_is_none(tmp_path: Path) -> None:
     made = nights(step=3)
     use(made, 6, timedelta(minutes=25))
     assert judged(made, tmp_path / "seldom") == []
+
+
+def missed(made: Made, folder: Path) -> list[tuple[str, list[str]]]:
+    """What is told of the day after the ten, in steps of five minutes."""
+    store, detector, at = made.store(folder), OffTimetable(), START + 11 * DAY
+    found = []
+    while at < START + 11 * DAY + timedelta(hours=12):
+        found += detector.detect(store, at, at + timedelta(minutes=5))
+        at += timedelta(minutes=5)
+    store.close()
+    return [(f"{one.end:%H:%M} {one.kind} {one.severity}", one.subjects["actor"]) for one in found]
+
+
+def others(made: Made) -> Made:
+    for day in range(12):
+        for hour in range(24):
+            at = START + day * DAY + timedelta(hours=hour, minutes=30)
+            made.add(at, "pull", actor="robot$node", actor_kind="robot", repository=REPOSITORIES[0])
+    return made
+
+
+def test_a_scan_that_does_not_come_is_told_once_while_others_read(tmp_path: Path) -> None:
+    assert missed(others(nights()), tmp_path) == [("04:59 timetable_missed medium", ["robot$scan"])]
+
+
+def test_a_scan_that_comes_or_a_log_that_tells_of_nobody_is_no_miss(tmp_path: Path) -> None:
+    """Nor a job that came every second day, or that read little."""
+    late = others(nights())
+    late.add(START + 11 * DAY + timedelta(hours=4), "pull", repository=REPOSITORIES[0], **SCANNER)
+    few = others(Made())
+    for day in range(11):
+        few.add(START + day * DAY + timedelta(hours=2), "pull", repository=REPOSITORIES[0], **SCANNER)
+    for name, made in {"late": late, "alone": nights(), "step": others(nights(step=2)), "few": few}.items():
+        assert missed(made, tmp_path / name) == [], name
