@@ -3,8 +3,9 @@
 Notices: an account (an address, where no account is named) that downloads blobs of repositories in which it asked for no manifest
 on the day or the days before, in three repositories within four days at least, and more than it ever did. A client asks for the
 manifest first, and one that has it asks whether it is still the same; blobs alone are a pull that is resumed, or somebody who got
-the digests elsewhere. Needs: logs with downloads of blobs; a week of history. Method: exact bookkeeping of pairs of account and
-repository. Never sees: blobs fetched from a storage that the registry does not front, and who asks for manifests as well.
+the digests elsewhere. Quiet where several do so on one day: then the log lacks lines. Needs: logs with downloads of blobs; a
+week of history. Method: exact bookkeeping of pairs of account and repository. Never sees: blobs fetched from a storage that the
+registry does not front, and who asks for manifests as well.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ SETTLED = timedelta(days=7)
 FEWEST = 3
 MORE = 3  # than ever before
 MANY = 12  # repositories that nobody resumes at once
+CROWD = 3  # who do so on one day: manifests are missing in the log
 MOST_EVIDENCE = 200
 _ASKS, _BLOBS = (Action.PULL, Action.CHECK), (Action.LAYER_DOWNLOAD,)
 _PEER = np.int64(1 << 30)  # numbers of addresses, behind those of accounts
@@ -92,8 +94,9 @@ class BlobsAlone:
             known = minutes < -(-int(end.timestamp()) // 60)
             who, _ = parted(pairs[known])
             lately = np.unique(who[minutes[known] + CELL > minute(start)])
+            many = len(np.unique(who))
             for one in sorted(lately.tolist(), key=lambda number: _name(number)[1]):
-                found += _judge(store, self._past(store, day), one, pairs[known][who == one], span[0], day, end)
+                found += _judge(store, self._past(store, day), one, pairs[known][who == one], many, span[0], day, end)
         return found
 
     def _past(self, store: EventReader, day: datetime) -> _Past:
@@ -157,7 +160,7 @@ def _name(number: int) -> tuple[str, str]:
 
 
 def _judge(
-    store: EventReader, past: _Past, who: int, today: Ints, began: datetime, day: datetime, now: datetime
+    store: EventReader, past: _Past, who: int, today: Ints, many: int, began: datetime, day: datetime, now: datetime
 ) -> Iterator[Suspicion]:
     number = days_since_epoch(day)
     settled = days_since_epoch(began) + SETTLED.days
@@ -167,11 +170,19 @@ def _judge(
     most = max((len(past.within(who, end - LATELY + 1, end)) for end in ends), default=0)
     limit = max(FEWEST, most + MORE, 2 * most)
     if len(repositories) >= limit:
-        yield _suspicion(store, *_name(who), repositories, most, limit, day, now)
+        yield _suspicion(store, *_name(who), repositories, most, limit, many >= CROWD, day, now)
 
 
 def _suspicion(
-    store: EventReader, kind: str, who: str, repositories: Ints, most: int, limit: int, day: datetime, now: datetime
+    store: EventReader,
+    kind: str,
+    who: str,
+    repositories: Ints,
+    most: int,
+    limit: int,
+    crowd: bool,
+    day: datetime,
+    now: datetime,
 ) -> Suspicion:
     there = {NAMES["repository"].words[number] for number in repositories.tolist()}
     query = EventQuery(
@@ -186,7 +197,7 @@ def _suspicion(
     field_name = "actor" if kind == "actor" else "client_ip"
     events = [one for one in store.events(query) if one["repository"] in there and one[field_name] == who]
     start = events[0]["timestamp"] if events else day
-    severity = Severity.HIGH if len(there) >= max(MANY, limit) else Severity.MEDIUM
+    severity = Severity.LOW if crowd else Severity.HIGH if len(there) >= max(MANY, limit) else Severity.MEDIUM
     return Suspicion(
         kind="blobs_alone",
         cause=("blobs_alone", kind, who, f"{start:%Y-%m-%d}"),
@@ -204,7 +215,9 @@ def _suspicion(
         f" within {LATELY} days",
         observed=f"layers of {names(sorted(there), 4)}, and no manifest there for {LATELY} days",
         evidence=[one["event_id"] for one in events][:MOST_EVIDENCE],
-        explanation="Who knows the digests can put the image together without a pull that anybody counts.",
+        explanation="Several do so today: it is rather the log that lacks lines of manifests."
+        if crowd
+        else "Who knows the digests can put the image together without a pull that anybody counts.",
     )
 
 

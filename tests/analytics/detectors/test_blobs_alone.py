@@ -75,3 +75,11 @@ def test_a_tool_that_always_does_so_is_known(tmp_path: Path) -> None:
     for number in range(4):
         ask(made, NOW + timedelta(minutes=number), "layer_download", f"shop/t{number}", "robot$tool")
     assert judged(made, tmp_path) == []
+
+
+def test_where_several_do_so_the_log_lacks_lines(tmp_path: Path) -> None:
+    made = history()
+    for actor in ("ann", "bob", "cleo"):
+        for number in range(4):
+            ask(made, NOW + timedelta(minutes=number), "layer_download", f"shop/r{number}", actor)
+    assert [str(one.severity) for one in judged(made, tmp_path)] == ["low"] * 3
