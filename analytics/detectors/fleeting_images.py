@@ -3,8 +3,8 @@
 Notices: a manifest that was pushed by its digest alone and is pulled by somebody else before it gets a tag or an index; an image
 that is deleted (or loses its tag) within two hours of its push, after somebody else pulled it. Needs: logs that name digests of
 pushes and pulls; a week of history. Method: bookkeeping by digest. Wakes nobody where it is the custom of the repository or of the
-account (on two days before): test pipelines clean up behind them; nor for a clean-up job. Never sees: what only its pusher pulled,
-what a scanner or mirror pulled, and images that nodes held already.
+account (on two days before): test pipelines clean up behind them; nor for a clean-up job, nor in a repository's first week. Never
+sees: what only its pusher pulled, what a scanner or mirror pulled, and images that nodes held already.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Lately:
     """Of a repository: untagged images that wait for their index, and which digest each tag was given last."""
 
     waiting: list[tuple[datetime, str]] = field(default_factory=list)
-    named: datetime = EPOCH
+    first: datetime = EPOCH
     tags: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     seen: datetime = EPOCH
 
@@ -128,6 +128,7 @@ def _pushed(memory: Memory, event: Event) -> None:
         lately.tags = {name: one for name, one in lately.tags.items() if at - one[0] <= BRIEF} | {tag: (at, digest)}
     elif not image.named:
         lately.waiting.append((at, digest))
+    lately.first = lately.first if lately.first > EPOCH else at
     lately.seen = at
 
 
@@ -191,8 +192,9 @@ def _removed(memory: Memory, event: Event) -> Iterator[Suspicion]:
 
 
 def _custom(memory: Memory, kind: str, event: Event, image: _Image) -> bool:
-    """Whether the repository or the account had such on days before; today is entered. Nor is anybody unusual in the first week."""
-    at, usual = event["timestamp"], not memory.reaches_back(event["timestamp"], SETTLED)
+    """Whether it is no news: the repository or the account had such on days before (today is entered), or is in its first week."""
+    at, lately = event["timestamp"], memory.table("lately", _Lately).look(home(event))
+    usual = lately is None or at - lately.first < SETTLED or not memory.reaches_back(at, SETTLED)
     for whose in ((kind, "repository", home(event)), (kind, "actor", image.who)):
         custom = memory.table("custom", _Custom)[whose]
         usual = usual or len([day for day in custom.days if day < at.date()]) >= CUSTOM

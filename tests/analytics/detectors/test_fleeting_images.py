@@ -102,3 +102,12 @@ def test_a_pipeline_that_cleans_up_and_a_clean_up_job_wake_nobody(tmp_path: Path
     for number in (0, 1, 2, 3, 99):
         remove(made, NOW + 20 * MINUTE, number, "robot$clean")
     assert [severity for _, severity, _ in judged(made, tmp_path)] == ["low", "low"]
+
+
+def test_a_new_repository_is_being_tried(tmp_path: Path) -> None:
+    made = history()
+    where = {"repository": "shop/new", "digest": digest(99), "client_ip": "192.0.2.1"}
+    made.add(NOW, "push", actor="ann", tag="try", **where)
+    made.add(NOW + MINUTE, "pull", actor="robot$node", **where | {"client_ip": "10.40.0.1"})
+    made.add(NOW + 2 * MINUTE, "delete", actor="ann", **where)
+    assert judged(made, tmp_path) == [("image_came_and_went", "low", ["ann"])]
