@@ -17,6 +17,7 @@ from analytics.detector import Suspicion
 from analytics.ledger import COLUMNS, home, image_of_tag
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
+from analytics.windows import DAY
 from analytics.wording import duration, plain, several
 from store.contract import EventReader
 from store.event import Action, Outcome, Traffic
@@ -100,6 +101,7 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     if event["action"] in (Action.PUSH, Action.TAG):
         _pushed(memory, event)
     elif event["action"] == Action.PULL:
+        _known(memory, event)
         yield from _pulled(memory, event)
     else:
         yield from _removed(memory, event)
@@ -130,6 +132,16 @@ def _pushed(memory: Memory, event: Event) -> None:
         lately.waiting.append((at, digest))
     lately.first = lately.first if lately.first > EPOCH else at
     lately.seen = at
+
+
+def _known(memory: Memory, event: Event) -> None:
+    """A repository is known from its first pull on, too; entered once a day."""
+    at, table = event["timestamp"], memory.table("lately", _Lately)
+    known = table.look(home(event))
+    if known is None or at - known.seen > DAY:
+        lately = table[home(event)]
+        lately.first = lately.first if lately.first > EPOCH else at
+        lately.seen = at
 
 
 def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
