@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from analytics.account_day import AccountDay
 from analytics.approvals import Project, image_of
 from analytics.detector import Suspicion
 from analytics.ledger import project_of
-from analytics.replay import EPOCH
+from analytics.replay import EPOCH, floor
 from analytics.walk import Event, Memory
+from analytics.windows import DAY
 from analytics.wording import names, plain, several
 from store.finding import Severity
 
@@ -18,19 +20,14 @@ STRANGER = "attached_by_stranger"  # the kinds of its findings
 SETTLED = timedelta(days=7)  # of history, before anybody is a stranger
 ELSEWHERE = 2  # projects in which an account does so since days before: it is what it is for
 MANY = 10
-MOST = 200  # named of a day
 
 
 @dataclass(slots=True)
 class _Attacher:
-    """An account that puts things beside images: where since when, and where it was a stranger today."""
+    """An account that puts things beside images: where since when, and what it did as a stranger on the last such day."""
 
     projects: dict[str, datetime] = field(default_factory=dict)
-    day: datetime = EPOCH
-    evidence: list[str] = field(default_factory=list)
-    repositories: set[str] = field(default_factory=set)
-    clients: set[str] = field(default_factory=set)
-    start: datetime = EPOCH
+    last: AccountDay = field(default_factory=AccountDay)
     seen: datetime = EPOCH
 
 
@@ -38,13 +35,14 @@ def attached(memory: Memory, event: Event, digest: str) -> Iterator[Suspicion]:
     """`digest`: of the image beside which something was put by whoever the event names. What its pusher, an account that pushes
     in the project, or one that does so elsewhere puts there is ordinary.
     """
-    actor, at, name = event["actor"], event["timestamp"], project_of(event)
+    actor, name = event["actor"], project_of(event)
+    at: datetime = event["timestamp"]
     if not actor:
         return
     project: Project = memory.table("projects", Project)[name]
     attacher = memory.table("attachers", _Attacher)[actor]
     attacher.seen = at
-    today = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    today = floor(at, DAY)
     usual = (
         attacher.projects.get(name, at) < today or sum(one < today for one in attacher.projects.values()) >= ELSEWHERE
     )
@@ -52,32 +50,25 @@ def attached(memory: Memory, event: Event, digest: str) -> Iterator[Suspicion]:
     attacher.projects.setdefault(name, at)
     if usual or own or not memory.reaches_back(at, SETTLED):
         return
-    if attacher.day != today:
-        attacher.day, attacher.start = today, at
-        attacher.evidence, attacher.repositories, attacher.clients = [], set(), set()
-    if len(attacher.evidence) < MOST:
-        attacher.evidence.append(event["event_id"])
-    attacher.repositories.add(event["repository"])
-    if event["client_ip"]:
-        attacher.clients.add(event["client_ip"])
-    yield _suspicion(actor, attacher, at)
+    attacher.last = attacher.last.enter(event)
+    yield _suspicion(actor, attacher.last, at)
 
 
-def _suspicion(actor: str, attacher: _Attacher, at: datetime) -> Suspicion:
-    many, repositories = len(attacher.evidence), sorted(attacher.repositories)
+def _suspicion(actor: str, done: AccountDay, at: datetime) -> Suspicion:
+    many, repositories = len(done.evidence), sorted(done.repositories)
     severity = Severity.HIGH if many >= MANY else Severity.MEDIUM
     return Suspicion(
         kind=STRANGER,
-        cause=(STRANGER, actor, f"{attacher.day:%Y-%m-%d}"),
+        cause=(STRANGER, actor, f"{done.day:%Y-%m-%d}"),
         severity=severity,
         title=f"{plain(actor)} signed or attested {several(many, 'image')} of others in {names(repositories, 2)}",
-        start=attacher.start,
+        start=done.start,
         end=at,
-        subjects={"actor": [actor], "client": sorted(attacher.clients), "repository": repositories},
+        subjects={"actor": [actor], "client": sorted(done.clients), "repository": repositories},
         score=10.0 * severity.rank + min(many, 9),
         expected="what stands beside an image comes from its builder, or from an account that signs here day by day",
         observed=f"{several(many, 'attachment')}, by an account that neither pushed nor signed in these projects before",
-        evidence=list(attacher.evidence),
+        evidence=list(done.evidence),
         explanation="Whoever trusts what is attached to an image is told what a stranger wants to be believed.",
         next_step="Ask the account; until it is clear verify with the keys of the builders only, and remove what it attached.",
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
+from analytics.account_day import AccountDay
 from analytics.detector import Suspicion
 from analytics.ledger import PAIR, home, image_of_tag
 from analytics.replay import EPOCH
@@ -19,15 +20,15 @@ GRACE = timedelta(minutes=10)  # in which the image is removed as well, or signe
 MANY = 5  # of a day, for which nobody has an everyday reason
 HABIT = 2  # days on which an account did so before, a week and more ago: it is how it cleans up
 LONG_AGO = timedelta(days=7)
-MOST = 200  # named of a day
+MOST_DAYS = 200  # remembered of an account
 
 
 @dataclass(slots=True)
 class _Signature:
     """A signature under its own digest: of which image."""
 
-    image: str
-    seen: datetime
+    image: str = ""
+    seen: datetime = EPOCH
 
 
 @dataclass(slots=True)
@@ -43,11 +44,8 @@ class _Image:
 class _Remover:
     """On which days an account took signatures away, and of the last one what."""
 
-    days: list[date] = field(default_factory=list)
-    evidence: list[str] = field(default_factory=list)
-    repositories: set[str] = field(default_factory=set)
-    clients: set[str] = field(default_factory=set)
-    start: datetime = EPOCH
+    days: list[datetime] = field(default_factory=list)
+    last: AccountDay = field(default_factory=AccountDay)
     seen: datetime = EPOCH
 
 
@@ -65,12 +63,12 @@ def signature_put(memory: Memory, event: Event, image: str) -> None:
     of = memory.table("signed images", _Image)[home(event), image]
     of.signed = of.seen = at
     if event["digest"]:
-        memory.table("signatures", lambda: _Signature("", EPOCH))[home(event), event["digest"]] = _Signature(image, at)
+        memory.table("signatures", _Signature)[home(event), event["digest"]] = _Signature(image, at)
 
 
 def signature_asked(memory: Memory, event: Event, image: str) -> None:
     """A client asks which digest the signature of `image` has, as it must before it can delete it."""
-    memory.table("signatures asked", lambda: _Signature("", EPOCH))[_who(event)] = _Signature(image, event["timestamp"])
+    memory.table("signatures asked", _Signature)[_who(event)] = _Signature(image, event["timestamp"])
 
 
 def perhaps_signature_deleted(memory: Memory, event: Event) -> None:
@@ -87,10 +85,10 @@ def perhaps_signature_deleted(memory: Memory, event: Event) -> None:
 def _signed_by(memory: Memory, event: Event) -> str:
     if not event["digest"]:
         return ""
-    known = memory.table("signatures", lambda: _Signature("", EPOCH)).look((home(event), event["digest"]))
+    known = memory.table("signatures", _Signature).look((home(event), event["digest"]))
     if known is not None:
         return known.image
-    before = memory.table("signatures asked", lambda: _Signature("", EPOCH)).look(_who(event))
+    before = memory.table("signatures asked", _Signature).look(_who(event))
     return before.image if before is not None and event["timestamp"] - before.seen <= PAIR else ""
 
 
@@ -106,40 +104,34 @@ def still_gone(memory: Memory, gone: Gone, at: datetime) -> Iterator[Suspicion]:
     if of is not None and (of.removed > EPOCH or of.signed > when):
         return
     remover = memory.table("signature removers", _Remover)[actor]
-    day = when.date()
-    if not remover.days or remover.days[-1] != day:
-        remover.days = [*remover.days[-MOST:], day]
-        remover.evidence, remover.repositories, remover.clients, remover.start = [], set(), set(), when
-    if len(remover.evidence) < MOST:
-        remover.evidence.append(event["event_id"])
-    remover.repositories.add(event["repository"])
-    if event["client_ip"]:
-        remover.clients.add(event["client_ip"])
+    remover.last = remover.last.enter(event)
+    if not remover.days or remover.days[-1] != remover.last.day:
+        remover.days = [*remover.days[-MOST_DAYS:], remover.last.day]
     remover.seen = when
     yield _suspicion(event, actor, remover, at)
 
 
 def _suspicion(event: Event, actor: str, remover: _Remover, at: datetime) -> Suspicion:
-    day, many = remover.days[-1], len(remover.evidence)
+    last, day, many = remover.last, remover.last.day, len(remover.last.evidence)
     usual = sum(day - one >= LONG_AGO for one in remover.days) >= HABIT
     severity = Severity.LOW if usual else Severity.HIGH if many >= MANY else Severity.MEDIUM
-    repositories = sorted(remover.repositories)
+    repositories = sorted(last.repositories)
     return Suspicion(
         kind=TAKEN,
         cause=(TAKEN, actor, f"{day:%Y-%m-%d}"),
         severity=severity,
         title=f"{plain(actor) or 'nobody named'} removed {several(many, 'signature')} of {names(repositories, 2)}; the images stay",
-        start=remover.start,
+        start=last.start,
         end=at,
         subjects={
             "actor": [event["actor"]] if event["actor"] else [],
-            "client": sorted(remover.clients),
+            "client": sorted(last.clients),
             "repository": repositories,
         },
         score=10.0 * severity.rank + min(many, 9),
         expected="a signature goes with its image, or a new one takes its place within minutes",
         observed=f"{several(many, 'signature')} deleted that day; {GRACE.seconds // 60} minutes later the image is there, unsigned",
-        evidence=list(remover.evidence),
+        evidence=list(last.evidence),
         explanation="Where a missing signature only warns, anything can take the place of what was signed."
         + (" The account has been doing so for a while." if usual else ""),
         next_step="Ask the account; compare the images, sign them again by digest, and let deployments refuse unsigned ones.",

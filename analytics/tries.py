@@ -141,7 +141,7 @@ class Cells:
         for pair, cells in self.refusals.items():
             sums: dict[datetime, int] = defaultdict(int)
             for start, amount in cells:
-                sums[_hour(start)] += amount
+                sums[floor(start, HOUR)] += amount
             refusals[pair] = list(sums.items())
         return Cells(successes, refusals)
 
@@ -219,16 +219,12 @@ def _counted(store: EventReader, since: datetime, until: datetime) -> Cells:
     return Cells(dict(successes), dict(refusals))
 
 
-def _hour(at: datetime) -> datetime:
-    return at.replace(minute=0, second=0, microsecond=0)
-
-
 def _hours(starts: Iterable[datetime]) -> list[datetime]:
     """The hours in which moments lie that follow one another."""
     found: list[datetime] = []
     for at in starts:
         if not found or at - found[-1] >= HOUR:
-            found.append(_hour(at))
+            found.append(floor(at, HOUR))
     return found
 
 
