@@ -9,8 +9,10 @@ from typing import Any
 from analytics.replay import Replay, horizon
 from analytics.windows import DAY, HOUR
 from store.contract import EventQuery, EventReader
+from store.event import Outcome
 
 BEFORE = 3 * HOUR  # of the day before, which is read with a day
+MOST_EVENTS = 200  # of an account or address that are looked at
 MOST_KEPT = 5_000  # events of one account or address; who does more is asked for each time
 
 
@@ -47,3 +49,23 @@ def done_by(
         return list(store.events(query))
     first = bisect_left(times, since)
     return events[first : min(bisect_left(times, until), first + most)]
+
+
+def done_exactly_by(
+    store: EventReader,
+    day: datetime,
+    since: datetime,
+    until: datetime,
+    *,
+    actor: str | None = None,
+    client: str | None = None,
+) -> list[dict[str, Any]]:
+    """As `done_by`, the first `MOST_EVENTS`, without those whose names only fit: names may hold what is a pattern in a question.
+    Of an account that is named, what succeeded.
+    """
+    return [
+        one
+        for one in done_by(store, day, since, until, MOST_EVENTS, actor=actor, client=client)
+        if (actor is None or (one["actor"] == actor and one["outcome"] == Outcome.SUCCESS))
+        and (client is None or one["client_ip"] == client)
+    ]

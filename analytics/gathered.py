@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from analytics.day_events import done_by
+from analytics.day_events import MOST_EVENTS, done_by, done_exactly_by
 from analytics.places import Past, Seen
 from store.contract import EventReader
-from store.event import Outcome
 
 FEWEST = 2
 CROWD = 12  # accounts at one new address: a proxy that everybody goes through
-MOST_EVENTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +71,5 @@ def _apart(past: Past, actors: Sequence[str]) -> bool:
 def _events(
     store: EventReader, client: str, actors: Sequence[str], day: datetime, now: datetime
 ) -> list[dict[str, Any]]:
-    found = [
-        one
-        for actor in actors
-        for one in done_by(store, day, day, now, MOST_EVENTS, actor=actor, client=client)
-        if one["actor"] == actor and one["client_ip"] == client and one["outcome"] == Outcome.SUCCESS
-    ]
+    found = [one for actor in actors for one in done_exactly_by(store, day, day, now, actor=actor, client=client)]
     return sorted(found, key=lambda one: one["timestamp"])

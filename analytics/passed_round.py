@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from analytics.day_events import done_by
+from analytics.day_events import done_exactly_by
 from analytics.ledger import network
 from analytics.places import Account, Past
 from store.contract import EventReader
-from store.event import Outcome
 
 FEWEST = 3  # places of others within a day
 MANY = 6
 HOME = 2  # accounts at a network, up to which it is somebody's home; more of them are an office or a proxy
-MOST_EVENTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +40,7 @@ def passed_round(
     owners: set[str] = set()
     tools: set[str] = set()
     for client in sorted(clients):
-        events = [
-            one
-            for one in done_by(store, day, day, now, MOST_EVENTS, actor=actor, client=client)
-            if one["actor"] == actor and one["client_ip"] == client and one["outcome"] == Outcome.SUCCESS
-        ]
+        events = done_exactly_by(store, day, day, now, actor=actor, client=client)
         here = past.networks.get(network(client), set()) - {actor}
         strange = {one["client_class"] for one in events if one["client_class"]} - account.tools
         if events and (1 <= len(here) <= HOME or (strange and not here)):

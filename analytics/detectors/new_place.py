@@ -23,7 +23,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from analytics.daily import days_before, each_day, learned
-from analytics.day_events import BEFORE, done_by
+from analytics.day_events import BEFORE, MOST_EVENTS, done_exactly_by
 from analytics.detector import Suspicion
 from analytics.gathered import Gathering, gatherings
 from analytics.ledger import network
@@ -47,7 +47,6 @@ WAIT = CELL  # for others to show that everybody moved
 # After a request, when its place is looked at: a crowd may take some minutes to show.
 AGAIN = (timedelta(0), WAIT, 2 * WAIT)
 MANY_GATHERED = 4
-MOST_EVENTS = 200
 _DONE = frozenset(
     (
         Action.PULL,
@@ -179,7 +178,7 @@ def _shared(actor: str, gone: Round | None) -> Iterator[Suspicion]:
 def _elsewhere(
     store: EventReader, actor: str, account: Account, past: Past, client: str, day: datetime, now: datetime
 ) -> Iterator[Suspicion]:
-    events = shown = _events(store, day, day, now, actor=actor, client=client)
+    events = shown = done_exactly_by(store, day, day, now, actor=actor, client=client)
     if not events:
         return
     tools = {event["client_class"] for event in events if event["client_class"]} - account.tools
@@ -227,7 +226,7 @@ def _elsewhere(
 
 def _crowded(store: EventReader, day: datetime, client: str, since: datetime, now: datetime) -> bool:
     """Whether others are at the address, as at a proxy that everybody goes through."""
-    seen = _events(store, day, since - WAIT, now, client=client)
+    seen = done_exactly_by(store, day, since - WAIT, now, client=client)
     accounts = {event["actor"] for event in seen if event["actor"]}
     return len(accounts) > 1 or len({event["client_class"] for event in seen}) >= CROWD
 
@@ -246,7 +245,7 @@ def _turns(
     of each (the first event, in order); else nothing. Of who comes seldom, the new place may be a usual one: they must go
     to and fro.
     """
-    seen = [one for one in _events(store, day, now - TURNS, now, actor=actor) if _counts(account, one, client)]
+    seen = [one for one in done_exactly_by(store, day, now - TURNS, now, actor=actor) if _counts(account, one, client)]
     stays = [list(stay) for _, stay in groupby(seen, key=lambda one: bool(one["client_ip"] == client))]
     quick = sum(later[0]["timestamp"] - stay[-1]["timestamp"] <= QUICK for stay, later in pairwise(stays))
     often = quick >= 3 if account.seldom(day) else len(stays) > 3 or quick >= 2
@@ -284,7 +283,7 @@ def _newcomer(
     unknown = sorted(client for client in places if network(client) not in past.networks)
     if not unknown or any(len(moved[network(client)]) >= CROWD for client in unknown):
         return
-    events = [one for client in unknown for one in _events(store, day, day, now, actor=actor, client=client)]
+    events = [one for client in unknown for one in done_exactly_by(store, day, day, now, actor=actor, client=client)]
     common = {name for name, many in past.projects.items() if many >= max(COMMON * len(past.accounts), 3)}
     reached = {
         one["project"]
@@ -307,22 +306,6 @@ def _newcomer(
         explanation="Nobody knew the account, nobody was ever at this address: it may have been made to get in and stay.",
         weight=len(reached),
     )
-
-
-def _events(
-    store: EventReader,
-    day: datetime,
-    since: datetime,
-    until: datetime,
-    actor: str | None = None,
-    client: str | None = None,
-) -> list[dict[str, Any]]:
-    return [
-        one
-        for one in done_by(store, day, since, until, MOST_EVENTS, actor=actor, client=client)
-        if (actor is None or (one["actor"] == actor and one["outcome"] == Outcome.SUCCESS))
-        and (client is None or one["client_ip"] == client)
-    ]
 
 
 def _suspicion(
