@@ -11,7 +11,7 @@ from analytics.ledger import project_of
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory
 from analytics.wording import duration, plain
-from store.event import Traffic
+from store.event import NOT_USE
 from store.finding import Severity
 
 FEWEST_IMAGES = 12
@@ -21,7 +21,6 @@ GRACE = timedelta(minutes=2)  # a signature that follows the push so soon is one
 LATEST = timedelta(hours=1)  # a signature that takes longer says nothing of how it is done here
 SLOWER = 2  # times the slowest of a project: one that is still on its way
 WORDS = ("signed", "scanned")
-_NOT_USE = frozenset((Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE))
 _TOOLS = frozenset(("trivy", "grype", "clair", "harbor", "cosign", "notation", "container-analysis"))
 
 
@@ -145,9 +144,7 @@ def used(memory: Memory, event: Event, name: str) -> Iterator[Suspicion]:
     """The first use of a fresh image (`name` as for `image_of`) by somebody else than its pusher, or a tool that looks at it."""
     at = event["timestamp"]
     image = memory.table("images", Image).look((event["repository"], name))
-    looks_on = (
-        event["traffic_class"] in _NOT_USE or event["client_class"] in _TOOLS or event["actor_kind"] == "internal"
-    )
+    looks_on = event["traffic_class"] in NOT_USE or event["client_class"] in _TOOLS or event["actor_kind"] == "internal"
     if image is None or image.used or image.pushed is None or at - image.pushed > FRESH or looks_on:
         return
     if event["actor"] and event["actor"] == image.pusher:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -105,13 +106,23 @@ def renewed(memory: Memory, repository: Repository, name: str) -> bool:
     """Whether it took over from an account of the same name up to a number, of which nothing was seen since."""
     accounts = memory.table("accounts", Account)
     own = accounts.look(name)
-    kin = [
-        one for other in repository.pushers if stem(other) == stem(name) and (one := accounts.look(other)) is not None
-    ]
-    return own is not None and bool(kin) and all(max(one.last_push, one.last_pull) <= own.first for one in kin)
+    last = {
+        other: max(one.last_push, one.last_pull)
+        for other in repository.pushers
+        if (one := accounts.look(other)) is not None
+    }
+    return own is not None and follows_kin(name, own.first, last)
 
 
-def stem(name: str) -> str:
+def follows_kin(name: str, first: datetime, last: Mapping[str, datetime]) -> bool:
+    """Whether there were accounts of the same name up to a number, all of them silent since `first`. `last`: account → when it
+    was seen last.
+    """
+    kin = [at for other, at in last.items() if _stem(other) == _stem(name)]
+    return bool(kin) and all(at <= first for at in kin)
+
+
+def _stem(name: str) -> str:
     """The name without a number, date or version at its end."""
     stem = name.rstrip("0123456789._-")
     if stem != name and stem.endswith(("-v", "_v", ".v", "+v")):

@@ -18,7 +18,7 @@ from analytics.rules.model import actions_of
 from analytics.windows import DAY
 from analytics.wording import several
 from store.contract import EventQuery, EventReader
-from store.event import Action, Outcome, Traffic
+from store.event import NOT_USE, Action, Outcome
 from store.finding import Finding
 
 HISTORY = timedelta(days=28)
@@ -31,7 +31,6 @@ _HOUSEWORK = _DELETES | {
     Action.LIST_TAGS, Action.CATALOG, Action.CHECK, Action.LOGIN, Action.TOKEN, Action.PING, Action.LOGOUT, Action.GC,
     Action.RETAIN, Action.REFERRERS,
 }  # fmt: skip
-_NOT_USE = frozenset((Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE))  # they pull whatever there is
 # RFC 1918, RFC 6598 and RFC 4193. `is_private` would count the networks of documentation too, which are anywhere.
 _INSIDE = [ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")]
 _LOOKED_AT = ("timestamp", "action", "repository", "digest", "reference", "traffic_class")
@@ -96,7 +95,7 @@ def _in_use(store: EventReader, finding: Finding) -> bool:
             reference=None if event["digest"] else event["reference"],
             columns=_LOOKED_AT,
         )
-        seen = [one for one in store.events(used) if one["traffic_class"] not in _NOT_USE]
+        seen = [one for one in store.events(used) if one["traffic_class"] not in NOT_USE]
         pulled = [
             one for one in seen if one["action"] == Action.PULL and event["timestamp"] - one["timestamp"] < OUTDATED
         ]

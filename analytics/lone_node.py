@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
-from math import comb
 from typing import Any
 
 from analytics.detector import Suspicion
@@ -35,12 +34,11 @@ def lone_nodes(
 ) -> Iterator[Suspicion]:
     """What was complete in [start, now), save of accounts of which more was `told` already."""
     for actor in sorted(today.touched(start - GRACE, now - GRACE) - set(told)):
-        nodes = today.homes(actor)
         account = today.account(actor)
         earlier = [one for one in account.new if one[0] >= today.day - LATELY]
         new = [*earlier, *(one for one in account.fresh if one[0] < now - GRACE)]
         enough = FEWEST + (LATELY + DAY) / DAY * account.rate
-        if nodes >= FLEET and enough <= len(new) <= MOST_NEW:
+        if enough <= len(new) <= MOST_NEW and (nodes := today.homes(actor)) >= FLEET:
             yield from _judge(store, actor, nodes, enough, new, now)
 
 
@@ -56,7 +54,9 @@ def _judge(
     if not alone:
         return
     node, many = max(Counter(alone.values()).items(), key=lambda one: (one[1], one[0]))
-    chance = nodes * _at_least(many, len(alone), 1 / nodes)
+    from scipy.special import bdtrc  # type: ignore[import-untyped]
+
+    chance = nodes * float(bdtrc(many - 1, len(alone), 1 / nodes))  # binomial: so many of them or more
     if many < enough or chance > CHANCE:
         return
     repositories = sorted(repository for repository, client in alone.items() if client == node)
@@ -91,8 +91,3 @@ def _pulls(store: EventReader, actor: str, repository: str, since: datetime, unt
         columns=("event_id", "timestamp", "actor", "client_ip", "repository"),
     )
     return [one for one in store.events(query) if one["actor"] == actor and one["repository"] == repository]
-
-
-def _at_least(many: int, of: int, share: float) -> float:
-    """The chance of so many or more (binomial)."""
-    return sum(comb(of, one) * share**one * (1 - share) ** (of - one) for one in range(many, of + 1))

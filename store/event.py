@@ -88,6 +88,11 @@ class Traffic(StrEnum):
     NOISE = "noise"  # whoever knocks at every door of the internet
 
 
+NOT_USE = frozenset(
+    (Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE)
+)  # they pull whatever there is: nobody runs it for that
+
+
 # `reason` of events with outcome `denied`, and of the authentication challenge (which is not a denial).
 BAD_CREDENTIALS = "bad_credentials"  # a user name came with a password or token that was refused
 NO_CREDENTIALS = "no_credentials"  # nothing was presented where something is needed

@@ -95,8 +95,9 @@ class BlobsAlone:
             who, _ = parted(pairs[known])
             lately = np.unique(who[minutes[known] + CELL > minute(start)])
             many = len(np.unique(who))
+            past = self._past(store, day)
             for one in sorted(lately.tolist(), key=lambda number: _name(number)[1]):
-                found += _judge(store, self._past(store, day), one, pairs[known][who == one], many, span[0], day, end)
+                found += _judge(store, past, one, pairs[known][who == one], many, span[0], day, end)
         return found
 
     def _past(self, store: EventReader, day: datetime) -> _Past:

@@ -20,7 +20,7 @@ from analytics.walk import Event, Memory, Walk
 from analytics.windows import DAY
 from analytics.wording import duration, plain, several
 from store.contract import EventReader
-from store.event import Action, Outcome, Traffic
+from store.event import NOT_USE, Action, Outcome
 from store.finding import Severity
 
 UNTAGGED, FLEETING = "untagged_image_used", "image_came_and_went"  # the kinds of its findings
@@ -32,7 +32,6 @@ BRIEF = timedelta(hours=2)  # from push to removal
 CLEAN_UP = 5  # removals in as long by somebody else than the pusher: a clean-up job
 CUSTOM = 2  # days before, on which the repository or the account had the same
 MOST_PULLS = 20
-_NOT_USE = frozenset((Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE))
 
 
 @dataclass(slots=True)
@@ -40,14 +39,17 @@ class _Image:
     """What was pushed under a digest, by whom, and who else pulled it."""
 
     at: datetime = EPOCH
-    who: str = ""
     actor: str | None = None
     client: str | None = None
     push_id: str = ""
     named: bool = False  # by a tag, or as part of what has one
-    told: bool = False
-    pulls: list[tuple[str, str | None, str]] = field(default_factory=list)  # actor or address, address, event
+    pulls: list[tuple[str, str]] = field(default_factory=list)  # actor or address, and event
     seen: datetime = EPOCH
+
+    @property
+    def who(self) -> str:
+        """The account, or the address where none is named."""
+        return self.actor or self.client or ""
 
 
 @dataclass(slots=True)
@@ -119,7 +121,7 @@ def _pushed(memory: Memory, event: Event) -> None:
     lately = memory.table("lately", _Lately)[key]
     image = images[key, digest]
     if not image.push_id or not tag:
-        image.at, image.who, image.push_id = at, _who(event), event["event_id"]
+        image.at, image.push_id = at, event["event_id"]
         image.actor, image.client = event["actor"], event["client_ip"]
     image.named, image.seen = image.named or bool(tag), at
     lately.waiting = [one for one in lately.waiting if at - one[0] <= PARTS]
@@ -147,14 +149,13 @@ def _known(memory: Memory, event: Event) -> None:
 def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
     at, images, key = event["timestamp"], memory.table("images", _Image), (home(event), _digest(memory, event))
     known = images.look(key)
-    if known is None or not _other(known, event) or event["traffic_class"] in _NOT_USE or at - known.at > FRESH:
+    if known is None or not _other(known, event) or event["traffic_class"] in NOT_USE or at - known.at > FRESH:
         return
     if (known.named and at - known.at > BRIEF) or len(known.pulls) >= MOST_PULLS:
         return
     image = images[key]
-    image.pulls.append((_who(event), event["client_ip"], event["event_id"]))
-    if not image.named and not image.told:
-        image.told = True
+    image.pulls.append((_who(event), event["event_id"]))
+    if not image.named and len(image.pulls) == 1:
         quiet = _custom(memory, UNTAGGED, event, image)
         yield _suspicion(
             UNTAGGED,
@@ -218,10 +219,10 @@ def _custom(memory: Memory, kind: str, event: Event, image: _Image) -> bool:
 def _suspicion(
     kind: str, event: Event, image: _Image, severity: Severity, *, title: str, happened: str, expected: str, why: str
 ) -> Suspicion:
-    pullers = sorted({who for who, _, _ in image.pulls})
-    involved = {image.actor, event["actor"] if kind == FLEETING else None} - {None}
-    clients = {image.client, event["client_ip"] if kind == FLEETING else None} - {None}
-    evidence = [image.push_id, *(id for _, _, id in image.pulls), event["event_id"]]
+    pullers = sorted({who for who, _ in image.pulls})
+    involved = {image.actor, event["actor"] if kind == FLEETING else None}
+    clients = {image.client, event["client_ip"] if kind == FLEETING else None}
+    evidence = [image.push_id, *(id for _, id in image.pulls), event["event_id"]]
     return Suspicion(
         kind=kind,
         cause=(kind, event["repository"], image.who, f"{image.at:%Y-%m-%d}"),

@@ -9,6 +9,7 @@ as were ever pushed there, each worthless, and tags that are set to an image whi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ from analytics.daily import days_before, each_day
 from analytics.detector import Suspicion
 from analytics.replay import remember
 from analytics.versions import version
-from analytics.windows import DAY, Ints, minute, moment
+from analytics.windows import DAY, Ints, minute
 from analytics.wording import names, number, plain, several
 from store.contract import EventQuery, EventReader
 from store.event import Action, Outcome
@@ -128,8 +129,8 @@ def _suspicion(
         columns=("event_id", "timestamp", "actor", "client_ip", "repository"),
     )
     pushes = [one for one in store.events(query) if one["repository"] == name]
-    by = [one["actor"] or "" for one in pushes]
-    who = sorted({actor for actor in by if actor and by.count(actor) >= TAKES_PART * len(by)})
+    by = Counter(one["actor"] or "" for one in pushes)
+    who = sorted(actor for actor, many in by.items() if actor and many >= TAKES_PART * len(pushes))
     theirs = [one for one in pushes if one["actor"] in who] if who else pushes
     start = theirs[0]["timestamp"] if theirs else begin
     within = "a day" if span == 1 else f"{span} days"
@@ -137,7 +138,7 @@ def _suspicion(
     hands = names(who, 2) if who else "nobody named"
     return Suspicion(
         kind="versions_pile_up",
-        cause=("versions_pile_up", name, f"{begin:%Y-%m-%d}" if span == 1 else f"{moment(minute(start)):%Y-%m-%d}"),
+        cause=("versions_pile_up", name, f"{begin if span == 1 else start:%Y-%m-%d}"),
         severity=severity,
         title=f"{plain(name)}: {several(count, 'version')} pushed within {within} by {hands}; most before: {number(most)}",
         start=start,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
-from analytics.hands import stem
+from analytics.hands import follows_kin
 from analytics.ledger import COLUMNS, home, is_release, project_of
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
@@ -116,11 +116,10 @@ def _suspicion(memory: Memory, event: Event, repository: _Repository, project: _
     began.accounts[actor], began.seen = at, at
     around = project.releasers.get(actor)
     near = around is not None and at - around.first > STILL
-    kin = [one for name, one in repository.releasers.items() if name != actor and stem(name) == stem(actor)]
-    first = around.first if around is not None else at
-    again = bool(kin) and all(one.last <= first for one in kin)
+    last = {name: one.last for name, one in repository.releasers.items() if name != actor}
+    again = follows_kin(actor, around.first if around is not None else at, last)
     severity = Severity.LOW if near or custom or again else Severity.MEDIUM
-    usual = sorted(name for name in repository.releasers if name != actor)
+    usual = sorted(last)
     name = f"{plain(event['repository'])}:{plain(tag)}"
     why = "Whoever takes the highest version takes this one, and the release job comes too late or overwrites it. "
     why += "The account releases other repositories of the project. " if near else ""

@@ -23,7 +23,7 @@ from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import duration, plain, several
 from store.contract import EventReader
-from store.event import Action, Outcome, Traffic
+from store.event import NOT_USE, Action, Outcome
 from store.finding import Severity
 
 HAND_MADE, STRANGER = "hand_made_image_runs", "stranger_push_used"  # the kinds of its findings
@@ -37,7 +37,6 @@ BASE = 4  # accounts that pull from a repository and push elsewhere: it is built
 MOST_PULLERS = 200  # remembered of one repository
 MOST_TAGS = 500
 MOST_REPOSITORIES = 2_000  # remembered of one account
-_NOT_USE = frozenset((Traffic.SCANNER, Traffic.MIRROR, Traffic.PROBE))
 
 
 @dataclass(slots=True)
@@ -149,7 +148,7 @@ def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
         and push.actor != name
         and at - push.at <= FRESH
         and _is_it(push, event)
-        and event["traffic_class"] not in _NOT_USE
+        and event["traffic_class"] not in NOT_USE
     ):
         yield from _used(memory, event, repository, push, account)
     account = accounts[name]
