@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from regsight.evaluation.table import Table
-from regsight.evaluation.tables import Judged, all_tables
+from regsight.evaluation.tables import AFTERWARDS, Judged, all_tables
 from regsight.evaluation.targets import targets
 
 _HEAD = """# Detection, measured
@@ -31,12 +31,6 @@ Written {day}. Preset `{preset}`, {learn} days learned, {judge} days judged, see
 """
 
 
-_UNSEEN = {
-    "later": """A36 to A42 were written afterwards, by an author who had read neither detectors nor rules; they have a
-  table of their own. Found then: 45 % (38 of 85, seeds 3007-3019 and 3022); detectors were changed for their sake since.""",
-    "newest": """A43 to A50 were written when that was done, by an author who knew neither the detectors nor what had been
-  found; of them this page has the first figures, before anything was changed for their sake.""",
-}
 _NONE_UNSEEN = "With `--later` and `--newest`, kinds that were written afterwards have a table of their own."
 
 
@@ -64,7 +58,7 @@ def page(
         judge=judge,
         seeds=seeds,
         caution=caution,
-        unseen=" ".join(_UNSEEN[family] for family in unseen or ()) or _NONE_UNSEEN,
+        unseen=" ".join(AFTERWARDS[family].told for family in unseen or ()) or _NONE_UNSEEN,
     )
     shown = "".join(f"![{words}]({path})\n\n" for path, words in (pictures or {}).items())
     tables = [targets(judged, unseen), *all_tables(judged), *further]

@@ -17,7 +17,7 @@ from regsight.evaluation.measures import (
     quantile,
 )
 from regsight.evaluation.table import Table, percent, span
-from regsight.evaluation.tables import IN_VIEW_SINCE, Judged
+from regsight.evaluation.tables import AFTERWARDS, Judged
 from regsight.evaluation.yardsticks import WORDS, cut, cut_for
 
 _Line = tuple[str, str, str, str]
@@ -65,7 +65,7 @@ def _recall(judged: Judged) -> list[_Line]:
 
 
 def _unseen(unseen: Mapping[str, Judged]) -> list[_Line]:
-    shares = [found(judged.attacks) for family, judged in unseen.items() if family != IN_VIEW_SINCE]
+    shares = [found(judged.attacks) for family, judged in unseen.items() if not AFTERWARDS[family].in_view]
     return [
         _line("kinds not developed on", "≥ 60 %", percent(share), share.value >= 0.60)
         for share in shares

@@ -33,6 +33,7 @@ class _Row(NamedTuple):
     severity: str
     days: tuple[float, float, float] = SHORT
     hours: tuple[float, float] = ANY
+    alters: bool = False  # lines of others
 
 
 _TABLE = (
@@ -77,7 +78,9 @@ _TABLE = (
     _Row(
         "A33", "scanner's account abused", accounts.borrow_scanner, "N", "T1078.004", "novelty", "medium", SHORT, WORK
     ),
-    _Row("A34", "log blinding", data.blind_the_log, "S", "T1562.008", "silence", "high", (0.2, 0.5, 1), WORK),
+    _Row(
+        "A34", "log blinding", data.blind_the_log, "S", "T1562.008", "silence", "high", (0.2, 0.5, 1), WORK, alters=True
+    ),
     _Row("A35", "own image approved", supply.approve_own_image, "S", "T1195.002", "supply", "high"),
 )
 
@@ -226,6 +229,7 @@ _NEWEST = (
         "medium",
         (3, 4, 5),
         DAY,
+        alters=True,
     ),
 )
 
@@ -242,7 +246,7 @@ def _recipes(table: tuple[_Row, ...]) -> dict[str, Recipe]:
             severity=row.severity,
             days=row.days,
             hours=row.hours,
-            alters=row.code in ("A34", "A50"),
+            alters=row.alters,
         )
         for row in table
     }
