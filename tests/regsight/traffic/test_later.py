@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
+from played_attacks import MONDAY, SEED, Played, equal_files, kinds, play, puts, short
 from typer.testing import CliRunner
 
 from regsight.cli import app
@@ -17,38 +14,12 @@ from regsight.traffic import simulate as simulator
 from regsight.traffic.attacks import ATTACKS, LATER
 from regsight.traffic.population import PRESETS, populate
 from regsight.traffic.scenes import DIFFICULTIES
-from regsight.traffic.simulate import simulate
 from regsight.traffic.surprises import SURPRISES
-from regsight.traffic.truth import Entry, Truth
-
-MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
-SEED = 11
-
-
-def short(out: Path, *, days: float = 0.6, **rest: object) -> Truth:
-    return simulate(out, start=MONDAY, days=days, seed=SEED, **({"attacks": [], "surprises": []} | rest))  # type: ignore[arg-type]
-
-
-class Played(NamedTuple):
-    """All of LATER at one difficulty: the truth by kind, and the answers that the registry's log has, in order."""
-
-    difficulty: str
-    scenarios: dict[str, Entry]
-    truth: Truth
-    lines: list[dict[str, Any]]
-
-    def evidence(self, kind: str) -> list[dict[str, Any]]:
-        wanted = set(self.scenarios[kind].event_ids)
-        return [line for line in self.lines if line["http.request.id"] in wanted]
 
 
 @pytest.fixture(scope="module", params=DIFFICULTIES)
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Played:
-    out = tmp_path_factory.mktemp(request.param)
-    truth = short(out, days=5.3, attacks=[f"{code}/{request.param}@1.1" for code in LATER])
-    found = [json.loads(line) for line in (out / "registry.log").read_text().splitlines() if line.startswith("{")]
-    answers = [line for line in found if line["msg"].startswith("response completed")]
-    return Played(request.param, {entry.kind: entry for entry in truth.scenarios}, truth, answers)
+    return play(tmp_path_factory.mktemp(request.param), LATER, request.param)
 
 
 @pytest.mark.parametrize("kind", LATER)
@@ -76,7 +47,7 @@ def test_a_release_tag_was_there_for_nobody_before(played: Played) -> None:
         assert line["auth.user.name"] in entry.actors
         assert line["vars.reference"].startswith("v") and line["vars.reference"].endswith(".0.0")
         before = played.lines[: played.lines.index(line)]
-        same = [one for one in before if one.get("vars.name") == line["vars.name"] and _puts(one)]
+        same = [one for one in before if one.get("vars.name") == line["vars.name"] and puts(one)]
         assert line["vars.reference"] not in {one["vars.reference"] for one in same}
         builders = {one.name for one in world.robots if line["vars.name"] in {own.name for own in one.repositories}}
         assert builders and not builders & set(entry.actors)
@@ -113,7 +84,7 @@ def test_signatures_go_and_images_stay(played: Played) -> None:
         tag = resolved["vars.reference"]
         assert resolved["http.request.method"] == "HEAD" and tag.endswith(".sig")
         assert line["vars.reference"] != tag.removesuffix(".sig").replace("-", ":")  # not the image itself
-        assert any(_puts(one) and one["vars.reference"] == tag for one in before)  # its signing is in the log
+        assert any(puts(one) and one["vars.reference"] == tag for one in before)  # its signing is in the log
 
 
 def test_blobs_are_fetched_and_no_manifest(played: Played) -> None:
@@ -163,7 +134,7 @@ def test_more_versions_than_are_kept(played: Played) -> None:
     entry = played.scenarios["A42"]
     lines = played.evidence("A42")
     assert len(entry.repositories) == 1 and len(entry.tags) == len(entry.digests) == len(lines) > 24
-    assert all(_puts(line) for line in lines)
+    assert all(puts(line) for line in lines)
     known = [line for line in lines if line["time"][:19] <= (entry.decidable or "")[:19]]
     assert len(known) == 12
 
@@ -202,10 +173,7 @@ def test_two_runs_are_equal_to_the_byte(tmp_path: Path) -> None:
     sources = ["distribution-json", "notifications", "harbor-audit", "ecr-cloudtrail", "access"]
     for name in ("one", "two"):
         short(tmp_path / name, attacks=asked, source=sources)
-    files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert len(files) == 6
-    for file in files:
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert equal_files(tmp_path / "one", tmp_path / "two") == 6
 
 
 def test_they_change_no_other_line(tmp_path: Path) -> None:
@@ -224,7 +192,7 @@ def test_nobody_draws_them(tmp_path: Path) -> None:
     assert {entry.kind for entry in truth.scenarios} <= asked
     done = CliRunner().invoke(app, ["simulate", "--out", str(tmp_path / "cli"), "--days", "0.1", "--attacks", "all"])
     assert done.exit_code == 0
-    assert set(_kinds(tmp_path / "cli")) <= set(ATTACKS)
+    assert set(kinds(tmp_path / "cli")) <= set(ATTACKS)
     for seed in (*range(1, 21), *range(1001, 1021)):
         assert not {one.partition("/")[0] for one in plan(seed, list(SCENARIOS), Setup()).attacks} & set(LATER)
 
@@ -245,15 +213,6 @@ def test_they_can_be_asked_for_by_name(tmp_path: Path) -> None:
     asked = ["--days", "0.3", "--attacks", "A36/moderate@0.05,A18/blatant@0.1"]
     done = CliRunner().invoke(app, ["simulate", "--out", str(out), *asked])
     assert done.exit_code == 0, done.output
-    assert list(_kinds(out)) == ["A36", "A18"]
+    assert kinds(out) == ["A36", "A18"]
     shown = CliRunner().invoke(app, ["simulate", "--out", "nowhere", "--catalogue"]).output
     assert all(code in shown for code in LATER)
-
-
-def _kinds(out: Path) -> Iterator[str]:
-    return (entry["kind"] for entry in json.loads((out / "truth.json").read_text())["scenarios"])
-
-
-def _puts(line: dict[str, Any]) -> bool:
-    """Whether it stores a manifest."""
-    return line["http.request.method"] == "PUT" and "/manifests/" in line["http.request.uri"]

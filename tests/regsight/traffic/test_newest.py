@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
+from played_attacks import MONDAY, SEED, Played, client_of, equal_files, kinds, moment, play, puts, short
 from typer.testing import CliRunner
 
 from regsight.cli import app
@@ -17,51 +17,16 @@ from regsight.traffic import simulate as simulator
 from regsight.traffic.attacks import ATTACKS, LATER, NEWEST
 from regsight.traffic.population import PRESETS, Population, populate
 from regsight.traffic.scenes import DIFFICULTIES
-from regsight.traffic.simulate import simulate
 from regsight.traffic.surprises import SURPRISES
-from regsight.traffic.truth import Entry, Truth
 
-MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
-SEED = 11
 SCANNER = "10.20.250.7"
 CULPRITS = 2  # more than one account is behind A43 alone
 LINES = [code for code in NEWEST if code != "A50"]  # of the last there is no line
 
 
-def short(out: Path, *, days: float = 0.6, **rest: object) -> Truth:
-    return simulate(out, start=MONDAY, days=days, seed=SEED, **({"attacks": [], "surprises": []} | rest))  # type: ignore[arg-type]
-
-
-class Played(NamedTuple):
-    """All of NEWEST at one difficulty: the truth by kind, and the answers that the registry's log has, in order."""
-
-    difficulty: str
-    scenarios: dict[str, Entry]
-    truth: Truth
-    lines: list[dict[str, Any]]
-
-    def evidence(self, kind: str) -> list[dict[str, Any]]:
-        wanted = set(self.scenarios[kind].event_ids)
-        return [line for line in self.lines if line["http.request.id"] in wanted]
-
-    def known(self, kind: str) -> list[dict[str, Any]]:
-        """The evidence up to the moment at which it suffices."""
-        decidable = _moment(self.scenarios[kind].decidable or "")
-        return [line for line in self.evidence(kind) if _moment(line["time"]) <= decidable]
-
-    def without(self, kind: str) -> list[dict[str, Any]]:
-        """All lines that are no evidence of it."""
-        mine = set(self.scenarios[kind].event_ids)
-        return [line for line in self.lines if line["http.request.id"] not in mine]
-
-
 @pytest.fixture(scope="module", params=DIFFICULTIES)
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Played:
-    out = tmp_path_factory.mktemp(request.param)
-    truth = short(out, days=5.3, attacks=[f"{code}/{request.param}@1.1" for code in NEWEST])
-    found = [json.loads(line) for line in (out / "registry.log").read_text().splitlines() if line.startswith("{")]
-    answers = [line for line in found if line["msg"].startswith("response completed")]
-    return Played(request.param, {entry.kind: entry for entry in truth.scenarios}, truth, answers)
+    return play(tmp_path_factory.mktemp(request.param), NEWEST, request.param)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +43,7 @@ def test_truth_is_borne_out_by_the_file(kind: str, played: Played) -> None:
     assert (len(entry.actors) >= CULPRITS) == (kind == "A43")
     own = [line for line in lines if line["auth.user.name"] in entry.actors]
     assert {line["auth.user.name"] for line in own} == set(entry.actors) != set()
-    assert {_address(line) for line in own} == set(entry.addresses) != set()
+    assert {client_of(line) for line in own} == set(entry.addresses) != set()
     assert {line["vars.name"] for line in lines} == set(entry.repositories) != set()
     first, decidable = entry.first_evidence or "", entry.decidable or ""
     assert played.truth.start <= entry.start <= first <= decidable <= entry.end <= played.truth.end
@@ -102,11 +67,11 @@ def test_attestations_hang_on_images_of_others(played: Played, world: Population
     (who,) = entry.actors
     assert who != world.signer.name and len(played.known("A44")) == 1
     for line in played.evidence("A44"):
-        assert _puts(line) and line["vars.reference"].endswith(".att")
+        assert puts(line) and line["vars.reference"].endswith(".att")
         image = line["vars.reference"].removesuffix(".att").replace("-", ":", 1)
         repository = next(one for one in world.repositories if one.name == line["vars.name"])
         assert image in {repository.image(number).digest for number in range(100, 1000)}
-        pushes = [one for one in played.without("A44") if _puts(one) and one["vars.name"] == repository.name]
+        pushes = [one for one in played.without("A44") if puts(one) and one["vars.name"] == repository.name]
         assert who not in {one["auth.user.name"] for one in pushes}
 
 
@@ -114,10 +79,10 @@ def test_no_tag_ever_points_to_it(played: Played) -> None:
     """A45: pushed by digest, never under a tag, and pulled by digest by somebody else."""
     entry, lines = played.scenarios["A45"], played.evidence("A45")
     assert not entry.tags and all(line["vars.reference"] in entry.digests for line in lines)
-    assert {_puts(line) for line in lines} == {True, False}
-    assert {line["auth.user.name"] for line in lines if not _puts(line)}.isdisjoint(entry.actors)
+    assert {puts(line) for line in lines} == {True, False}
+    assert {line["auth.user.name"] for line in lines if not puts(line)}.isdisjoint(entry.actors)
     # Everybody else pushes under tags.
-    assert all(not line["vars.reference"].startswith("sha256:") for line in played.without("A45") if _puts(line))
+    assert all(not line["vars.reference"].startswith("sha256:") for line in played.without("A45") if puts(line))
 
 
 def test_an_image_is_pushed_run_and_deleted(played: Played) -> None:
@@ -129,7 +94,7 @@ def test_an_image_is_pushed_run_and_deleted(played: Played) -> None:
         assert (
             methods.removesuffix("PD").removesuffix("D").strip("G") == "P" and methods.endswith("D") and "G" in methods
         )
-        assert _moment(mine[-1]["time"]) - _moment(mine[0]["time"]) < timedelta(hours=2)
+        assert moment(mine[-1]["time"]) - moment(mine[0]["time"]) < timedelta(hours=2)
     assert [line["http.request.method"] for line in played.known("A46")].count("DELETE") == 1
     # Nobody else deletes what a node has just pulled.
     assert played.known("A46")[-1]["http.request.method"] == "DELETE"
@@ -154,7 +119,7 @@ def test_one_image_is_fetched_whole_again_and_again(played: Played, world: Popul
     assert len(played.known("A48")) == 12 and len(lines) > 60
     configs = {one.image(number).config.digest for one in world.repositories for number in range(100, 1000)}
     fetched = Counter(
-        (_address(line), line["vars.name"], line["vars.digest"], line["time"][:10])
+        (client_of(line), line["vars.name"], line["vars.digest"], line["time"][:10])
         for line in played.lines
         if "/blobs/" in line["http.request.uri"] and line["http.request.method"] == "GET"
     )
@@ -170,7 +135,7 @@ def test_tags_have_no_end(played: Played) -> None:
     """A49: one digest under far more tags than a build gives; nothing is uploaded; known at the eighth."""
     entry, lines = played.scenarios["A49"], played.evidence("A49")
     assert len(entry.digests) == len(entry.repositories) == 1
-    assert len(entry.tags) == len(lines) > 60 and all(map(_puts, lines))
+    assert len(entry.tags) == len(lines) > 60 and all(map(puts, lines))
     assert len(played.known("A49")) == 8
 
 
@@ -253,10 +218,7 @@ def test_two_runs_are_equal_to_the_byte(tmp_path: Path) -> None:
     sources = ["distribution-json", "notifications", "harbor-audit", "ecr-cloudtrail", "access"]
     for name in ("one", "two"):
         short(tmp_path / name, days=1.3, attacks=asked, source=sources)
-    files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert len(files) == 6
-    for file in files:
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+    assert equal_files(tmp_path / "one", tmp_path / "two") == 6
 
 
 def test_they_change_no_other_line(tmp_path: Path) -> None:
@@ -284,7 +246,7 @@ def test_nobody_draws_them(tmp_path: Path) -> None:
     assert not {entry.kind for entry in truth.scenarios} & set(NEWEST)
     done = CliRunner().invoke(app, ["simulate", "--out", str(tmp_path / "cli"), "--days", "0.1", "--attacks", "all"])
     assert done.exit_code == 0
-    assert not set(_kinds(tmp_path / "cli")) & set(NEWEST)
+    assert not set(kinds(tmp_path / "cli")) & set(NEWEST)
     for seed in (*range(1, 21), *range(1001, 1021)):
         for family in ("catalogue", "later"):
             dealt = plan(seed, list(SCENARIOS), Setup(family=family)).attacks
@@ -306,25 +268,6 @@ def test_they_can_be_asked_for_by_name(tmp_path: Path) -> None:
     out = tmp_path / "named"
     done = CliRunner().invoke(app, ["simulate", "--out", str(out), "--days", "0.3", "--attacks", "A43/stealthy@0.05"])
     assert done.exit_code == 0, done.output
-    assert _kinds(out) == ["A43"]
+    assert kinds(out) == ["A43"]
     shown = CliRunner().invoke(app, ["simulate", "--out", "nowhere", "--catalogue"]).output
     assert all(code in shown for code in NEWEST)
-
-
-def _kinds(out: Path) -> list[str]:
-    return [entry["kind"] for entry in json.loads((out / "truth.json").read_text())["scenarios"]]
-
-
-def _moment(text: str) -> datetime:
-    """To the microsecond, as the truth has it."""
-    whole, _, fraction = text.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00")
-
-
-def _address(line: dict[str, Any]) -> str:
-    return str(line["http.request.remoteaddr"].rpartition(":")[0])
-
-
-def _puts(line: dict[str, Any]) -> bool:
-    """Whether it stores a manifest."""
-    return line["http.request.method"] == "PUT" and "/manifests/" in line["http.request.uri"]
