@@ -20,8 +20,9 @@ from benchmarks import peers
 from benchmarks.lines import MAKERS, made
 from benchmarks.measure import python, run
 from collector import native
+from store.compiled import SWITCH
 
-OFF = {native.SWITCH: "off"}
+OFF = {SWITCH: "off"}
 BY_LINE = OFF | {native.COLUMNS_SWITCH: "off"}
 SAMPLES = Path(__file__).parent.parent / "tests" / "samples"
 # The target: (unit, bound, whether more is better); PERFORMANCE figures of the docs come from here.

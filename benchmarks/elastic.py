@@ -19,8 +19,8 @@ from typing import Any
 
 from benchmarks.measure import own_cpu, own_peak_mb
 from benchmarks.store import _pipeline
+from store import bulk_body
 from store.bulk import BULK_BYTES, BULK_ROWS, CONNECTIONS
-from store.bulk_body import body, chunks, create_lines
 from store.elastic_client import Client
 from store.locate import open_store
 from store.mapping import events_template
@@ -39,8 +39,7 @@ def bodies(log: str, alias: str) -> tuple[list[bytes], int]:
     count = 0
     for block in source.blocks(lambda _: None):
         events = interpreter.interpret(block, feed, datetime.now(UTC)).events
-        lines = create_lines(events, alias)
-        made += [bytes(body(lines, *cut)) for cut in chunks(lines, BULK_ROWS, BULK_BYTES)]
+        made += [body for _, _, body in bulk_body.bodies(events, alias, BULK_ROWS, BULK_BYTES)]
         count += events.num_rows
     return made, count
 

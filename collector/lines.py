@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from collector.errors import Unreadable
+from store.compiled import compiled
 
 MAX_LINE_BYTES = 1 << 20  # Harbor cuts at 32 KiB, journald at 48 KiB: a longer line is no log line
 TOO_LONG = "line longer than 1 MiB"
@@ -23,9 +24,7 @@ def count_ends(data: bytes) -> int:
     """Newlines; in large blocks at several times the speed of `bytes.count`, where the scanner is installed."""
     if len(data) < _LARGE_BYTES:
         return data.count(b"\n")
-    from collector.native import scanner  # which reads lines itself
-
-    count = getattr(scanner(), "count_ends", None)
+    count = getattr(compiled(), "count_ends", None)
     return data.count(b"\n") if count is None else int(count(data))
 
 

@@ -7,17 +7,16 @@ every other line, by its place, to it. `REGSIGHT_NATIVE=off` turns the scanner o
 
 from __future__ import annotations
 
-import importlib
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from collector.stages import Block, Parsed
 from collector.wrappers import Unwrapped, alone, newest_of, unwrapped
+from store.compiled import SWITCH, compiled, off
 from store.event import FIELDS, schema
 
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
     from collector.sheet import Sheet
 
-CONTRACT = 1  # of `native/src/lib.rs`: another number means another answer
-SWITCH = "REGSIGHT_NATIVE"
 COLUMNS_SWITCH = "REGSIGHT_COLUMNS"
 _SHAPES = {
     "distribution-json": "distribution",
@@ -43,34 +40,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@cache
-def scanner() -> Any:
-    """The package's module; None where it is not installed, of another contract, or switched off."""
-    if _off(SWITCH):
-        return None
-    try:
-        module = importlib.import_module("regsight_native")
-    except ImportError:
-        return None
-    return module if module.CONTRACT == CONTRACT else None
-
-
 def columns_wanted() -> bool:
     """Whether blocks are read by columns where there is no scanner."""
-    return not _off(COLUMNS_SWITCH)
-
-
-def _off(switch: str) -> bool:
-    return os.environ.get(switch, "").lower() in ("off", "0", "no")
+    return not off(COLUMNS_SWITCH)
 
 
 def path_in_use() -> str:
     """For people: which path reads the lines."""
-    module = scanner()
+    module = compiled()
     if module is not None:
         return f"native scanner {module.__version__}"
     path = "Python by columns" if columns_wanted() else f"Python line by line ({COLUMNS_SWITCH} is off)"
-    return f"{path} ({SWITCH} is off)" if _off(SWITCH) else f"{path} (no regsight-native that fits is installed)"
+    return f"{path} ({SWITCH} is off)" if off(SWITCH) else f"{path} (no regsight-native that fits is installed)"
 
 
 @dataclass(slots=True)
@@ -168,7 +149,7 @@ def scan(name: str, block: Block, now: datetime, *, by_line: bool = True) -> Sca
     shape = _SHAPES.get(name)
     if shape is None:
         return nothing_of(block, now)
-    module = scanner()
+    module = compiled()
     found = _columns(shape, block, now) if module is None else _native(module, shape, block, now)
     if found is None:
         return nothing_of(block, now)

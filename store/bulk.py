@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store.bulk_body import body, chunks, create_lines
+from store.bulk_body import bodies
 from store.contract import DeadLetter
 from store.documents import Connection
 from store.errors import Rejected, Unavailable
@@ -109,11 +109,10 @@ class BulkWriter:
 
         def send(start: int) -> list[tuple[int, list[Mapping[str, Any]]]]:
             """Documents are made here, while the server takes those of the other threads."""
-            lines = create_lines(events.slice(start, SLICE_ROWS), self._alias)
             answers = []
-            for cut in chunks(lines, BULK_ROWS, BULK_BYTES):
-                answer = self._connection.call("POST", "/_bulk", bytes(body(lines, *cut)), filter_path=_FILTER)[1]
-                answers.append((start + cut[0], answer["items"] if answer["errors"] else []))
+            for first, _, body in bodies(events.slice(start, SLICE_ROWS), self._alias, BULK_ROWS, BULK_BYTES):
+                answer = self._connection.call("POST", "/_bulk", body, filter_path=_FILTER)[1]
+                answers.append((start + first, answer["items"] if answer["errors"] else []))
             return answers
 
         conflicts: list[int] = []

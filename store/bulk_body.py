@@ -1,20 +1,33 @@
-"""Bodies of bulk requests straight from columns: the bytes that `store.mapping.document` and `json` would give for one row
-each, without an object per row. Values that repeat are put into JSON once."""
+"""Bodies of bulk requests straight from columns: what `store.mapping.document` and `json` would give for one row each,
+without an object per row. Where there is no compiled module, values that repeat are put into JSON once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from store.compiled import compiled
 from store.event import BY_NAME, FIELDS, Field
 from store.json_members import in_words, member, members, quoted
 
 _ALWAYS = ("event_id", "timestamp")
+_MEMBERS = {field.name: field.ecs for field in FIELDS}
 
 
-def create_lines(events: pa.Table, alias: str) -> pa.BinaryArray:
+def bodies(events: pa.Table, alias: str, most_rows: int, most_bytes: int) -> Sequence[tuple[int, int, bytes]]:
+    """Requests that create each row as an event in the index of its day: (first row, row behind the last, body), each of at most
+    so many rows and bytes; one row alone may be larger."""
+    module = compiled()
+    if module is not None:
+        made: Sequence[tuple[int, int, bytes]] = module.bulk_bodies(events, _MEMBERS, alias, most_rows, most_bytes)
+        return made
+    lines = _lines(events, alias)
+    return [(*cut, bytes(_body(lines, *cut))) for cut in _chunks(lines, most_rows, most_bytes)]
+
+
+def _lines(events: pa.Table, alias: str) -> pa.BinaryArray:
     """For each row the action (`create` in its day's index) and the document, two lines."""
     ids = quoted(events["event_id"].combine_chunks())
     times = events["timestamp"].combine_chunks()
@@ -44,7 +57,7 @@ def _alike(values: pa.Array) -> bool:
     return bool(ends["min"] == ends["max"])
 
 
-def chunks(lines: pa.BinaryArray, most_rows: int, most_bytes: int) -> Iterator[tuple[int, int]]:
+def _chunks(lines: pa.BinaryArray, most_rows: int, most_bytes: int) -> Iterator[tuple[int, int]]:
     """Rows [start, end) that make one request each; one row alone may be larger."""
     ends = pc.cumulative_sum(pc.binary_length(lines).cast(pa.int64())).to_numpy()
     start = 0
@@ -56,7 +69,7 @@ def chunks(lines: pa.BinaryArray, most_rows: int, most_bytes: int) -> Iterator[t
         start = end
 
 
-def body(lines: pa.BinaryArray, start: int, end: int) -> memoryview:
+def _body(lines: pa.BinaryArray, start: int, end: int) -> memoryview:
     """The bytes of these rows; no copy."""
     offsets = memoryview(lines.buffers()[1]).cast("i")
     first = lines.offset + start

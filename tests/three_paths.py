@@ -37,7 +37,7 @@ def by(path: str) -> Iterator[None]:
     """Blocks are read by this path: `native`, `columns` (also where there is little to gain by it), or `rows`."""
     with ExitStack() as patched:
         if path != "native":
-            patched.enter_context(patch.object(native, "scanner", lambda: None))
+            patched.enter_context(patch.object(native, "compiled", lambda: None))
             patched.enter_context(patch.object(native, "columns_wanted", lambda: path == "columns"))
             patched.enter_context(patch.object(scan, "FEWEST_LINES", 1))
             patched.enter_context(patch.object(templates, "FEWEST", 2))

@@ -1,8 +1,9 @@
 //! `regsight_native`: reads the strict shapes of the hottest registry logs. Everything else is named by its place and left to
-//! the Python path, which stays the one definition of what a line means.
+//! the Python path, which stays the one definition of what a line means. And writes rows as Elasticsearch wants them.
 
 mod access;
 mod distribution;
+mod documents;
 mod entry;
 mod harbor;
 mod numbers;
@@ -12,9 +13,10 @@ mod rows;
 mod text;
 mod words;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 
+use arrow_array::ffi_stream::{ArrowArrayStreamReader, FFI_ArrowArrayStream};
 use arrow_array::Array;
 use arrow_data::ffi::FFI_ArrowArray;
 use arrow_schema::ffi::FFI_ArrowSchema;
@@ -25,8 +27,8 @@ use pyo3::types::{PyBytes, PyCapsule};
 use rows::Columns;
 use reading::{line_ids, told_by_application, Format, Found, Levels, Setting};
 
-/// Raised whenever an answer changes its meaning; `collector/native.py` uses no other.
-const CONTRACT: u32 = 1;
+/// Raised whenever an answer changes its meaning; `store/compiled.py` uses no other.
+const CONTRACT: u32 = 2;
 
 /// What was found in one block; `left` are the places of the lines that Python must read.
 #[pyclass(frozen)]
@@ -187,12 +189,36 @@ fn count_ends(py: Python<'_>, data: Py<PyBytes>) -> usize {
     py.detach(|| memchr::memchr_iter(b'\n', bytes).count())
 }
 
+/// Bodies of bulk requests that create the rows of a table (anything with `__arrow_c_stream__`) in the indices of their days,
+/// `{alias}-2026.11.24`: (first row, row behind the last, body) for each request of at most so many rows and bytes. `names`
+/// are the members that its columns become.
+#[pyfunction]
+#[pyo3(signature = (table, names, alias, most_rows, most_bytes))]
+fn bulk_bodies<'py>(
+    py: Python<'py>, table: Bound<'py, PyAny>, names: HashMap<String, String>, alias: &str, most_rows: usize, most_bytes: usize,
+) -> PyResult<Vec<(usize, usize, Bound<'py, PyBytes>)>> {
+    let capsule = table.call_method0("__arrow_c_stream__")?.cast_into::<PyCapsule>()?;
+    let stream = capsule.pointer_checked(Some(c"arrow_array_stream"))?.cast::<FFI_ArrowArrayStream>();
+    // The capsule owns the stream until it is taken out of it here, which leaves an empty one behind.
+    let reader = unsafe { ArrowArrayStreamReader::from_raw(stream.as_ptr()) };
+    let made = py.detach(|| {
+        let mut bodies = documents::Bodies::new(&names, alias, most_rows, most_bytes);
+        for batch in reader? {
+            bodies.add(&batch?)?;
+        }
+        Ok(bodies.finish())
+    });
+    let made = made.map_err(|error: arrow_schema::ArrowError| PyValueError::new_err(error.to_string()))?;
+    Ok(made.into_iter().map(|(start, end, body)| (start, end, PyBytes::new(py, &body))).collect())
+}
+
 #[pymodule]
 fn regsight_native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("CONTRACT", CONTRACT)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<Scan>()?;
     module.add_class::<Batch>()?;
+    module.add_function(wrap_pyfunction!(bulk_bodies, module)?)?;
     module.add_function(wrap_pyfunction!(count_ends, module)?)?;
     module.add_function(wrap_pyfunction!(scan, module)?)
 }

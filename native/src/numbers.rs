@@ -107,14 +107,16 @@ pub fn apache_moment(text: &[u8]) -> Option<i64> {
     Some((date * DAY + clock(&text[12..20])? - zone(&text[21..], false)?) * 1_000_000)
 }
 
-fn year_of(seconds: i64) -> i64 {
-    // Days since 1970 to the civil year (days_from_civil turned round).
-    let z = seconds.div_euclid(DAY) + 719_468;
+/// Days since 1970 to (year, month, day): `days` turned round.
+pub fn civil(days: i64) -> (i64, i64, i64) {
+    let z = days + 719_468;
     let era = z.div_euclid(146_097);
     let doe = z - era * 146_097;
     let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
     let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    yoe + era * 400 + ((5 * doy + 2) / 153 >= 10) as i64
+    let march = (5 * doy + 2) / 153; // months since March
+    let month = if march < 10 { march + 3 } else { march - 9 };
+    (yoe + era * 400 + (month <= 2) as i64, month, doy - (153 * march + 2) / 5 + 1)
 }
 
 /// `Nov  3 15:04:05` of syslog, in UTC: the newest such moment not more than a day behind `newest`. µs.
@@ -124,7 +126,7 @@ pub fn yearless_moment(text: &[u8], newest: i64) -> Option<i64> {
     }
     let day = if text[4] == b' ' { digits(&text[5..6])? } else { digits(&text[4..6])? };
     let (month, clock) = (month(&text[..3])?, clock(&text[7..])?);
-    let this = year_of(newest.div_euclid(1_000_000));
+    let this = civil(newest.div_euclid(1_000_000 * DAY)).0;
     for year in [this + 1, this, this - 1, this - 2, this - 3, this - 4] {
         if let Some(date) = days(year, month, day) {
             let read = (date * DAY + clock) * 1_000_000;
@@ -293,8 +295,8 @@ mod tests {
         assert_eq!(moment(b"2026-11-24T02:17:47.123456789+01:00"), Some(1_795_483_067_123_456));
         assert_eq!(moment(b"2025-02-29T00:00:00Z"), None);
         assert_eq!(apache_moment(b"24/Nov/2026:02:17:47 +0100"), Some(1_795_483_067_000_000));
-        for (second, year) in [(0, 1970), (1_795_483_067, 2026), (1_798_761_599, 2026), (1_798_761_600, 2027)] {
-            assert_eq!(year_of(second), year);
+        for date in [(1, 1, 1), (1969, 12, 31), (1970, 1, 1), (2000, 2, 29), (2026, 11, 24), (2100, 3, 1), (9999, 12, 31)] {
+            assert_eq!(civil(days(date.0, date.1, date.2).unwrap()), date);
         }
     }
 }

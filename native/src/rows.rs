@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef, Int64Array, ListArray, StringArray, StructArr
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field};
 
-use crate::text::{get, Span, NONE};
+use crate::text::{get, Span, HEX, NONE};
 use crate::words;
 
 #[derive(Clone, Copy)]
@@ -247,10 +247,9 @@ fn push_number(to: &mut Vec<u8>, mut value: u64) {
 }
 
 fn hex(bytes: &[u8], to: &mut [u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     for (at, byte) in bytes.iter().enumerate() {
-        to[2 * at] = DIGITS[(byte >> 4) as usize];
-        to[2 * at + 1] = DIGITS[(byte & 15) as usize];
+        to[2 * at] = HEX[(byte >> 4) as usize];
+        to[2 * at + 1] = HEX[(byte & 15) as usize];
     }
 }
 

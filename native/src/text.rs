@@ -57,6 +57,7 @@ pub fn get<'a>(data: &'a [u8], arena: &'a [u8], span: Span) -> &'a [u8] {
     if span.start & IN_ARENA != 0 { &arena[start..start + len] } else { &data[start..start + len] }
 }
 
+pub const HEX: &[u8; 16] = b"0123456789abcdef";
 const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
@@ -95,6 +96,27 @@ pub fn quoted(text: &[u8], mut at: usize) -> Option<(usize, bool)> {
             }
         }
     }
+}
+
+/// What JSON does not let stand in a string as it is, from `at` on: what is before it is copied, and `at` is behind it. None at
+/// the end.
+pub fn copy_until_escape(text: &[u8], at: &mut usize, to: &mut Vec<u8>) -> Option<u8> {
+    let begun = *at;
+    let mut end = begun;
+    while end + 8 <= text.len() {
+        let word = u64::from_le_bytes(text[end..end + 8].try_into().unwrap());
+        let control = word.wrapping_sub(LOW * 0x20) & !word & HIGH;
+        if control | zero_byte(word ^ (LOW * b'"' as u64)) | zero_byte(word ^ (LOW * b'\\' as u64)) != 0 {
+            break; // one of these eight, or of the next ones by a carry: the loop below looks
+        }
+        end += 8;
+    }
+    while end < text.len() && text[end] >= 0x20 && text[end] != b'"' && text[end] != b'\\' {
+        end += 1;
+    }
+    to.extend_from_slice(&text[begun..end]);
+    *at = end + 1;
+    text.get(end).copied()
 }
 
 fn hex(text: &[u8], upper: bool) -> Option<u32> {

@@ -19,7 +19,7 @@ from collector.lines import (
     whole,
     yearless_moment,
 )
-from collector.native import SWITCH, scanner
+from store.compiled import SWITCH, compiled
 
 
 def test_lines_keep_their_offsets() -> None:
@@ -34,11 +34,11 @@ def test_lines_keep_their_offsets() -> None:
 def test_large_blocks_have_as_many_lines(native: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever counts them: the scanner, or Python where there is none."""
     monkeypatch.setenv(SWITCH, native)
-    scanner.cache_clear()
+    compiled.cache_clear()
     data = b"".join(b"%0*d\r\n" % (1 + n % 97, n) for n in range(20_000)) + b"\n\n\xff no end"
     assert count_lines(data) == len(list(split_lines(data, 0))) == 20_003
     monkeypatch.undo()
-    scanner.cache_clear()
+    compiled.cache_clear()
 
 
 @pytest.mark.parametrize(

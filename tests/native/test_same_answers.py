@@ -15,6 +15,7 @@ from three_paths import NOW, check_equal, needs_native, parsed
 
 from benchmarks.lines import MAKERS, made
 from collector import native
+from store.compiled import SWITCH, compiled
 
 MINE = [sample for sample in samples() if sample.format_name in native.FORMATS]
 ALL_SAMPLES = pytest.mark.parametrize("sample", MINE, ids=lambda sample: sample.id)
@@ -129,7 +130,7 @@ def test_what_is_said_of_a_forged_token_is_kept(name: str) -> None:
 def test_few_lines_are_not_read_by_columns() -> None:
     """A tail's handful of lines goes line by line."""
     native.TALLY.scanned = native.TALLY.left = 0
-    with patch.object(native, "scanner", lambda: None):
+    with patch.object(native, "compiled", lambda: None):
         found = native.scan("nginx-combined", block(made("nginx-combined", 100)), NOW).found
         assert found is None
         assert native.scan("nginx-combined", block(made("nginx-combined", 1000)), NOW).found is not None
@@ -155,8 +156,8 @@ def test_a_template_is_no_wider_than_its_line() -> None:
 
 @needs_native
 def test_a_switch_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(native.SWITCH, "off")
-    native.scanner.cache_clear()
+    monkeypatch.setenv(SWITCH, "off")
+    compiled.cache_clear()
     try:
         assert native.path_in_use() == "Python by columns (REGSIGHT_NATIVE is off)"
         monkeypatch.setenv(native.COLUMNS_SWITCH, "off")
@@ -164,5 +165,5 @@ def test_a_switch_turns_it_off(monkeypatch: pytest.MonkeyPatch) -> None:
         assert native.scan("distribution-json", block(made("distribution-json", 300)), NOW).found is None
     finally:
         monkeypatch.undo()
-        native.scanner.cache_clear()
+        compiled.cache_clear()
     assert native.path_in_use().startswith("native scanner ")

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
+from three_paths import needs_native
 
+from store import bulk_body
 from store.bulk import _alone, _neighbours
-from store.bulk_body import body, chunks, create_lines
+from store.bulk_body import bodies
 from store.event import FIELDS, schema
 from store.mapping import document
 
@@ -35,6 +37,14 @@ def rows_of(seed: int, count: int = 80) -> list[dict]:
     return made
 
 
+@pytest.fixture(params=[pytest.param("compiled", marks=needs_native), "columns"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How bodies are made."""
+    if request.param == "columns":
+        monkeypatch.setattr(bulk_body, "compiled", lambda: None)
+
+
+@pytest.mark.usefixtures("way")
 @pytest.mark.parametrize("seed", range(5))
 def test_the_documents_are_the_same(seed: int) -> None:
     rows = rows_of(seed)
@@ -42,21 +52,35 @@ def test_the_documents_are_the_same(seed: int) -> None:
         for row in rows:
             row |= {field.name: row[field.name] and "plain" for field in FIELDS if field.kind == "string"}
             row |= {"event_id": f"r-{row['timestamp']:%f}", "parts": ["s:1"]}
-    lines = create_lines(pa.Table.from_pylist(rows, schema=schema()), "events-a").to_pylist()
-    for row, line in zip(rows, lines, strict=True):
-        action, source, end = line.split("\n") if isinstance(line, str) else line.decode().split("\n")
+    some = [pa.Table.from_pylist(part, schema=schema()) for part in (rows[:30], rows[30:])]
+    made = bodies(pa.concat_tables(some), "events-a", 50, 1 << 20)
+    assert [cut for *cut, _ in made] == [[0, 50], [50, 80]]
+    lines = b"".join(body for *_, body in made).split(b"\n")
+    assert lines.pop() == b""
+    for row, action, source in zip(rows, lines[::2], lines[1::2], strict=True):
         index = f"events-a-{row['timestamp']:%Y.%m.%d}"
         assert json.loads(action) == {"create": {"_index": index, "_id": row["event_id"]}}
         assert json.loads(source) == document([row])
-        assert end == ""
 
 
-def test_requests_are_cut_by_rows_and_by_bytes() -> None:
+@pytest.mark.usefixtures("way")
+def test_requests_are_cut_by_rows_and_by_bytes(row, table) -> None:
     """Every row is in one request; a row larger than a request is one alone."""
-    lines = pa.array(["a" * 10, "b" * 10, "c" * 50, "d" * 10, "e" * 10, "f" * 10])[1:]
-    cut = list(chunks(lines, 2, 30))
-    assert cut == [(0, 1), (1, 2), (2, 4), (4, 5)]
-    assert b"".join(bytes(body(lines, *one)) for one in cut) == "".join(lines.to_pylist()).encode()
+    rows = [row(number, uri="x" * (500 if number == 3 else 5)) for number in range(1, 7)]
+    events, small = table(*rows)[1:], len(bodies(table(rows[0]), "e", 9, 1)[0][2])
+    assert [cut for *cut, _ in bodies(events, "e", 2, 2 * small)] == [[0, 1], [1, 2], [2, 4], [4, 5]]
+    assert [cut for *cut, _ in bodies(events, "e", 9, 2 * small - 1)] == [[at, at + 1] for at in range(5)]
+    lines = b"".join(body for *_, body in bodies(events, "e", 2, 2 * small)).splitlines()
+    assert [json.loads(line)["create"]["_id"] for line in lines[::2]] == events["event_id"].to_pylist()
+
+
+@pytest.mark.usefixtures("way")
+@pytest.mark.parametrize("year", [1, 1969, 1970, 2000, 9998])
+def test_days_of_any_year(year: int, row, table) -> None:
+    moment = datetime(year, 12, 31, 23, 59, 59, 7, tzinfo=UTC)
+    action, source, _ = bodies(table(row(1, timestamp=moment)), "e", 9, 999)[0][2].split(b"\n")
+    assert json.loads(action)["create"]["_index"] == f"e-{year:04}.12.31"
+    assert json.loads(source)["@timestamp"] == f"{year:04}-12-31T23:59:59.000007Z"
 
 
 def test_what_may_have_other_parts_goes_another_way(row, table) -> None:
