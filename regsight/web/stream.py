@@ -88,6 +88,7 @@ class Watch:
     text: str
     name: str = field(default_factory=lambda: secrets.token_hex(6))
     number: int = 0
+    begun: bool = False  # whether what there was before is in `seen`; it may be nothing
     seen: dict[str, None] = field(default_factory=dict)  # ids, in the order in which they were seen
     kept: deque[Message] = field(default_factory=deque)
     clients: set[Client] = field(default_factory=set)
@@ -161,8 +162,9 @@ class Hub:
 
     async def _joined(self, watch: Watch, last: str) -> Client:
         async with watch.lock:
-            if not watch.seen:
+            if not watch.begun:
                 self._remember(watch, await asyncio.to_thread(self._look, watch))
+                watch.begun = True
             missed = watch.missed_since(last)
             if missed is None:
                 missed = [watch.message("reset", await asyncio.to_thread(self._newest, watch))]

@@ -156,6 +156,28 @@ def joined(hub: Hub, last: str = "", **params: str) -> Any:
     return hub.join(read_filters(QueryParams(params), END), last)
 
 
+def test_who_comes_takes_nothing_from_others(store: Store) -> None:
+    """Where nothing fitted before: what is stored before the second page comes is told to the first."""
+
+    async def watched() -> None:
+        hub = Hub(live(store))
+        first = await joined(hub, actor="mia")
+        reading = hub.read(first)
+        heard = [await anext(reading) for _ in range(3)]  # how soon to come again, a beat, the rows that there are
+        assert hub._task is not None
+        hub._task.cancel()  # the next look is ours
+        async with first.watch.lock:
+            await asyncio.to_thread(add, store, "l-between")
+        await joined(hub, actor="mia")
+        await hub._round(first.watch)
+        heard.append(await asyncio.wait_for(anext(reading), 20))
+        assert "l-between" in heard[-1]
+        hub.ended = lambda: True
+        await reading.aclose()
+
+    asyncio.run(watched())
+
+
 def test_a_slow_browser_is_dropped_and_the_others_go_on(store: Store) -> None:
     """Who takes nothing loses the stream when its queue is full; the other has everything, in order."""
 
