@@ -15,7 +15,7 @@ class WantsReceipts(Protocol):
     """A source that must know when its blocks are stored (a receiver that owes somebody an answer)."""
 
     def stored(self, after: Position) -> None:
-        """The block with this `after` is committed. Called in the writer's thread; must return at once."""
+        """The block with this `after` is committed. Called in the thread that puts batches into the store; must return at once."""
         ...
 
 

@@ -1,7 +1,8 @@
 """Read → interpret → batch → commit: the loop, and nothing else.
 
-Threads of `collector.readers` read and interpret into one bounded queue; the caller's thread does everything else. While the
-store does not answer nothing is taken from the queue, so reading stops by itself, memory stays flat, and no position moves.
+Threads of `collector.readers` read and interpret into one bounded queue, a thread of `collector.committing` puts batch after batch
+into the store; the caller's thread does everything between. While the store does not answer one more batch is filled, then
+nothing is taken from the queue, so reading stops by itself, memory stays flat, and no position moves.
 """
 
 from __future__ import annotations
@@ -44,6 +45,16 @@ class Summary:
     read_bytes: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What `Pipeline.change` was asked for."""
+
+    add: Sequence[Feed]
+    remove: Collection[str]
+    enrichers: Sequence[Enricher] | None
+    in_force: Callable[[], None]
+
+
 class Pipeline:
     """Runs sources into a store until they end or `stop` is called. One run per object."""
 
@@ -78,15 +89,20 @@ class Pipeline:
         self._rows = SlowStart(FIRST_ROWS, batch_rows)
         self._batch_seconds, self._stop_seconds = batch_seconds, stop_seconds
         self._on_progress = on_progress
-        self._changes: queue.SimpleQueue[tuple[Sequence[Feed], Collection[str], Sequence[Enricher] | None]]
-        self._changes = queue.SimpleQueue()
+        self._changes: queue.SimpleQueue[_Change] = queue.SimpleQueue()
+        self._in_force: Callable[[], None] = lambda: None
         self._coming: list[Feed] = []  # begin when those that leave have ended and are stored
         self._leaving = self._readers.leaving
         self._ended: list[Feed] = []
         self._deadline: float | None = None
         self._reading = 0
         self.summary = Summary()
-        self.begun = False  # whether it has stored something, or has nothing more to read
+        self._over = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has stored something, or has nothing more to read."""
+        return self._over or self._committer.stored
 
     def stop(self) -> None:
         """Stop reading, store what was read, end `run`: within `stop_seconds`, after which what the store does not take
@@ -94,11 +110,18 @@ class Pipeline:
         """
         self._readers.stopping = True
 
-    def change(self, add: Sequence[Feed], remove: Collection[str], enrichers: Sequence[Enricher] | None = None) -> None:
+    def change(
+        self,
+        add: Sequence[Feed],
+        remove: Collection[str],
+        enrichers: Sequence[Enricher] | None = None,
+        in_force: Callable[[], None] = lambda: None,
+    ) -> None:
         """End the sources of these names, then begin with those: what is in both goes on where it was. The other sources
-        read on, with other `enrichers` where there are any. From any thread, while `run` runs.
+        read on, with other `enrichers` where there are any. From any thread, while `run` runs. `in_force` is called when no
+        line is read by the settings before any more.
         """
-        self._changes.put((add, remove, enrichers))
+        self._changes.put(_Change(add, remove, enrichers, in_force))
 
     def run(self) -> Summary:
         """Blocks until every source has ended.
@@ -113,10 +136,11 @@ class Pipeline:
         try:
             self._write()
         finally:
-            self.begun = True
+            self._over = True
             self._readers.abandoned = True
             self._stop_sources()
             self._readers.end(self._stop_seconds)
+            self._committer.close()
             for feed in self._feeds:
                 if isinstance(feed.source, Closes):
                     feed.source.close()
@@ -137,12 +161,13 @@ class Pipeline:
                 self._commit(batch)
                 batch = self._new_batch()
                 continue
+            self._committer.look(self._feeds)
             self._committer.tell_lag(self._feeds)
             self._spare_memory.give_back()
             if self._ledger is not None:
                 self._ledger.save(self._clock())
             if self._changing():
-                self._commit(batch)
+                self._commit(batch, settled=True)
                 batch = self._new_batch()
                 self._go_over()
                 continue
@@ -151,39 +176,45 @@ class Pipeline:
             except queue.Empty:
                 continue
             if read.error is not None:
-                self._commit(batch)  # what was read before it is good
+                self._commit(batch, settled=True)  # what was read before it is good
                 raise read.error
             if read.block is None:
                 self._reading -= 1
                 self._ended.append(read.feed)
             else:
                 self._take(read, batch)
-        if batch and not self._out_of_time():
+        if not self._out_of_time():
             self._commit(batch)
+        self._committer.settle(self._feeds, self._out_of_time)
         if self._drift is not None:
             self._drift.save(self._clock(), at_once=True)
         if self._ledger is not None:
             self._ledger.save(self._clock(), at_once=True)
         self._committer.tell_lag(self._feeds, now=True)
 
-    def _commit(self, batch: Batch) -> None:
+    def _commit(self, batch: Batch, settled: bool = False) -> None:
+        """Send it into the store; `settled`: and wait until it is there."""
         self._committer.commit(batch, self._feeds, self._out_of_time)
+        if settled:
+            self._committer.settle(self._feeds, self._out_of_time)
         if batch:
             self._rows.grow()
-            self.begun = True
 
     def _changing(self) -> bool:
         """Take up what `change` was asked for; whether the sources that leave have ended, so that others may begin."""
         if not (self._coming or self._leaving or self._readers.stopping or self._changes.empty()):
-            add, remove, enrichers = self._changes.get()
-            if enrichers is not None:
-                self._interpreter.enrichers = enrichers
-            leaving = [feed for feed in self._feeds if feed.source.name in remove]
+            change = self._changes.get()
+            if change.enrichers is not None:
+                self._interpreter.enrichers = change.enrichers
+            leaving = [feed for feed in self._feeds if feed.source.name in change.remove]
             for feed in leaving:
                 feed.source.stop()
             self._leaving += leaving
-            self._coming += add
-            self._reading += len(add)
+            self._coming += change.add
+            self._reading += len(change.add)
+            self._in_force = change.in_force
+            if not (self._coming or self._leaving):
+                self._in_force()
         return bool(self._coming or self._leaving) and all(feed in self._ended for feed in self._leaving)
 
     def _go_over(self) -> None:
@@ -198,6 +229,7 @@ class Pipeline:
             self._begin(feed)
         self._leaving.clear()
         self._coming.clear()
+        self._in_force()
 
     def _new_batch(self) -> Batch:
         return Batch(self._rows.now, self._batch_seconds)

@@ -60,16 +60,19 @@ class Joiner:
         self._window = int(self._config.window_seconds * SECOND)
         self._memories: dict[str | None, Memory] = {}
         self._asked: dict[str | None, datetime] = {}
+        self._before_asking: Callable[[EventQuery], None] | None = None
         self.counts: Counter[str] = Counter()  # rows joined, by confidence; `late`: two stored events that are one
 
-    def join(self, events: pa.Table) -> pa.Table:
-        """The batch with the event ids of what its rows belong to, and with rows that correct what is stored.
+    def join(self, events: pa.Table, before_asking: Callable[[EventQuery], None] | None = None) -> pa.Table:
+        """The batch with the event ids of what its rows belong to, and with rows that correct what is stored. `before_asking`
+        is called with each question to the store, and waits until earlier batches are there if the answer should have them.
 
         Raises:
             Unavailable: the store does not answer; the same batch may be handed in again.
         """
         if not self._config.enabled or not events.num_rows:
             return events
+        self._before_asking = before_asking
         # All that is asked comes first: what fails there leaves nothing half done.
         shared = [part.registry for part in _summaries(events) if self._look_up(part)]
         fresh, extra = [], []
@@ -138,7 +141,7 @@ class Joiner:
         """Whether nothing is stored of these times that could be joined with a row which has its number."""
         for span in spans:
             query = replace(_span(*span), registry=registry)
-            rows = self._store.parts(query, numbered_by=NUMBERED_BY)
+            rows = self._parts(query, numbered_by=NUMBERED_BY)
             if not all(stands_alone(row) for row in rows if row["registry"] == registry):
                 return False
         return True
@@ -148,13 +151,20 @@ class Joiner:
     ) -> bool:
         """Whether no other log told of these times."""
         asked = (replace(_span(*span), registry=registry) for span in spans)
-        rows = (row for query in asked for row in self._store.parts(query, besides=voices))
+        rows = (row for query in asked for row in self._parts(query, besides=voices))
         return not any(row["registry"] == registry for row in rows)
+
+    def _parts(
+        self, query: EventQuery, *, numbered_by: Sequence[str] = (), besides: Collection[Voice] = ()
+    ) -> Iterator[dict[str, Any]]:
+        if self._before_asking is not None:
+            self._before_asking(query)
+        return self._store.parts(query, numbered_by=numbered_by, besides=besides)
 
     def _ask(self, registry: str | None, memory: Memory, query: EventQuery) -> int:
         """How many rows the store had."""
         count = 0
-        for row in self._store.parts(replace(query, registry=registry)):
+        for row in self._parts(replace(query, registry=registry)):
             count += 1
             if row["registry"] == registry:
                 part = part_of(row)

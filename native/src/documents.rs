@@ -13,6 +13,7 @@ use crate::text::{copy_until_escape, HEX};
 
 const SECOND: i64 = 1_000_000; // µs
 const DAY: i64 = 86_400; // s
+const ROOM: usize = 64 << 10; // for the row that is one too many
 
 /// Rows [start, end) of all that was given, and the body of the request that creates them.
 pub type Body = (usize, usize, Vec<u8>);
@@ -31,7 +32,8 @@ pub struct Bodies<'a> {
 
 impl<'a> Bodies<'a> {
     pub fn new(names: &'a HashMap<String, String>, alias: &'a str, most_rows: usize, most_bytes: usize) -> Bodies<'a> {
-        Bodies { names, alias, most_rows, most_bytes, made: vec![], start: 0, rows: 0, body: vec![] }
+        let body = Vec::with_capacity(most_bytes + ROOM);
+        Bodies { names, alias, most_rows, most_bytes, made: vec![], start: 0, rows: 0, body }
     }
 
     pub fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
@@ -81,8 +83,7 @@ impl<'a> Bodies<'a> {
     fn cut(&mut self, before: usize) {
         let full = self.rows - self.start == self.most_rows || self.body.len() > self.most_bytes;
         if full && before > 0 {
-            let room = self.body.capacity();
-            let mut next = Vec::with_capacity(room);
+            let mut next = Vec::with_capacity(self.most_bytes + ROOM);
             next.extend_from_slice(&self.body[before..]);
             self.body.truncate(before);
             self.made.push((self.start, self.rows, std::mem::replace(&mut self.body, next)));

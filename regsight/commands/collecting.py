@@ -115,11 +115,10 @@ def read_anew(pipeline: Pipeline, feed: Callable[[], Feed], enriching: Callable[
     from regsight.terminal import say
 
     try:
-        pipeline.change([feed()], {"files"}, enrichers(enriching()))
+        in_force = partial(say, "the settings were read again")
+        pipeline.change([feed()], {"files"}, enrichers(enriching()), in_force)
     except (ConfigError, CollectorError, OSError, UsageError) as error:
         log.error("the settings were read again and cannot be used; those before stay in force: %s", error)
-    else:
-        say("the settings were read again")
 
 
 def parse(

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from rows_to_join import application, nginx, row, table
 
 from collector.joins.joiner import Joiner
 from store.contract import EventQuery
 from store.embedded import EmbeddedStore
-from tests.collector.joins.test_joiner import application, nginx, row, table
 
 DIGEST = "sha256:" + "a" * 64
 
