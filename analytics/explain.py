@@ -104,6 +104,10 @@ CAUSES: dict[str, tuple[str, str]] = {
         "good tags are pushed out of what a clean-up keeps, or out of sight (T1485.001, T1499)",
         "a pipeline that tags each run",
     ),
+    "new_through_cache": (
+        "tools are fetched past the firewall (T1105, T1588.002)",
+        "somebody who begins something new with others' images",
+    ),
     "accounts_gathered": (
         "tokens of several teams are in one pair of hands (T1078.004, T1552)",
         "a shared runner that is being added",
