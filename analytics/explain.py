@@ -108,6 +108,10 @@ CAUSES: dict[str, tuple[str, str]] = {
         "tools are fetched past the firewall (T1105, T1588.002)",
         "somebody who begins something new with others' images",
     ),
+    "fetched_over_and_over": (
+        "traffic is made that somebody pays for (T1499, T1496)",
+        "a job that keeps nothing, a node that tries again",
+    ),
     "accounts_gathered": (
         "tokens of several teams are in one pair of hands (T1078.004, T1552)",
         "a shared runner that is being added",

@@ -13,7 +13,8 @@ import numpy as np
 
 from analytics.acts import NAMES, Acts, Bools, tops
 from analytics.firsts import NEVER, LastSeen, pair, parted
-from analytics.lone_node import CHANCE, FLEET, GRACE
+from analytics.lone_node import CHANCE, GRACE
+from analytics.pullers import FLEET, accounts, pullers
 from analytics.reach import MIX
 from analytics.windows import Ints, sliding_sums
 
@@ -24,7 +25,6 @@ MOSTLY = 0.8  # of a cache's repositories have a path of their own
 SWEEP = 20  # repositories for each newcomer: who pulls more goes through everything
 PERSON, MACHINE, NODE = range(3)  # sorts of those who pull; a node is one address of an account that has many
 PATIENCE = GRACE // timedelta(minutes=1)  # in which others would come for a newcomer as well
-PEER = np.int64(1 << 30)  # numbers of addresses, behind those of accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Pulls:
     """Who pulled which repository, where, and since when; of each day once, in order of time."""
 
     starts: Ints  # minutes since the epoch
-    who: Ints  # an account, or `PEER` and an address where none is named
+    who: Ints  # numbers of `pullers`
     clients: Ints
     repositories: Ints
     sorts: Ints
@@ -95,22 +95,22 @@ class Caches:
     def today(self, acts: Acts, day: int) -> Day:
         """Of a day as far as it is known."""
         repositories, clients = acts.codes["repository"], acts.codes["client"]
-        who = np.where(acts.codes["actor"] >= 0, acts.codes["actor"], np.where(clients >= 0, clients + PEER, -1))
+        who = pullers(acts.codes["actor"], clients)
         chosen = np.flatnonzero(~acts.pushed & (who >= 0) & (repositories >= 0))
         who, repositories, clients = who[chosen], repositories[chosen], clients[chosen]
         keys = pair(who, repositories) * MIX ^ (clients + 1)
         first = np.sort(np.unique(keys, return_index=True)[1])
         sorts = np.where(np.isin(who, self._fleets()), NODE, np.where(acts.human[chosen], PERSON, MACHINE))
         pulls = Pulls(acts.starts[chosen], who, clients, repositories, sorts).where(first)
-        accounts, many = np.unique(who, return_counts=True)
+        known, many = np.unique(who, return_counts=True)
         new = pulls.where(self._strange(acts, pulls, day))
-        return Day(day, pulls, new, dict(zip(accounts.tolist(), many.tolist(), strict=True)))
+        return Day(day, pulls, new, dict(zip(known.tolist(), many.tolist(), strict=True)))
 
     def _fleets(self) -> Ints:
         """Accounts of many nodes: no person has so many addresses within two days."""
         pairs = [np.zeros(0, dtype=np.int64)]
         for one in self.lately[-2:]:
-            named = (one.pulls.who < PEER) & (one.pulls.clients >= 0)
+            named = accounts(one.pulls.who) & (one.pulls.clients >= 0)
             pairs.append(pair(one.pulls.who[named], one.pulls.clients[named]))
         who, many = np.unique(parted(np.unique(np.concatenate(pairs)))[0], return_counts=True)
         return who[many >= FLEET]

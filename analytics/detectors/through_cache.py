@@ -27,7 +27,6 @@ from analytics.newcomers import (
     MACHINE,
     NODE,
     PATIENCE,
-    PEER,
     PERSON,
     SWEEP,
     Caches,
@@ -35,6 +34,7 @@ from analytics.newcomers import (
     by_chance,
     taken_up,
 )
+from analytics.pullers import is_account
 from analytics.replay import days_since_epoch, remember
 from analytics.traffic_classes import MOST_BY_HAND
 from analytics.windows import DAY, minute, moment
@@ -130,7 +130,7 @@ def _suspicion(
     store: EventReader, today: _Today, brought: Pulls, sort: int, most: int, limit: int, now: datetime
 ) -> Suspicion:
     who, there = int(brought.who[-1]), [NAMES["repository"].words[code] for code in brought.repositories.tolist()]
-    actor = NAMES["actor"].words[who] if who < PEER else None
+    actor = NAMES["actor"].words[who] if is_account(who) else None
     client = NAMES["client"].words[int(brought.clients[-1])] if actor is None or sort == NODE else None
     start = moment(int(brought.starts[0]))
     events = [one for name in there for one in _pulls(store, name, actor, client, start, now)]
