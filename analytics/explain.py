@@ -156,6 +156,10 @@ CAUSES: dict[str, tuple[str, str]] = {
         "somebody stopped the scanner, or it was blinded (T1562.001)",
         "a job that failed, was moved or is no more",
     ),
+    "timetable_narrowed": (
+        "somebody took a project off the scanner's list (T1562.001)",
+        "a project that was taken off on purpose, or rights that were lost",
+    ),
     "deletes_add_up": (
         "images are destroyed, slowly enough not to be missed (T1485)",
         "a new duty: tidying up by hand",
