@@ -140,8 +140,11 @@ class SameAgain:
         past = _Past.of(days, day)
         fetches = _layers(store, day, now) if past.layers else _manifests(store, day, now)
         units, groups = _grouped(fetches, past.fleets, past.layers)
-        things, many = np.unique(groups * MIX ^ fetches.things, return_inverse=True, return_counts=True)[1:]
-        return _Today(past, fetches, units, groups, np.unique(groups[many[things.ravel()] >= FEWEST]))
+        _, first, many = np.unique(groups * MIX ^ fetches.things, return_index=True, return_counts=True)
+        # On average no layer was fetched more often than the one that was most: few are left to be looked at.
+        first, many = first[many >= FEWEST], many[many >= FEWEST]
+        limits = [past.limit(who) for who in fetches.who[first].tolist()]
+        return _Today(past, fetches, units, groups, np.unique(groups[first[many >= np.asarray(limits)]]))
 
 
 def _day(store: EventReader, day: datetime) -> _Day:
@@ -162,9 +165,10 @@ def _day(store: EventReader, day: datetime) -> _Day:
 def _rates(groups: Ints, things: Ints) -> tuple[Floats, Ints]:
     """How often all that there is in each group was fetched, and the place of its first fetch."""
     keys, first, place = np.unique(groups, return_index=True, return_inverse=True)
-    distinct = np.unique(np.stack([place.ravel(), things], axis=1), axis=0)[:, 0]
-    of_keys = (np.bincount(rows.ravel(), minlength=len(keys)) for rows in (place, distinct))
-    return np.divide(*of_keys), first
+    place = place.ravel()
+    distinct = np.unique(place * MIX ^ things, return_index=True)[1]
+    fetched, there = (np.bincount(rows, minlength=len(keys)) for rows in (place, place[distinct]))
+    return fetched / there, first
 
 
 def _fleets(days: Sequence[tuple[datetime, _Day]]) -> Ints:
