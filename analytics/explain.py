@@ -104,6 +104,14 @@ CAUSES: dict[str, tuple[str, str]] = {
         "good tags are pushed out of what a clean-up keeps, or out of sight (T1485.001, T1499)",
         "a pipeline that tags each run",
     ),
+    "new_through_cache": (
+        "tools are fetched past the firewall (T1105, T1588.002)",
+        "somebody who begins something new with others' images",
+    ),
+    "fetched_over_and_over": (
+        "traffic is made that somebody pays for (T1499, T1496)",
+        "a job that keeps nothing, a node that tries again",
+    ),
     "accounts_gathered": (
         "tokens of several teams are in one pair of hands (T1078.004, T1552)",
         "a shared runner that is being added",
@@ -147,6 +155,10 @@ CAUSES: dict[str, tuple[str, str]] = {
     "timetable_missed": (
         "somebody stopped the scanner, or it was blinded (T1562.001)",
         "a job that failed, was moved or is no more",
+    ),
+    "timetable_narrowed": (
+        "somebody took a project off the scanner's list (T1562.001)",
+        "a project that was taken off on purpose, or rights that were lost",
     ),
     "deletes_add_up": (
         "images are destroyed, slowly enough not to be missed (T1485)",

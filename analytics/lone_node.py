@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from analytics.detector import Suspicion
+from analytics.pullers import FLEET
 from analytics.reach_today import New, Today
 from analytics.windows import DAY
 from analytics.wording import names, number, plain
@@ -20,7 +21,6 @@ from store.event import Action, Outcome
 from store.finding import Severity
 
 KIND = "node_beyond_cluster"  # the kinds of its findings
-FLEET = 5  # addresses within two days, from which on an account is that of many nodes: no person has so many
 LATELY = timedelta(days=3)  # before today, over which new repositories add up
 GRACE = timedelta(minutes=30)  # in which the other nodes come as well
 FEWEST = 3

@@ -45,7 +45,16 @@ COSTS = {
 USUAL_COST = 0.35
 # What these read is shared within a process: the day's pulls and pushes as numbers, or its events one by one.
 TOGETHER = (
-    ("pull_volume", "new_reach", "old_versions", "push_volume", "look_alike"),
+    (
+        "pull_volume",
+        "new_reach",
+        "old_versions",
+        "push_volume",
+        "look_alike",
+        "through_cache",
+        "same_again",
+        "off_timetable",
+    ),
     (
         "supply_chain",
         "tag_ledger",

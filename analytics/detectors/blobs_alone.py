@@ -21,6 +21,7 @@ from analytics.columns import Columns
 from analytics.daily import block_of, carried, each_day
 from analytics.detector import Suspicion
 from analytics.firsts import LastSeen, pair, parted
+from analytics.pullers import name_of, pullers
 from analytics.replay import days_since_epoch, remember
 from analytics.windows import DAY, Ints, minute
 from analytics.wording import names, plain, several
@@ -36,7 +37,6 @@ MANY = 12  # repositories that nobody resumes at once
 CROWD = 3  # who do so on one day: manifests are missing in the log
 MOST_EVIDENCE = 200
 _ASKS, _BLOBS = (Action.PULL, Action.CHECK), (Action.LAYER_DOWNLOAD,)
-_PEER = np.int64(1 << 30)  # numbers of addresses, behind those of accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class BlobsAlone:
             lately = np.unique(who[minutes[known] + CELL > minute(start)])
             many = len(np.unique(who))
             past = self._past(store, day)
-            for one in sorted(lately.tolist(), key=lambda number: _name(number)[1]):
+            for one in sorted(lately.tolist(), key=lambda number: name_of(number)[1]):
                 found += _judge(store, past, one, pairs[known][who == one], many, span[0], day, end)
         return found
 
@@ -143,7 +143,7 @@ def _read(store: EventReader, since: datetime, until: datetime) -> _Requests:
         NAMES[kind].numbers(events.coded(name)) for kind, name in (("actor", "actor"), ("client", "client_ip"))
     )
     repository = NAMES["repository"].numbers(events.coded("repository"))
-    who = np.where(actor >= 0, actor, np.where(client >= 0, client + _PEER, -1))
+    who = pullers(actor, client)
     action = events.coded("action")
     is_blob = np.asarray([value in _BLOBS for value in action.values], dtype=bool)[action.codes]
     minutes = events.times() // 60_000_000
@@ -152,12 +152,6 @@ def _read(store: EventReader, since: datetime, until: datetime) -> _Requests:
     rows = np.stack([minutes[named], pair(who[named], repository[named]), is_blob[named].astype(np.int64)], axis=1)
     rows = np.unique(rows, axis=0) if len(rows) else rows
     return _Requests(rows[:, 0], rows[:, 1], rows[:, 2].astype(bool))
-
-
-def _name(number: int) -> tuple[str, str]:
-    """Whether it is an actor or a client, and its name."""
-    kind, at = ("actor", number) if number < _PEER else ("client", number - int(_PEER))
-    return kind, NAMES[kind].words[at]
 
 
 def _judge(
@@ -171,7 +165,7 @@ def _judge(
     most = max((len(past.within(who, end - LATELY + 1, end)) for end in ends), default=0)
     limit = max(FEWEST, most + MORE, 2 * most)
     if len(repositories) >= limit:
-        yield _suspicion(store, *_name(who), repositories, most, limit, many >= CROWD, day, now)
+        yield _suspicion(store, *name_of(who), repositories, most, limit, many >= CROWD, day, now)
 
 
 def _suspicion(

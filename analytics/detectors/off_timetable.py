@@ -2,11 +2,12 @@
 
 Notices: an account that works on nearly every day and always at the same few hours (a scanner, a nightly job), and now asks for
 image after image two hours or more away from them, a few at a time; louder if it pushes or deletes, which it never did; one that
-read much on each day of a week, and two hours after its last usual one has read nothing, while others read on. Needs: logs that
-name accounts, no addresses; a week in which the account came on nearly every day. Method: exact bookkeeping of hours (UTC, so a
-change of the clock is an hour's shift and no news) and of its pace. Wakes nobody for a whole run at another hour: a scanner goes
-through everything at its own pace when its database was renewed. Never sees: use within the usual hours, accounts that work around
-the clock, and a scan that leaves something out.
+read much on each day of a week, and two hours after its last usual one has read nothing, while others read on; or is through
+with all but a project that it read on each day and others still work in. Needs: logs that name accounts, no addresses; a week in
+which the account came on nearly every day. Method: exact bookkeeping of hours (UTC, so a change of the clock is an hour's shift
+and no news), of its pace and of its projects. Wakes nobody for a whole run at another hour: a scanner goes through everything at
+its own pace when its database was renewed. Never sees: use within the usual hours, accounts that work around the clock, and a scan
+that leaves out single repositories, or a project that it does not read every day.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 from analytics.daily import days_before, each_day
 from analytics.detector import Suspicion
 from analytics.firsts import pair, parted
+from analytics.left_out import Week, left_out, week_before
 from analytics.places import NOBODY
 from analytics.replay import horizon, remember
 from analytics.windows import CELL, DAY, Ints, moment
@@ -96,6 +98,7 @@ class OffTimetable:
     history: timedelta = timedelta(days=28)
     next_step: str = "Ask who runs this job whether it was started by hand; if not, give it new credentials."
     _kept: dict[datetime, tuple[tuple[datetime, _Day], ...]] = field(default_factory=dict)
+    _week: dict[datetime, Week] = field(default_factory=dict)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
@@ -114,12 +117,14 @@ class OffTimetable:
     def _missed(
         self, store: EventReader, tables: dict[str, _Timetable], day: datetime, start: datetime, end: datetime
     ) -> Iterator[Suspicion]:
-        """Readers whose last usual hour is over since [start, end) and who read nothing today."""
+        """Readers whose last usual hour is over since [start, end) and who read nothing today, or left something out."""
         over = {actor: due for actor, table in tables.items() if (due := _over(table, day)) and start <= due < end}
         if not over:
             return
         today = self._day(store, day, min(day + DAY, horizon(store, end)))
+        week = week_before(store, day, self._week)
         for actor, due in sorted(over.items()):
+            yield from left_out(store, week, actor, day, day + timedelta(hours=min(tables[actor].hours)), due)
             usual = range(min(tables[actor].hours), due.hour if due.date() == day.date() else 24)
             readers = [one for one in today.rows if one != actor and one not in today.strong]  # or pulls are not told
             others = any(today.hours[one] >> hour & 1 for one in readers for hour in usual)

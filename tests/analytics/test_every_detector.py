@@ -213,6 +213,23 @@ def fetch_layers_alone(made: Made) -> None:
         made.add(at, "layer_download", repository=REPOSITORIES[number], digest=f"sha256:{number:064x}", **who)
 
 
+def bring_tools(made: Made) -> None:
+    for day in range(12, 25):
+        for number, name in enumerate(("library/nginx", "library/redis", "grafana/loki", "library/alpine")):
+            at = START + timedelta(days=day, hours=6 + number)
+            made.pull(at, "robot$build-1", "10.30.0.1", f"hub/{name}")
+    for number, name in enumerate(("acme/scan", "acme/tunnel", "acme/miner")):
+        made.pull(EVENING + timedelta(minutes=7 * number), "person-3", "192.0.2.3", f"hub/{name}")
+
+
+def download_again_and_again(made: Made) -> None:
+    who = {"actor": "person-4", "actor_kind": "human", "client_ip": "192.0.2.4", "repository": REPOSITORIES[12]}
+    for number in (*range(30), -60 * 24 * 9):  # and long before
+        at = EVENING + timedelta(minutes=number)
+        for layer in range(3):
+            made.add(at + timedelta(seconds=layer), "layer_download", digest=f"sha256:{layer:064x}", status=200, **who)
+
+
 PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "credential_probe": (guess, EVENING, {"actor": "person-1", "client": "203.0.113.9"}),
     "pull_volume": (pull_everything, EVENING, {"actor": "person-2", "client": "203.0.113.10", "repository": "data/a"}),
@@ -235,6 +252,12 @@ PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "blobs_alone": (fetch_layers_alone, EVENING, {"actor": "person-5", "repository": REPOSITORIES[0]}),
     "fleeting_images": (run_without_a_tag, EVENING, {"actor": "person-6", "repository": "tools/hidden"}),
     "tag_piles": (tag_without_end, EVENING, {"actor": "person-4", "repository": "tools/tagged"}),
+    "through_cache": (
+        bring_tools,
+        EVENING,
+        {"actor": "person-3", "client": "192.0.2.3", "repository": "hub/acme/scan"},
+    ),
+    "same_again": (download_again_and_again, EVENING, {"actor": "person-4", "repository": REPOSITORIES[12]}),
     "isolation_forest": (delete_and_push, BEFORE, {"actor": "person-3", "client": "203.0.113.11"}),
 }
 

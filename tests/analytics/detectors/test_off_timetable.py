@@ -99,6 +99,41 @@ def test_a_scan_that_does_not_come_is_told_once_while_others_read(tmp_path: Path
     assert missed(others(nights()), tmp_path) == [("04:59 timetable_missed medium", ["robot$scan"])]
 
 
+def narrowed(made: Made, step: int = 5) -> Made:
+    """On the eleventh night the scanner comes and leaves out `web`."""
+    for number, repository in enumerate(one for one in REPOSITORIES if not one.startswith("web/")):
+        at = START + 11 * DAY + timedelta(hours=2, seconds=step * number)
+        made.add(at, "pull", repository=repository, **SCANNER)
+    return made
+
+
+def at_work(made: Made, days: range) -> Made:
+    for day in days:
+        at = START + day * DAY + timedelta(hours=1)
+        made.add(at, "push", actor="robot$ci", actor_kind="robot", repository="web/a")
+    return made
+
+
+def test_a_scan_that_leaves_out_a_project_in_which_others_are_at_work(tmp_path: Path) -> None:
+    made = at_work(narrowed(others(nights())), range(12))
+    assert missed(made, tmp_path) == [("04:59 timetable_narrowed medium", ["robot$scan"])]
+
+
+def test_a_project_that_is_gone_and_a_scan_that_goes_on_or_breaks_off_are_no_news(tmp_path: Path) -> None:
+    """Nor a project that it does not read on each day, or of which it reads little."""
+    gone = at_work(narrowed(others(nights())), range(9))
+    slow = at_work(narrowed(others(nights()), step=250), range(12))
+    broken = at_work(others(nights()), range(12))
+    for number, repository in enumerate(REPOSITORIES[:14]):
+        broken.add(START + 11 * DAY + timedelta(hours=2, seconds=number), "pull", repository=repository, **SCANNER)
+    seldom, little = (at_work(narrowed(others(nights())), range(12)) for _ in range(2))
+    skipped = (START + 8 * DAY).date()
+    seldom.events = [one for one in seldom.events if one["timestamp"].date() != skipped or one["project"] != "web"]
+    little.events = [one for one in little.events if one["project"] != "web" or one["repository"] in ("web/a", "web/b")]
+    for name, made in {"gone": gone, "slow": slow, "broken": broken, "seldom": seldom, "little": little}.items():
+        assert not [what for what, _ in missed(made, tmp_path / name) if "narrowed" in what], name
+
+
 def test_a_scan_that_comes_or_a_log_that_tells_of_nobody_is_no_miss(tmp_path: Path) -> None:
     """Nor a job that came every second day, or that read little."""
     late = others(nights())
