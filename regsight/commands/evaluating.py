@@ -47,7 +47,12 @@ def evaluate(
         ),
     ] = False,
     newest: Annotated[
-        bool, typer.Option("--newest", help="Also with the newest of such kinds (A43 to A50), told apart from both.")
+        bool,
+        typer.Option("--newest", help="Also with the kinds that came after those (A43 to A50), told apart from both."),
+    ] = False,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Also with the kinds that nobody had in view (A51 to A60), told apart from all."),
     ] = False,
     captures: Annotated[
         Path, typer.Option(metavar="DIR", help="Captured logs of real registries; left out where they are not.")
@@ -80,7 +85,7 @@ def evaluate(
         return Judged(outcomes, [score(one) for one in outcomes])
 
     judged = judge(setup)
-    families = [name for name, given in (("later", later), ("newest", newest)) if given]
+    families = [name for name, given in (("later", later), ("newest", newest), ("fresh", fresh)) if given]
     new = {family: judge(replace(setup, family=family)) for family in families}
     further = [afterwards(runs, family) for family, runs in new.items()]
     if rename:

@@ -8,12 +8,23 @@ from dataclasses import dataclass, field
 from regsight.traffic.calendar import moment
 from regsight.traffic.requests import Request
 from regsight.traffic.scenes import Recipe
-from regsight.traffic.truth import ACCOUNTS, ADDRESSES, ADMINISTRATION, Entry, Planted, subjects, times
+from regsight.traffic.truth import (
+    ACCOUNTS,
+    ADDRESSES,
+    ADMINISTRATION,
+    LAYERS,
+    REFUSALS,
+    Entry,
+    Planted,
+    subjects,
+    times,
+)
 from regsight.traffic.writers import Voice
 from regsight.traffic.writers.access import Access
 from regsight.traffic.writers.cloudtrail import CloudTrail, arn
 from regsight.traffic.writers.distribution_json import DistributionJson
 from regsight.traffic.writers.harbor_audit import HarborAudit
+from regsight.traffic.writers.notifications import Notifications
 from store.event import iso
 
 
@@ -88,12 +99,15 @@ def _told_as(voices: list[Voice]) -> Callable[[str], str]:
 
 def _untold(planted: Planted, voices: list[Voice]) -> bool:
     """Whether none of the voices tells what is needed to know of it."""
-    if planted.needs == ADDRESSES:
+    if planted.needs in (ADDRESSES, LAYERS):
         return all(isinstance(voice, HarborAudit) for voice in voices)
     if planted.needs == ADMINISTRATION:
         return not any(isinstance(voice, HarborAudit) for voice in voices)
     if planted.needs == ACCOUNTS:
         return all(isinstance(voice, HarborAudit | Access) or _nameless(voice) for voice in voices)
+    if planted.needs == REFUSALS:
+        silent = HarborAudit | Access | CloudTrail | Notifications
+        return all(isinstance(voice, silent) or _nameless(voice) for voice in voices)
     return False
 
 

@@ -170,10 +170,38 @@ class Session:
             self.at = begun + (self.at - begun) // 3
         return found
 
+    def slice(self, repository: Repository, blob: Blob, size: int) -> Request:
+        """A range of a blob: `size` bytes of it."""
+        took = int((0.012 + size / (24e6 * self.rng.lognormvariate(0, 0.5))) * SECOND)
+        uri = f"/v2/{repository.name}/blobs/{blob.digest}"
+        return self._send(
+            "GET",
+            uri,
+            206,
+            size,
+            took,
+            name=repository.name,
+            digest=blob.digest,
+            answer_type=BYTES,
+            size=blob.size,
+        )
+
+    def look(self, repository: Repository, blob: Blob, *, known: bool) -> Request:
+        """`HEAD` of a blob."""
+        uri = f"/v2/{repository.name}/blobs/{blob.digest}"
+        if known:
+            return self._send(
+                "HEAD", uri, 200, 0, name=repository.name, digest=blob.digest, answer_type=BYTES, size=blob.size
+            )
+        error = ("blob unknown", "blob unknown to registry", blob.digest)
+        return self._send(
+            "HEAD", uri, 404, 157, name=repository.name, digest=blob.digest, answer_type=JSON, error=error
+        )
+
     def push(self, repository: Repository, image: Image, tags: list[str], new: int, *, looks: int = 2) -> list[Request]:
         """Upload the upper `new` layers and the config, look at `looks` others, store the manifest under each tag."""
         for blob in image.layers[max(len(image.layers) - new - looks, 0) : len(image.layers) - new]:
-            self._look(repository, blob, known=True)
+            self.look(repository, blob, known=True)
         for blob in (*image.layers[len(image.layers) - new :], image.config):
             self.upload(repository, blob)
         return [self.put(repository, image, tag) for tag in tags]
@@ -187,7 +215,7 @@ class Session:
     def upload(self, repository: Repository, blob: Blob) -> None:
         """HEAD 404, POST, PATCH, PUT: a new blob."""
         if self.rng.random() < 0.5:
-            self._look(repository, blob, known=False)
+            self.look(repository, blob, known=False)
         uri = f"/v2/{repository.name}/blobs/uploads/"
         self._send("POST", uri, 202, name=repository.name)
         upload = identifier(self.at, self.rng)
@@ -235,20 +263,23 @@ class Session:
             error=("unavailable", "service unavailable", "storage driver: connection refused"),
         )
 
-    def _look(self, repository: Repository, blob: Blob, *, known: bool) -> Request:
-        uri = f"/v2/{repository.name}/blobs/{blob.digest}"
-        if known:
-            return self._send(
-                "HEAD", uri, 200, 0, name=repository.name, digest=blob.digest, answer_type=BYTES, size=blob.size
-            )
-        error = ("blob unknown", "blob unknown to registry", blob.digest)
-        return self._send(
-            "HEAD", uri, 404, 157, name=repository.name, digest=blob.digest, answer_type=JSON, error=error
-        )
-
     def put(self, repository: Repository, image: Image, tag: str, media_type: str = MANIFEST) -> Request:
         """The manifest alone, under a tag."""
         return self._manifest("PUT", repository, image, tag, 201, 0, sent_type=media_type)
+
+    def reject(self, repository: Repository, reference: str, media_type: str, reason: str) -> Request:
+        """A manifest that the registry takes for none. The answer has the reason in it."""
+        return self._send(
+            "PUT",
+            f"/v2/{repository.name}/manifests/{reference}",
+            400,
+            82 + len(reason),
+            name=repository.name,
+            reference=reference,
+            answer_type=JSON,
+            sent_type=media_type,
+            error=("manifest invalid", "manifest invalid", reason),
+        )
 
     def _manifest(
         self,

@@ -12,8 +12,10 @@ from regsight.traffic.calendar import moment
 from regsight.traffic.requests import Request
 from store.event import iso
 
-# What a log must tell for some scenarios to be known from it; ACCOUNTS is whose requests they are, and from what addresses.
+# What a log must tell for some scenarios to be known from it; ACCOUNTS is whose requests they are, and from what addresses,
+# REFUSALS that and whose passwords were refused, LAYERS what is done with blobs.
 ADDRESSES, ADMINISTRATION, ACCOUNTS = "addresses", "administration", "accounts"
+REFUSALS, LAYERS = "refusals", "layers"
 
 
 @dataclass(slots=True)
@@ -33,7 +35,7 @@ class Planted:
     actors: tuple[str, ...] = ()  # whom it touches, where the evidence does not name them
     addresses: tuple[str, ...] = ()
     repositories: tuple[str, ...] = ()
-    needs: str = ""  # what the log must tell to know of it at all, one of the three above; empty: nothing more
+    needs: str = ""  # what the log must tell to know of it at all, one of those above; empty: nothing more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

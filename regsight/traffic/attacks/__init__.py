@@ -1,5 +1,5 @@
-"""Every attack there is, by code: `ATTACKS`, and apart from them `LATER` and `NEWEST`. The functions behind them stand in the
-files of this folder.
+"""Every attack there is, by code: `ATTACKS`, and apart from them `LATER`, `NEWEST` and `FRESH`. The functions behind them stand
+in the files of this folder.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from regsight.traffic.attacks import (
     accounts,
+    contents,
+    copies,
     data,
     footholds,
     images,
@@ -15,7 +17,9 @@ from regsight.traffic.attacks import (
     later_readers,
     manifests,
     settings,
+    soundings,
     supply,
+    takeovers,
 )
 from regsight.traffic.scenes import Play, Recipe
 
@@ -233,6 +237,116 @@ _NEWEST = (
     ),
 )
 
+# Written when those had been measured too, by another author who knew neither the detectors nor what had been found. Nothing
+# draws them either.
+_FRESH = (
+    _Row(
+        "A51",
+        "owner locked out",
+        takeovers.lock_out_owner,
+        "N",
+        "T1531 T1098 T1078",
+        "credentials novelty",
+        "high",
+        (2, 3, 4),
+        WORK,
+        alters=True,
+    ),
+    _Row(
+        "A52",
+        "pull account writes",
+        takeovers.write_as_puller,
+        "N",
+        "T1525 T1078.004 T1552.007",
+        "novelty rights",
+        "high",
+        (0.1, 0.3, 0.1),
+    ),
+    _Row(
+        "A53",
+        "one layer looked for everywhere",
+        soundings.look_for_one_layer,
+        "N",
+        "T1613 T1595.002",
+        "enumeration novelty",
+        "medium",
+        (0.1, 0.3, 3),
+    ),
+    _Row(
+        "A54",
+        "tags asked for that nobody put",
+        soundings.wait_for_orders,
+        "N",
+        "T1102.002 T1071.001",
+        "novelty probing",
+        "medium",
+        (0.2, 0.6, 3),
+    ),
+    _Row(
+        "A55",
+        "layers in slices",
+        soundings.slice_layers,
+        "V",
+        "T1030 T1530",
+        "volume novelty",
+        "medium",
+        (0.1, 0.4, 3),
+    ),
+    _Row(
+        "A56",
+        "repositories without images",
+        contents.open_empty_repositories,
+        "S",
+        "T1608.005 T1583.006",
+        "novelty name",
+        "medium",
+        (0.1, 0.4, 3),
+    ),
+    _Row(
+        "A57",
+        "manifests that are none",
+        contents.feed_the_parser,
+        "S",
+        "T1190 T1499.004",
+        "probing novelty",
+        "medium",
+        (0.1, 0.3, 3),
+    ),
+    _Row(
+        "A58",
+        "signatures put a second time",
+        takeovers.sign_again,
+        "S",
+        "T1553 T1552.004 T1195.002",
+        "supply tag",
+        "high",
+        (0.1, 0.3, 2),
+    ),
+    _Row(
+        "A59",
+        "build of one's own on nodes",
+        contents.run_own_build,
+        "S",
+        "T1610 T1204.003",
+        "supply novelty tag",
+        "medium",
+        (0.2, 0.3, 0.3),
+        WORK,
+    ),
+    _Row(
+        "A60",
+        "mirror left behind",
+        copies.leave_mirror_behind,
+        "S",
+        "T1490 T1562",
+        "silence",
+        "medium",
+        (1.3, 2.5, 3.5),
+        WORK,
+        alters=True,
+    ),
+)
+
 
 def _recipes(table: tuple[_Row, ...]) -> dict[str, Recipe]:
     return {
@@ -255,3 +369,4 @@ def _recipes(table: tuple[_Row, ...]) -> dict[str, Recipe]:
 ATTACKS = _recipes(_TABLE)
 LATER = _recipes(_LATER)
 NEWEST = _recipes(_NEWEST)
+FRESH = _recipes(_FRESH)

@@ -66,11 +66,14 @@ class CloudTrail:
         if request.error is not None and request.status == 404:
             code = "RepositoryNotFoundException"
             record |= {"errorCode": code, "errorMessage": f"The repository with name '{request.name}' does not exist"}
+        elif request.status == 400:
+            why = "Invalid parameter at 'imageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"
+            record |= {"errorCode": "InvalidParameterException", "errorMessage": why}
         elif request.status >= 500:
             record |= {"errorCode": "ServerException", "errorMessage": "internal failure"}
         record |= {
             "requestParameters": asked,
-            "responseElements": _answer(request, asked) if name == "PutImage" else None,
+            "responseElements": _answer(request, asked) if name == "PutImage" and request.status != 400 else None,
             "requestID": request.id,
             "eventID": request.id,
             "readOnly": request.method in ("GET", "HEAD"),

@@ -86,8 +86,8 @@ def test_the_page_shows_its_pictures(tmp_path: Path) -> None:
         command="regsight evaluate",
         setup="small/10/7",
         seeds="1",
-        unseen={"later": judged, "newest": judged},
-        further=[afterwards(judged, "later"), afterwards(judged, "newest"), renamed(judged, judged)],
+        unseen={"later": judged, "newest": judged, "fresh": judged},
+        further=[*(afterwards(judged, one) for one in ("later", "newest", "fresh")), renamed(judged, judged)],
         pictures={f"images/{name}": words for name, words in pictures.items()},
     )
     for name in pictures:
@@ -98,9 +98,10 @@ def test_the_page_shows_its_pictures(tmp_path: Path) -> None:
     assert "mass pull A06" in (tmp_path / "detection-kinds.svg").read_text(encoding="utf-8")
     assert "## Other names, other times" in text and "## Each detector left out" in text
     assert "## Kinds of attack that came later (A36 to A42), in view since\n" in text
-    assert "## Kinds of attack that nobody had in view (A43 to A50)\n" in text
+    assert "## Kinds of attack that came after those (A43 to A50), in view since\n" in text
+    assert "## Kinds of attack that nobody had in view (A51 to A60)\n" in text
     assert text.count("| kinds not developed on | ≥ 60 % | 50 % (9 %–91 %), 1 of 2 | no |") == 1
-    assert "A36 to A42 were" in text and "A43 to A50 were" in text
+    assert all(f"{kinds} were" in text for kinds in ("A36 to A42", "A43 to A50", "A51 to A60"))
     assert "| all | 50 % (9 %–91 %), 1 of 2 |" in text
 
 
