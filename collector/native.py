@@ -7,7 +7,6 @@ every other line, by its place, to it. `REGSIGHT_NATIVE=off` turns the scanner o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -35,7 +34,6 @@ _SHAPES = {
     "harbor-audit-syslog": "harbor_forwarded",
 }
 FORMATS = tuple(_SHAPES)
-_FEW = 8
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -99,14 +97,8 @@ class Scanned:
 
     def may_be_told(self, block: Block) -> bool:
         """Whether the application may tell, in the block or before it, of a request outside the grammar that a scanned access
-        line has. Looks for the URI as the application writes it; many different ones are not looked for one by one."""
-        outside = [] if self.found is None else self.found.outside(_FEW)
-        if len(outside) >= _FEW:
-            return True
-        if not outside:
-            return False
-        spelled = _spelled(tuple(uri for _, uri in outside))
-        return any(spelled.search(part) for part in (block.data, block.before))
+        line has."""
+        return self.found is not None and bool(self.found.may_be_told(block.before))
 
     def knows(self, ids: Iterable[str]) -> bool:
         """Whether one of these requests was told of by a scanned line."""
@@ -128,14 +120,6 @@ class Scanned:
         if not scanned.num_rows:
             return parsed
         return replace(parsed, events=_in_order(scanned, parsed.events))
-
-
-@lru_cache(maxsize=64)
-def _spelled(uris: tuple[str, ...]) -> re.Pattern[bytes]:
-    """One of these URIs as an application line has it, in either formatter: all in one walk through a block."""
-    return re.compile(
-        rb'http\.request\.uri(?:":"?|="?)(?:' + b"|".join(re.escape(uri.encode()) for uri in uris) + rb')(?![^"\s])'
-    )
 
 
 def nothing_of(block: Block, now: datetime) -> Scanned:

@@ -29,6 +29,7 @@ use reading::{line_ids, told_by_application, Format, Found, Levels, Setting};
 
 /// Raised whenever an answer changes its meaning; `store/compiled.py` uses no other.
 const CONTRACT: u32 = 2;
+const FEW_URIS: usize = 8;
 
 /// What was found in one block; `left` are the places of the lines that Python must read.
 #[pyclass(frozen)]
@@ -73,20 +74,23 @@ impl Scan {
         };
         ids.iter().any(known)
     }
-    /// (method, URI) of access lines outside the registry's grammar, each once, at most `most` of them.
-    fn outside(&self, py: Python<'_>, most: usize) -> Vec<(String, String)> {
-        let data = self.data.as_bytes(py);
-        let mut found = Vec::new();
-        for row in self.found.rows.iter().filter(|row| row.channel == words::channel::ACCESS && !row.routed) {
-            let asked = self.found.asked(data, row);
-            if !found.contains(&asked) {
-                found.push(asked);
-                if found.len() >= most {
-                    break;
+    /// Whether the application may tell, in the block or before it, of a request outside the registry's grammar that an access
+    /// line has: whether its URI stands there as the application writes it. Many different ones are not looked for.
+    fn may_be_told(&self, py: Python<'_>, before: Py<PyBytes>) -> bool {
+        let (data, before) = (self.data.as_bytes(py), before.as_bytes(py));
+        py.detach(|| {
+            let mut uris = vec![];
+            for row in self.found.rows.iter().filter(|row| row.channel == words::channel::ACCESS && !row.routed) {
+                let uri = self.found.asked(data, row).1;
+                if !uris.contains(&uri) {
+                    uris.push(uri);
+                }
+                if uris.len() >= FEW_URIS {
+                    return true;
                 }
             }
-        }
-        found.into_iter().map(|(method, uri)| (shown(method), shown(uri))).collect()
+            !uris.is_empty() && (told_of(data, &uris) || told_of(before, &uris))
+        })
     }
     /// The rows, and how many lines gave none. Access lines count as `levels` (info, warning, error) of the whole stream say;
     /// of the requests `told` the application speaks.
@@ -101,6 +105,19 @@ impl Scan {
         let levels = Levels { info, warning, error, access_lines, access_speaks_first, told };
         py.detach(|| self.columns(data, &levels))
     }
+}
+
+/// Whether an application line, in either formatter, tells of one of these URIs.
+fn told_of(text: &[u8], uris: &[&[u8]]) -> bool {
+    const KEY: &[u8] = b"http.request.uri";
+    memchr::memmem::find_iter(text, KEY).any(|at| {
+        let behind = &text[at + KEY.len()..];
+        let Some(value) = behind.strip_prefix(b"\":").or_else(|| behind.strip_prefix(b"=")) else { return false };
+        [Some(value), value.strip_prefix(b"\"")].into_iter().flatten().any(|value| {
+            let ends = |rest: &[u8]| rest.first().is_none_or(|byte| *byte == b'"' || byte.is_ascii_whitespace() || *byte == 11);
+            uris.iter().any(|uri| value.strip_prefix(*uri).is_some_and(ends))
+        })
+    })
 }
 
 impl Drop for Scan {
