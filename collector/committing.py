@@ -107,7 +107,17 @@ class Committer:
         """
         if not batch:
             return True
-        events = self._patiently(lambda: self._prepared(batch), out_of_time, lambda: self.tell_lag(feeds, now=True))
+
+        def before_asking(query: EventQuery) -> None:
+            """Rows that the answer should have, and that are on their way, must be there."""
+            while self._lacks(query):
+                self.tell_lag(feeds)
+                if out_of_time():
+                    raise Unavailable("what is on its way is not stored")
+
+        events = self._patiently(
+            lambda: self._prepared(batch, before_asking), out_of_time, lambda: self.tell_lag(feeds, now=True)
+        )
         if events is None or not self.settle(feeds, out_of_time):
             return False
         noted, self._noted = self._noted, _Noted()
@@ -156,7 +166,7 @@ class Committer:
         self._given_up.set()
         self._beside.shutdown()
 
-    def _prepared(self, batch: Batch) -> pa.Table:
+    def _prepared(self, batch: Batch, before_asking: Callable[[EventQuery], None]) -> pa.Table:
         """The rows of the batch with the ids of the events that they belong to; what was sealed is written.
 
         Raises:
@@ -165,17 +175,19 @@ class Committer:
         if self._ledger is not None:
             self._ledger.prepare()
         events = batch.table()
-        return events if self._joiner is None else self._joiner.join(events, self._let_land)
+        return events if self._joiner is None else self._joiner.join(events, before_asking)
 
-    def _let_land(self, query: EventQuery) -> None:
-        """Before the store is asked: rows that the answer should have, and that are on their way, must be there."""
+    def _lacks(self, query: EventQuery) -> bool:
+        """Whether rows that fit are still on their way; waits a little for them."""
         import pyarrow.compute as pc
 
         if self._flight is None or not self._flight.events.num_rows:
-            return
+            return False
         ends = pc.min_max(self._flight.events["timestamp"]).as_py()
-        if (query.until is None or ends["min"] < query.until) and (query.since is None or ends["max"] >= query.since):
-            wait([self._flight.result])
+        fits = (query.until is None or ends["min"] < query.until) and (
+            query.since is None or ends["max"] >= query.since
+        )
+        return fits and bool(wait([self._flight.result], SLICE_SECONDS).not_done)
 
     def _put(
         self, events: pa.Table, batch: Batch, receipts: Sequence[tuple[WantsReceipts, Position]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -136,3 +137,13 @@ def test_a_stop_that_runs_out_of_time_leaves_the_rest(store: Slow, receiver: Rec
     send(1, nginx(0))
     assert not send(2, nginx(5), out_of_time=lambda: True)
     assert set(store.begun) == {1} and receiver.told == [] and store.position("s") is None
+
+
+def test_a_stop_does_not_wait_for_an_answer_that_cannot_come(store: Slow, send: Any) -> None:
+    """The store is away, and what is sent next would ask it for the rows that it does not take."""
+    store.failures += [Unavailable("away")] * 10_000
+    store.door.set()
+    send(1, nginx(0, client_ip="10.0.0.1"))
+    begun = time.monotonic()
+    assert not send(2, application(0.3, client_ip="10.0.0.1"), out_of_time=lambda: True)
+    assert time.monotonic() - begun < 5 and set(store.begun) == {1}
