@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from collector.backoff import Backoff
@@ -78,6 +78,7 @@ class Committer:
         self._beside = ThreadPoolExecutor(1, "store")
         self._given_up = threading.Event()
         self._stored_newest: dict[str, datetime] = {}
+        self._days: set[date] = set()  # of event time, that this run stored something of
         self._lag_told = 0.0
         self.stored = False  # whether one is
 
@@ -142,6 +143,8 @@ class Committer:
         if done is None:
             return False
         self.stored = True
+        if flight.events.num_rows:
+            self._days.update(moment.date() for moment in _ends(flight.events))
         committed, seconds = done
         self._telemetry.committed(flight.events, seconds)
         self._stored_newest.update(flight.noted.newest)
@@ -256,3 +259,11 @@ class Committer:
             self._telemetry.lag(name, unstored, max(0.0, age))
             if newest is not None:
                 self._telemetry.watermark(name, min(newest, self._clock()).timestamp())
+
+
+def _ends(events: pa.Table) -> tuple[datetime, datetime]:
+    """The first and the last time of some rows."""
+    import pyarrow.compute as pc
+
+    ends = pc.min_max(events["timestamp"]).as_py()
+    return ends["min"], ends["max"]
