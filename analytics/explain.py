@@ -80,6 +80,10 @@ CAUSES: dict[str, tuple[str, str]] = {
         "an image of a stranger is run, or built upon (T1525, T1195.002)",
         "a repair by a colleague",
     ),
+    "pull_account_writes": (
+        "whoever has a cluster's password puts images where it fetches them (T1525, T1078.004, T1552.007)",
+        "a build or tool in the cluster that was given the cluster's own account",
+    ),
     "hand_made_image_runs": (
         "an image for other ends runs here, such as a miner (T1496, T1610)",
         "a first version made by hand",
@@ -115,6 +119,10 @@ CAUSES: dict[str, tuple[str, str]] = {
     "accounts_gathered": (
         "tokens of several teams are in one pair of hands (T1078.004, T1552)",
         "a shared runner that is being added",
+    ),
+    "signature_replaced": (
+        "somebody with a key vouches for other images than were built (T1553, T1552.004, T1195.002)",
+        "keys that were changed, a second signature on release",
     ),
     "signature_removed": (
         "a check is taken away before the image is (T1553, T1562.001)",

@@ -148,3 +148,43 @@ def test_a_robot_that_began_a_week_ago_is_new_no_more(tmp_path: Path) -> None:
         push(made, NOW, name, "p1/r1", tag, image=tag)
         pull(made, NOW + MINUTE, "robot$cluster", "p1/r1", tag, tag)
     assert judged(made, tmp_path) == [("stranger_push_used", "medium", ["robot$newest"], ["p1/r1"])]
+
+
+def around_the_clock(made: Made, hours: int = 24, days: int = 12, tool: str = "cluster") -> Made:
+    """A cluster whose nodes fetch six repositories at all hours."""
+    for day in range(12 - days, 12):
+        for hour in range(hours):
+            at = START + timedelta(days=day, hours=hour, minutes=30)
+            where = {"actor": "robot$nodes", "client_ip": "10.40.0.2", "repository": f"p{hour % 6 % 4}/r{hour % 6}"}
+            made.add(
+                at, "pull", tag="latest", reference="latest", digest=f"sha256:{1:0>64}", traffic_class=tool, **where
+            )
+    return made
+
+
+def test_an_account_that_only_ever_ran_images_stores_one(tmp_path: Path) -> None:
+    made = around_the_clock(history())
+    push(made, NOW, "robot$nodes", "p1/r1", image="bad")
+    push(made, NOW + MINUTE, "robot$nodes", "p1/r1", "stable", image="bad")
+    assert judged(made, tmp_path)[-1] == ("pull_account_writes", "high", ["robot$nodes"], ["p1/r1"])
+    made = around_the_clock(history())
+    push(made, NOW, "robot$nodes", "cache/layers", image="c")
+    assert ("pull_account_writes", "medium", ["robot$nodes"], ["cache/layers"]) in judged(made, tmp_path / "own")
+
+
+def test_people_builders_and_young_stores_may_begin_to_push(tmp_path: Path) -> None:
+    """A person sleeps, a test stage pulls with the tools of builds, and before a week nobody is known for anything."""
+    for name, made in (
+        ("person", around_the_clock(history(), hours=11)),
+        ("stage", around_the_clock(history(), tool="ci")),
+        ("young", around_the_clock(Made(), days=5)),
+    ):
+        push(made, NOW, "robot$nodes", "p1/r1", image="new")
+        assert "pull_account_writes" not in [kind for kind, *_ in judged(made, tmp_path / name)], name
+
+
+def test_an_account_that_pushes_since_yesterday_was_told_of(tmp_path: Path) -> None:
+    made = around_the_clock(history())
+    push(made, NOW - timedelta(hours=30), "robot$nodes", "p1/r1", image="bad")
+    push(made, NOW, "robot$nodes", "p1/r1", image="worse")
+    assert "pull_account_writes" not in [kind for kind, *_ in judged(made, tmp_path)]
