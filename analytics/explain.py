@@ -84,6 +84,10 @@ CAUSES: dict[str, tuple[str, str]] = {
         "whoever has a cluster's password puts images where it fetches them (T1525, T1078.004, T1552.007)",
         "a build or tool in the cluster that was given the cluster's own account",
     ),
+    "own_build_runs": (
+        "an image that no pipeline built runs on nodes (T1610, T1204.003)",
+        "a test on a real cluster, a repair by hand",
+    ),
     "hand_made_image_runs": (
         "an image for other ends runs here, such as a miner (T1496, T1610)",
         "a first version made by hand",

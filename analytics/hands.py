@@ -16,6 +16,7 @@ RUNS = 6  # repositories pulled by an account that runs images
 RUN_DAYS = 4
 MOST_HOURS = 22  # of the day, in which only machines are at work all of them
 MANY = 10  # pulls of a day
+SELDOM = 0.1  # of its pulls with a tool of builds, or of its days with a push
 MOST_OF_ALL = 0.6  # of all repositories; whoever pulls from more scans or copies
 HOME_SHARE = 0.3  # of an account's pulls in a project that make it its own
 PROBATION = timedelta(days=7)  # since a stranger's first push in a project; nobody is new for ever
@@ -45,14 +46,16 @@ class Account:
 
     def runs(self, of_all: int) -> bool:
         """Whether it runs images; who pulls from nearly `of_all` repositories scans or copies them."""
-        some = RUNS <= len(self.repositories) <= MOST_OF_ALL * of_all
-        return not self.push_days and self.pull_days >= RUN_DAYS and some
+        return not self.push_days and self._some(of_all)
 
-    def only_runs(self, at: datetime, of_all: int) -> bool:
-        """Whether it runs images round the clock and has done nothing else for long: no person, no builder, no copy."""
+    def _some(self, of_all: int) -> bool:
+        return self.pull_days >= RUN_DAYS and RUNS <= len(self.repositories) <= MOST_OF_ALL * of_all
+
+    def steady(self, of_all: int) -> bool:
+        """Whether it runs images round the clock and does next to nothing else: no person, no builder, no copy."""
         pulls = sum(self.pulls.values())
         busy = self.hours.bit_count() >= MOST_HOURS and pulls >= MANY * self.pull_days
-        return self.runs(of_all) and at - self.first >= PROBATION and busy and self.builds < 0.1 * pulls
+        return busy and max(self.builds / pulls, self.push_days / self.pull_days) < SELDOM and self._some(of_all)
 
     def makes(self, at: datetime) -> bool:
         """Whether making images is what it does, as builds do: on half of its days, at least."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from analytics.detector import Suspicion
-from analytics.hands import Account, Custom, Repository
+from analytics.hands import PROBATION, Account, Custom, Repository
 from analytics.ledger import home
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory
@@ -25,13 +25,17 @@ def perhaps_puller_writes(
     if account.writes > EPOCH:
         if at - account.writes > ONE_DAY:
             return
-    elif account.only_runs(at, memory.table("custom", Custom)["all"].repositories):
+    elif not account.push_days and at - account.first >= PROBATION and account.steady(_repositories(memory)):
         account.writes = at
     else:
         return
     account.wrote = account.wrote.enter(event)
     account.loud = account.loud or (home(event) in account.repositories and bool(repository.pushers.keys() - {name}))
     yield _suspicion(event, account)
+
+
+def _repositories(memory: Memory) -> int:
+    return memory.table("custom", Custom)["all"].repositories
 
 
 def _suspicion(event: Event, account: Account) -> Suspicion:
