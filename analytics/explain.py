@@ -140,6 +140,10 @@ CAUSES: dict[str, tuple[str, str]] = {
         "good versions are pushed out of what a clean-up keeps, or storage is filled (T1485.001, T1499)",
         "a build that runs in a loop",
     ),
+    "layers_looked_for": (
+        "images that have a layer with a known hole are looked for (T1613, T1595.002)",
+        "an inventory of what is built on an old base",
+    ),
     "blobs_alone": (
         "images are carried off past whoever counts pulls (T1213, T1530)",
         "a tool that fetches layers by itself",
