@@ -80,6 +80,14 @@ CAUSES: dict[str, tuple[str, str]] = {
         "an image of a stranger is run, or built upon (T1525, T1195.002)",
         "a repair by a colleague",
     ),
+    "pull_account_writes": (
+        "whoever has a cluster's password puts images where it fetches them (T1525, T1078.004, T1552.007)",
+        "a build or tool in the cluster that was given the cluster's own account",
+    ),
+    "own_build_runs": (
+        "an image that no pipeline built runs on nodes (T1610, T1204.003)",
+        "a test on a real cluster, a repair by hand",
+    ),
     "hand_made_image_runs": (
         "an image for other ends runs here, such as a miner (T1496, T1610)",
         "a first version made by hand",
@@ -116,6 +124,10 @@ CAUSES: dict[str, tuple[str, str]] = {
         "tokens of several teams are in one pair of hands (T1078.004, T1552)",
         "a shared runner that is being added",
     ),
+    "signature_replaced": (
+        "somebody with a key vouches for other images than were built (T1553, T1552.004, T1195.002)",
+        "keys that were changed, a second signature on release",
+    ),
     "signature_removed": (
         "a check is taken away before the image is (T1553, T1562.001)",
         "keys that are renewed, a clean-up of signatures",
@@ -127,6 +139,10 @@ CAUSES: dict[str, tuple[str, str]] = {
     "versions_pile_up": (
         "good versions are pushed out of what a clean-up keeps, or storage is filled (T1485.001, T1499)",
         "a build that runs in a loop",
+    ),
+    "layers_looked_for": (
+        "images that have a layer with a known hole are looked for (T1613, T1595.002)",
+        "an inventory of what is built on an old base",
     ),
     "blobs_alone": (
         "images are carried off past whoever counts pulls (T1213, T1530)",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from analytics.account_day import AccountDay
 from analytics.replay import EPOCH
 from analytics.walk import Memory
 from analytics.windows import DAY
@@ -13,6 +14,9 @@ from analytics.windows import DAY
 MAKER_DAYS = 4  # days with pushes that make an account one that makes images
 RUNS = 6  # repositories pulled by an account that runs images
 RUN_DAYS = 4
+MOST_HOURS = 22  # of the day, in which only machines are at work all of them
+MANY = 10  # pulls of a day
+SELDOM = 0.1  # of its pulls with a tool of builds, or of its days with a push
 MOST_OF_ALL = 0.6  # of all repositories; whoever pulls from more scans or copies
 HOME_SHARE = 0.3  # of an account's pulls in a project that make it its own
 PROBATION = timedelta(days=7)  # since a stranger's first push in a project; nobody is new for ever
@@ -32,13 +36,26 @@ class Account:
     pulls: dict[str, int] = field(default_factory=dict)
     repositories: set[str] = field(default_factory=set)
     pull_days: int = 0
+    hours: int = 0  # of the day, in which it ever pulled: one bit each
+    builds: int = 0  # pulls with a tool of builds
     last_pull: datetime = EPOCH
+    writes: datetime = EPOCH  # since when, though it only ever pulled
+    wrote: AccountDay = field(default_factory=AccountDay)  # and what, on the last day of it
+    loud: bool = False  # where it fetches what it runs
     seen: datetime = EPOCH
 
     def runs(self, of_all: int) -> bool:
         """Whether it runs images; who pulls from nearly `of_all` repositories scans or copies them."""
-        some = RUNS <= len(self.repositories) <= MOST_OF_ALL * of_all
-        return not self.push_days and self.pull_days >= RUN_DAYS and some
+        return not self.push_days and self._some(of_all)
+
+    def _some(self, of_all: int) -> bool:
+        return self.pull_days >= RUN_DAYS and RUNS <= len(self.repositories) <= MOST_OF_ALL * of_all
+
+    def steady(self, of_all: int) -> bool:
+        """Whether it runs images round the clock and does next to nothing else: no person, no builder, no copy."""
+        pulls = sum(self.pulls.values())
+        busy = self.hours.bit_count() >= MOST_HOURS and pulls >= MANY * self.pull_days
+        return busy and max(self.builds / pulls, self.push_days / self.pull_days) < SELDOM and self._some(of_all)
 
     def makes(self, at: datetime) -> bool:
         """Whether making images is what it does, as builds do: on half of its days, at least."""

@@ -64,6 +64,7 @@ TOGETHER = (
         "tag_piles",
         "dead_drop",
         "unfinished_uploads",
+        "layer_soundings",
     ),
 )
 

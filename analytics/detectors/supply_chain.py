@@ -1,14 +1,14 @@
 """What usually belongs to an image and is missing: the signature or scan before its first use, the build around its push.
 
-Notices: an image that is pulled unsigned or unscanned in a project where every image was signed or scanned first (a signature
-that comes within two minutes of the push, or within twice the project's slowest, is in time); an image signed by its own pusher,
-or by an account that never signed there, where one always pushes and another signs; a moving tag (`latest`, `main`) that is pushed
+Notices: an image that is pulled unsigned or unscanned in a project where every image was signed or scanned first (a signature that
+comes within two minutes of the push, or within twice the project's slowest, is in time); an image signed by its own pusher, or by
+an account that never signed there, where one always pushes and another signs; a moving tag (`latest`, `main`) that is pushed
 without what its pushes always had: a base image fetched before, other tags beside it, a signature, a scan; signatures that are
-deleted while their images stay; what is signed or attested by somebody who neither pushed nor signed there. Needs: signatures or
-scans among the events, and logs that name accounts; digests as `tag_ledger` does, or the upload of new layers: then an image is
-known by its tag, and a signature is taken for each image that it may be for. Speaks after a dozen images of a project, eight
-pushes of a tag. Method: bookkeeping; a habit is one without exception. Never sees: what an image holds, and signatures that are
-kept elsewhere.
+deleted while their images stay, or replaced an hour and longer after; what is signed or attested by somebody who neither pushed
+nor signed there. Needs: signatures or scans among the events, and logs that name accounts; digests as `tag_ledger` does, or the
+upload of new layers: then an image is known by its tag, and a signature is taken for each image that it may be for. Speaks after a
+dozen images of a project, eight pushes of a tag. Method: bookkeeping; a habit is one without exception. Never sees: what an image
+holds, and signatures that are kept elsewhere.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from analytics.ledger import COLUMNS, Move, Tag, home, image_of_tag, is_release,
 from analytics.replay import EPOCH
 from analytics.signatures import (
     Gone,
+    image_pushed,
     perhaps_signature_deleted,
     signature_asked,
     signature_put,
@@ -142,7 +143,7 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
         if event["action"] != Action.SCAN:
             _signs(memory, repository, at)
             if signature:
-                signature_put(memory, event, signature)
+                yield from signature_put(memory, event, signature)
         if digest:
             image = image_of(memory, repository, digest)
             image.seen = at
@@ -174,10 +175,13 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
             lately.unsaid[event["tag"]] = at
         elif event["tag"] in lately.unsaid or memory.table("images", Image).look((repository, f":{event['tag']}")):
             _another(memory, lately, repository, event["tag"])
+        image_pushed(memory, event, event["digest"] or "", at)
         if event["actor"]:
             _pushed(memory, event)
     for move in note(memory, event):
         _enter(memory, move)
+        if move.after.actor:
+            image_pushed(memory, event, move.after.digest, move.after.at)
     if event["action"] == Action.PULL and (name := _pulled(memory, event)):
         yield from used(memory, event, name)
 

@@ -4,7 +4,9 @@ Notices: an account that pushes to a repository in whose project it never pushed
 that repository before fetches what it pushed (louder if the tag had been there, or if many build upon the repository); the same
 where hardly anybody pushes to the repository, though others do to its project, if the tag was in use: then whoever runs images may
 fetch it; a new repository, first pushed by an account that hardly ever pushes, that is then pulled by an account which runs images
-(pulls from many repositories, not from nearly all of them, and never pushes). Needs: logs that name accounts; a week of history.
+(pulls from many repositories, not from nearly all of them, and never pushes); an account which runs images round the clock and, for
+the first time, pushes one; an image that such an account runs, though no build of its maker was run there before, under no tag that
+anything was run by. Needs: logs that name accounts; a week of history.
 Method: bookkeeping of who pushes where, who pulls from where, and which image came last. Wakes nobody where new repositories made
 by hand are the custom of several accounts, nor for a robot that was renewed (the same name up to a number, the old one silent
 since). Never sees: an image changed by the hands that always change it, and a push that names no digest where all pull by digest.
@@ -19,11 +21,13 @@ from datetime import datetime, timedelta
 from analytics.detector import Suspicion
 from analytics.hands import Account, Custom, Project, Push, Repository, renewed
 from analytics.ledger import COLUMNS, home, project_of
+from analytics.own_builds import built, ran
+from analytics.puller_writes import perhaps_puller_writes
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import duration, plain, several
 from store.contract import EventReader
-from store.event import NOT_USE, Action, Outcome
+from store.event import NOT_USE, Action, Outcome, Traffic
 from store.finding import Severity
 
 HAND_MADE, STRANGER = "hand_made_image_runs", "stranger_push_used"  # the kinds of its findings
@@ -64,16 +68,19 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     if not event["repository"] or not event["actor"] or event["actor_kind"] == "internal":
         return
     if event["action"] == Action.PUSH:
-        _pushed(memory, event)
+        yield from _pushed(memory, event)
     else:
         yield from _pulled(memory, event)
 
 
-def _pushed(memory: Memory, event: Event) -> None:
+def _pushed(memory: Memory, event: Event) -> Iterator[Suspicion]:
     at, name, project = event["timestamp"], event["actor"], project_of(event)
     account = memory.table("accounts", Account)[name]
     repository = memory.table("repositories", Repository)[home(event)]
     settled = memory.reaches_back(at, SETTLED)
+    if settled:
+        yield from perhaps_puller_writes(memory, event, account, repository)
+    built(memory, event)
     made = not repository.pushes and not repository.pullers
     if made:
         _count(memory, at)
@@ -151,9 +158,14 @@ def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
         and event["traffic_class"] not in NOT_USE
     ):
         yield from _used(memory, event, repository, push, account)
+    of_all = memory.table("custom", Custom)["all"].repositories
+    if account is not None and account.steady(of_all) and event["traffic_class"] not in NOT_USE:
+        yield from ran(memory, event, memory.reaches_back(at, SETTLED))
     account = accounts[name]
     account.first = account.first if account.first > EPOCH else at
     account.pull_days += account.last_pull.date() != at.date()
+    account.hours |= 1 << at.hour
+    account.builds += event["traffic_class"] == Traffic.CI
     account.last_pull = account.seen = at
     if len(account.repositories) < MOST_REPOSITORIES:
         account.repositories.add(key)

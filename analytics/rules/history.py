@@ -141,6 +141,8 @@ def _wanted(rule: Rule) -> dict[str, Any]:
 
 def _own(rule: Rule) -> tuple[str, ...]:
     when = rule.when
+    if when.unusual:
+        return when.by
     return (*when.by, when.field) if when.field and not when.terms else (*when.terms, *when.by)
 
 

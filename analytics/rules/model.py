@@ -96,7 +96,7 @@ class When(BaseModel):
     count: int | None = Field(None, ge=0, description="so many (flatline: fewer than this)")
     unusual: bool = Field(
         False,
-        description="frequency: and more than one and a half of the busiest day in the history; "
+        description="frequency, cardinality: and more than one and a half of the busiest day in the history; "
         "flatline: and hardly any hour of the history was silent",
     )
     fresh: bool = Field(False, description="cardinality: only values that the key never had in the history count")
@@ -107,7 +107,9 @@ class When(BaseModel):
     terms: tuple[str, ...] = ()
     history: Span = Field(timedelta(days=30), description="how far back a new term is looked for")
     together: tuple[str, ...] = Field((), description="matches of a day with the same values of these are one finding")
-    learned: Span = Field(timedelta(days=3), description="nothing is new before so much history is known")
+    learned: Span = Field(
+        timedelta(days=3), description="nothing is new before so much history is known; nor unusual, where it is said"
+    )
     also_new: tuple[str, ...] = Field((), description="a second combination that must be new as well")
     known: tuple[str, ...] = Field((), description="what must have a history before something can be new to it")
     before: dict[str, Any] | None = Field(

@@ -49,9 +49,21 @@ def frequency(rule: Rule, events: Sequence[Event], known: Known, until: datetime
     assert rule.when.count is not None
     for key, event in fitting(rule, events):
         window = slide(windows, key, event, within(rule))
-        usual = known.busiest.get(key, 0) if rule.when.unusual else 0
-        if level.reached(key, len(window), max(rule.when.count, 1.5 * usual)):
+        if _young(rule, event, known):
+            continue
+        if level.reached(key, len(window), max(rule.when.count, 1.5 * _usual(rule, key, known))):
             yield Match(rule=rule, at=event["timestamp"], key=key, events=list(window), count=len(window))
+
+
+def _usual(rule: Rule, key: Key, known: Known) -> int:
+    """How many events of the key there were on the busiest day before, if the rule asks."""
+    return known.busiest.get(key, 0) if rule.when.unusual else 0
+
+
+def _young(rule: Rule, event: Event, known: Known) -> bool:
+    """Whether too little is known to call it unusual, where the rule says how much must be."""
+    when = rule.when
+    return when.unusual and "learned" in when.model_fields_set and not known.learned(rule, event, known.since)
 
 
 def slide(windows: dict[Key, deque[Event]], key: Key, event: Event, span: timedelta) -> deque[Event]:
@@ -74,7 +86,9 @@ def cardinality(rule: Rule, events: Sequence[Event], known: Known, until: dateti
             continue
         window = windows.setdefault(key, _Distinct())
         different = window.add(event, event[name], within(rule))
-        if level.reached(key, different, rule.when.count):
+        if _young(rule, event, known):
+            continue
+        if level.reached(key, different, max(rule.when.count, 1.5 * _usual(rule, key, known))):
             yield Match(rule=rule, at=event["timestamp"], key=key, events=window.first_of_each(name), count=different)
 
 

@@ -230,6 +230,13 @@ def download_again_and_again(made: Made) -> None:
             made.add(at + timedelta(seconds=layer), "layer_download", digest=f"sha256:{layer:064x}", status=200, **who)
 
 
+def look_for_layers(made: Made) -> None:
+    who = {"actor": "person-2", "actor_kind": "human", "client_ip": "192.0.2.2", "digest": f"sha256:{6:064x}"}
+    for number in range(6):
+        at = EVENING + timedelta(minutes=6 * number)
+        made.add(at, "layer_check", "failure", reason="not_found", repository=REPOSITORIES[30 + number], **who)
+
+
 PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "credential_probe": (guess, EVENING, {"actor": "person-1", "client": "203.0.113.9"}),
     "pull_volume": (pull_everything, EVENING, {"actor": "person-2", "client": "203.0.113.10", "repository": "data/a"}),
@@ -250,6 +257,7 @@ PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "push_volume": (pile_up_versions, EVENING, {"actor": "person-7", "repository": "tools/many"}),
     "release_hands": (take_a_release, EVENING, {"actor": "person-8", "repository": "tools/released"}),
     "blobs_alone": (fetch_layers_alone, EVENING, {"actor": "person-5", "repository": REPOSITORIES[0]}),
+    "layer_soundings": (look_for_layers, EVENING, {"actor": "person-2", "repository": REPOSITORIES[30]}),
     "fleeting_images": (run_without_a_tag, EVENING, {"actor": "person-6", "repository": "tools/hidden"}),
     "tag_piles": (tag_without_end, EVENING, {"actor": "person-4", "repository": "tools/tagged"}),
     "through_cache": (

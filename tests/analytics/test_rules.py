@@ -166,3 +166,19 @@ def test_a_project_that_was_opened_is_one_finding(tmp_path: Path) -> None:
     found = fired(rule, [*before, *now], tmp_path)
     assert [one.subjects["repository"] for one in found] == [["shop/api"], ["shop/web"], ["bank/api"]]
     assert found[0].cause == found[1].cause != found[2].cause
+
+
+@pytest.mark.parametrize(("id", "many", "old"), [("tags_made_up", 6, 5), ("layers_in_slices", 16, 9)])
+def test_what_was_done_before_as_often_and_a_young_store_are_nothing_unusual(
+    id: str, many: int, old: int, tmp_path: Path
+) -> None:
+    """`old`: so many days before it was done as often, or the store began."""
+    rule = next(one for one in pack() if one.id == id)
+    assert rule.samples is not None
+    fires = expanded(rule.samples.fires)
+    assert len(fires) == many and len(fired(rule, fires, tmp_path / "fires")) == 1
+    before = [one | {"at": one["at"] - old * 1440} for one in fires]
+    assert fired(rule, [*before, *fires], tmp_path / "before") == []
+    alone = rule.model_copy(update={"samples": rule.samples.model_copy(update={"history": ()})})
+    first = fires[0] | {"at": -old * 1440}
+    assert bool(fired(alone, [first, *fires], tmp_path / "young")) == (old >= 7)

@@ -286,3 +286,61 @@ def test_builders_and_who_attests_as_a_rule_are_no_strangers(tmp_path: Path) -> 
     tag = digest(15).replace(":", "-") + ".sbom"
     made.add(AT, "push", actor=CI, client_ip="10.30.0.1", repository="shop/api", tag=tag)
     assert [one for one in found(made, tmp_path) if one[0] == "attached_by_stranger"] == []
+
+
+def again(made: Made, at: datetime, number: int, own: int, **fields: object) -> None:
+    """The signature of an image, put once more."""
+    who = {"actor": "signer", "client_ip": "10.30.0.2", "repository": "shop/api", "digest": digest(own)} | fields
+    made.add(at, "push", tag=signature(number), **who)
+
+
+def replaced(made: Made, folder: Path) -> list[tuple[str, str]]:
+    return [one for one in found(made, folder) if one[0] == "signature_replaced"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "severity"),
+    [({}, "medium"), ({"client_ip": "203.0.113.9"}, "high"), ({"actor": "eve"}, "high"), ({"digest": None}, "medium")],
+)
+def test_a_signature_in_the_place_of_another(fields: dict[str, object], severity: str, tmp_path: Path) -> None:
+    made = signed_images()
+    again(made, AT, 3, 6_003, **fields)
+    assert replaced(made, tmp_path) == [("signature_replaced", severity)]
+
+
+def test_signed_again_for_a_reason_or_just_the_same_is_ordinary(tmp_path: Path) -> None:
+    """A copy of the same signature, the same image built and pushed once more, one that was released just now."""
+    made = signed_images()
+    again(made, AT, 3, 5_003)
+    made.add(AT, "push", actor=CI, client_ip="10.30.0.1", repository="shop/api", tag="latest", digest=digest(4))
+    again(made, AT + MINUTE, 4, 6_004)
+    made.add(AT, "tag", actor=CI, client_ip="10.30.0.1", repository="shop/api", tag="stable", digest=digest(5))
+    again(made, AT + MINUTE, 5, 6_005)
+    # As access lines tell of it: what was pushed is not said, but it was, seconds before.
+    made.add(AT + 60 * MINUTE, "push", actor=CI, client_ip="10.30.0.1", repository="shop/api", tag="latest")
+    again(made, AT + 61 * MINUTE, 7, 6_007)
+    made.add(
+        AT,
+        "push",
+        actor="signer",
+        repository="shop/api",
+        tag=signature(6).replace(".sig", ".att"),
+        digest=digest(6_006),
+    )
+    assert replaced(made, tmp_path) == []
+
+
+def test_where_signatures_come_twice_as_a_rule_one_more_is_quiet(tmp_path: Path) -> None:
+    made = signed_images()
+    for day in (9, 12):
+        again(made, START + day * DAY, day - 3, 6_000 + day)
+    again(made, AT, 3, 6_003)
+    assert replaced(made, tmp_path) == [("signature_replaced", "low")]
+
+
+def test_in_the_first_week_of_a_store_no_signature_is_unusual(tmp_path: Path) -> None:
+    made = Made()
+    for number in range(10):
+        again(made, AT - 6 * DAY + number * MINUTE, number, 5_000 + number)
+    again(made, AT, 3, 6_003)
+    assert replaced(made, tmp_path) == []

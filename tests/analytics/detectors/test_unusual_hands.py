@@ -148,3 +148,99 @@ def test_a_robot_that_began_a_week_ago_is_new_no_more(tmp_path: Path) -> None:
         push(made, NOW, name, "p1/r1", tag, image=tag)
         pull(made, NOW + MINUTE, "robot$cluster", "p1/r1", tag, tag)
     assert judged(made, tmp_path) == [("stranger_push_used", "medium", ["robot$newest"], ["p1/r1"])]
+
+
+def around_the_clock(made: Made, hours: int = 24, days: int = 12, tool: str = "cluster") -> Made:
+    """A cluster whose nodes fetch six repositories at all hours."""
+    for day in range(12 - days, 12):
+        for hour in range(hours):
+            at = START + timedelta(days=day, hours=hour, minutes=30)
+            where = {"actor": "robot$nodes", "client_ip": "10.40.0.2", "repository": f"p{hour % 6 % 4}/r{hour % 6}"}
+            made.add(
+                at, "pull", tag="latest", reference="latest", digest=f"sha256:{1:0>64}", traffic_class=tool, **where
+            )
+    return made
+
+
+def test_an_account_that_only_ever_ran_images_stores_one(tmp_path: Path) -> None:
+    made = around_the_clock(history())
+    push(made, NOW, "robot$nodes", "p1/r1", image="bad")
+    push(made, NOW + MINUTE, "robot$nodes", "p1/r1", "stable", image="bad")
+    assert judged(made, tmp_path)[-1] == ("pull_account_writes", "high", ["robot$nodes"], ["p1/r1"])
+    made = around_the_clock(history())
+    push(made, NOW, "robot$nodes", "cache/layers", image="c")
+    assert ("pull_account_writes", "medium", ["robot$nodes"], ["cache/layers"]) in judged(made, tmp_path / "own")
+
+
+def test_people_builders_and_young_stores_may_begin_to_push(tmp_path: Path) -> None:
+    """A person sleeps, a test stage pulls with the tools of builds, and before a week nobody is known for anything."""
+    for name, made in (
+        ("person", around_the_clock(history(), hours=11)),
+        ("stage", around_the_clock(history(), tool="ci")),
+        ("young", around_the_clock(Made(), days=5)),
+    ):
+        push(made, NOW, "robot$nodes", "p1/r1", image="new")
+        assert "pull_account_writes" not in [kind for kind, *_ in judged(made, tmp_path / name)], name
+
+
+def test_an_account_that_pushes_since_yesterday_was_told_of(tmp_path: Path) -> None:
+    made = around_the_clock(history())
+    push(made, NOW - timedelta(hours=30), "robot$nodes", "p1/r1", image="bad")
+    push(made, NOW, "robot$nodes", "p1/r1", image="worse")
+    assert "pull_account_writes" not in [kind for kind, *_ in judged(made, tmp_path)]
+
+
+def rolled_out(days: int = 12) -> Made:
+    """A build whose images nodes run by their digests, tags of its own on each; ann pushes `dev-ann`, for herself."""
+    made = around_the_clock(history())
+    for day in range(12 - days, 12):
+        for number in range(6):
+            at, name = START + timedelta(days=day, hours=8, minutes=number), f"p{number % 4}/r{number}"
+            for tag in (f"{day}f3a{number}", "main"):
+                push(made, at, "robot$ci", name, tag, image=f"{day}f{number}")
+            pull(made, at + timedelta(hours=1), "robot$nodes", name, f"{day}f{number}", tag="")
+            push(made, at, "ann", name, "dev-ann", image=f"{day}d{number}")
+            pull(made, at + MINUTE, "ann", name, f"{day}d{number}", tag="dev-ann")
+    return made
+
+
+def own(made: Made, folder: Path) -> list[tuple[str, str, list[str], list[str]]]:
+    return [one for one in judged(made, folder) if one[0] == "own_build_runs"]
+
+
+def test_a_build_of_ones_own_that_nodes_run(tmp_path: Path) -> None:
+    for name, tag in (("by its tag", "dev-ann"), ("by its digest", "")):
+        made = rolled_out()
+        push(made, NOW, "ann", "p1/r1", "dev-ann", image="aa")
+        assert own(made, tmp_path / "pushed") == []
+        pull(made, NOW + 40 * MINUTE, "robot$nodes", "p1/r1", "aa", tag)
+        assert own(made, tmp_path / name) == [("own_build_runs", "medium", ["ann"], ["p1/r1"])], name
+
+
+def test_a_build_of_ones_own_that_was_rolled_out_is_ordinary(tmp_path: Path) -> None:
+    """The robot gave it a tag; it moved the tag that nodes follow, as in a night of trouble; it is a release."""
+    for name, (who, tag) in enumerate((("robot$ci", "9f3a1"), ("ann", "main"), ("ann", "v2.0.0"))):
+        made = rolled_out()
+        push(made, NOW, "ann", "p1/r1", "dev-ann", image="aa")
+        push(made, NOW + MINUTE, who, "p1/r1", tag, image="aa")
+        pull(made, NOW + 40 * MINUTE, "robot$nodes", "p1/r1", "aa", "")
+        assert own(made, tmp_path / f"{name}") == [], tag
+
+
+def test_a_cluster_for_builds_of_ones_own_and_a_renewed_robot_are_told_quietly(tmp_path: Path) -> None:
+    made = rolled_out()
+    for number, name in enumerate(("bea", "cem", "ann")):
+        push(made, NOW + number * MINUTE, name, f"p{number}/r{number}", f"dev-{name}", image=f"a{number}")
+        pull(made, NOW + (number + 9) * MINUTE, "robot$nodes", f"p{number}/r{number}", f"a{number}", "")
+    assert [severity for _, severity, *_ in own(made, tmp_path)] == ["medium", "medium", "low"]
+    made = rolled_out()
+    push(made, NOW, "robot$ci-2", "p1/r1", "9f3b7", image="aa")
+    pull(made, NOW + MINUTE, "robot$nodes", "p1/r1", "aa", "")
+    assert [severity for _, severity, *_ in own(made, tmp_path / "new")] == ["low"]
+
+
+def test_before_it_is_known_what_nodes_run_nothing_is_told(tmp_path: Path) -> None:
+    made = rolled_out(days=2)
+    push(made, NOW, "ann", "p1/r1", "dev-ann", image="aa")
+    pull(made, NOW + MINUTE, "robot$nodes", "p1/r1", "aa", "")
+    assert own(made, tmp_path) == []
