@@ -52,7 +52,7 @@ def evaluate(
     ] = False,
     fresh: Annotated[
         bool,
-        typer.Option("--fresh", help="Also with the kinds that nobody had in view (A51 to A60), told apart from all."),
+        typer.Option("--fresh", help="Also with the kinds that came last (A51 to A60), told apart from all."),
     ] = False,
     captures: Annotated[
         Path, typer.Option(metavar="DIR", help="Captured logs of real registries; left out where they are not.")
