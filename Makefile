@@ -11,8 +11,8 @@ demo: $(VENV)/.installed system-demo
 test: $(VENV)/.installed-dev system-test $(if $(CI),native) lint types imports unit
 
 # Servers, clocks and processes are real: on a shared CI machine one of them may be late once. A test that passes only the
-# second time is shown as a rerun, so that it is seen and mended. Two files at a time.
-IN_CI := $(if $(CI),--reruns 1 -rR -n 2 --dist loadfile)
+# second time is shown as a rerun, so that it is seen and mended. Three files at a time: many wait for servers.
+IN_CI := $(if $(CI),--reruns 1 -rR -n 3 --dist loadfile)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -7,6 +7,7 @@ import random
 import re
 from dataclasses import replace
 from datetime import timedelta, timezone
+from itertools import islice
 from unittest.mock import patch
 
 import pytest
@@ -30,10 +31,10 @@ def test_every_format_of_the_scanner_is_tried() -> None:
 
 @ALL_SAMPLES
 def test_samples(sample: Sample) -> None:
-    """Real lines, whole and cut as a tail cuts them."""
+    """Real lines, whole and cut as a tail cuts them (long samples: their first pieces)."""
     check_equal(sample.format_name, block(sample.data))
     for lines in (1, 7, 61):
-        for piece in cut(sample.data, lines):
+        for piece in islice(cut(sample.data, lines), 300):
             check_equal(sample.format_name, piece)
 
 

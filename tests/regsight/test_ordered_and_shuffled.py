@@ -22,7 +22,7 @@ from store.locate import open_store
 START = datetime(2026, 8, 3, tzinfo=UTC)
 DAYS, JUDGED = 12, 1
 ATTACKS = ("A18/blatant@11.2", "A20/blatant@11.4", "A23/blatant@11.6")
-STEP = timedelta(hours=6)
+STEP = timedelta(hours=12)
 LATE = timedelta(days=1)
 _TIME = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z")
 
