@@ -50,9 +50,11 @@ class _Noted:
 
 @dataclass(frozen=True, slots=True)
 class _Flight:
-    """A batch that is on its way into the store. The result: what was done, and in how many seconds; None where it was given up."""
+    """A batch that is on its way into the store; `ends`: its first and last time, None where it has no rows. The result: what was
+    done, and in how many seconds; None where it was given up."""
 
     events: pa.Table
+    ends: tuple[datetime, datetime] | None
     noted: _Noted
     result: Future[tuple[Committed, float] | None]
 
@@ -122,7 +124,9 @@ class Committer:
         if events is None or not self.settle(feeds, out_of_time):
             return False
         noted, self._noted = self._noted, _Noted()
-        self._flight = _Flight(events, noted, self._beside.submit(self._put, events, batch, noted.receipts))
+        self._flight = _Flight(
+            events, _ends(events), noted, self._beside.submit(self._put, events, batch, noted.receipts)
+        )
         return True
 
     def settle(self, feeds: Sequence[Feed], out_of_time: Callable[[], bool] = lambda: False) -> bool:
@@ -143,8 +147,8 @@ class Committer:
         if done is None:
             return False
         self.stored = True
-        if flight.events.num_rows:
-            self._days.update(moment.date() for moment in _ends(flight.events))
+        if flight.ends is not None:
+            self._days.update(moment.date() for moment in flight.ends)
         committed, seconds = done
         self._telemetry.committed(flight.events, seconds)
         self._stored_newest.update(flight.noted.newest)
@@ -181,16 +185,14 @@ class Committer:
         return events if self._joiner is None else self._joiner.join(events, before_asking)
 
     def _lacks(self, query: EventQuery) -> bool:
-        """Whether rows that fit are still on their way; waits a little for them."""
-        import pyarrow.compute as pc
-
-        if self._flight is None or not self._flight.events.num_rows:
+        """Whether rows that fit are still on their way, or rows of a day of which this run stored nothing yet: Elasticsearch
+        cannot be asked while it makes an index. Waits a little for them."""
+        if self._flight is None or self._flight.ends is None:
             return False
-        ends = pc.min_max(self._flight.events["timestamp"]).as_py()
-        fits = (query.until is None or ends["min"] < query.until) and (
-            query.since is None or ends["max"] >= query.since
-        )
-        return fits and bool(wait([self._flight.result], SLICE_SECONDS).not_done)
+        begin, end = self._flight.ends
+        fits = (query.until is None or begin < query.until) and (query.since is None or end >= query.since)
+        new = not {begin.date(), end.date()} <= self._days
+        return (fits or new) and bool(wait([self._flight.result], SLICE_SECONDS).not_done)
 
     def _put(
         self, events: pa.Table, batch: Batch, receipts: Sequence[tuple[WantsReceipts, Position]]
@@ -261,9 +263,9 @@ class Committer:
                 self._telemetry.watermark(name, min(newest, self._clock()).timestamp())
 
 
-def _ends(events: pa.Table) -> tuple[datetime, datetime]:
+def _ends(events: pa.Table) -> tuple[datetime, datetime] | None:
     """The first and the last time of some rows."""
     import pyarrow.compute as pc
 
     ends = pc.min_max(events["timestamp"]).as_py()
-    return ends["min"], ends["max"]
+    return (ends["min"], ends["max"]) if events.num_rows else None

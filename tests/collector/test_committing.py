@@ -34,13 +34,21 @@ class Slow:
         self.door = threading.Event()
         self.failures: list[Exception] = []
         self.begun: list[int] = []  # positions of the commits that were begun
+        self.asked: list[int] = []  # how many commits were over, at each question
+        self.over = 0
 
     def commit(self, events: pa.Table, positions: list[Position], dead: Any = ()) -> Committed:
         self.begun += [position.offset for position in positions]
         assert self.door.wait(10)
         if self.failures:
             raise self.failures.pop(0)
-        return self._store.commit(events, positions, dead)
+        done = self._store.commit(events, positions, dead)
+        self.over += 1
+        return done
+
+    def parts(self, *args: Any, **asked: Any) -> Iterator[dict[str, Any]]:
+        self.asked.append(self.over)
+        return self._store.parts(*args, **asked)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -119,6 +127,22 @@ def test_a_question_waits_for_rows_that_are_on_their_way(store: Slow, send: Any)
     send.committer.settle([])
     (event,) = store.events(EventQuery())
     assert (event["actor"], event["join_confidence"], len(event["parts"])) == ("ann", "certain", 2)
+
+
+def test_a_store_is_not_asked_while_it_makes_a_day(store: Slow, send: Any) -> None:
+    """Of another day: Elasticsearch would answer that not all shards are there. Once something of both is stored it is asked."""
+    send(1, nginx(0))
+    threading.Timer(0.2, store.door.set).start()
+    before = len(store.asked)
+    send(2, nginx(2 * 86_400))
+    assert store.asked[before:] and set(store.asked[before:]) == {1}
+    send.committer.settle([])
+    store.door.clear()
+    send(3, nginx(3, 1))
+    threading.Timer(0.2, store.door.set).start()
+    before = len(store.asked)
+    send(4, nginx(2 * 86_400 - 300, 2))
+    assert store.asked[before:] and set(store.asked[before:]) == {2}
 
 
 def test_what_follows_a_refused_batch_is_not_stored(store: Slow, receiver: Receiver, send: Any) -> None:
