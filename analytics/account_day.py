@@ -33,3 +33,18 @@ class AccountDay:
         if event["client_ip"]:
             one.clients.add(event["client_ip"])
         return one
+
+    def subjects(self, actor: str | None) -> dict[str, list[str]]:
+        """Of a finding about it; `actor`: None where the log names nobody."""
+        return {
+            "actor": [actor] if actor else [],
+            "client": sorted(self.clients),
+            "repository": sorted(self.repositories),
+        }
+
+
+def with_day(days: list[datetime], at: datetime, most: int) -> list[datetime]:
+    """Days on which something happened, each once, with that of `at`; the last `most` and it."""
+    if days and days[-1].date() == at.date():
+        return days
+    return [*days[-most:], at]

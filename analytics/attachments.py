@@ -55,16 +55,16 @@ def attached(memory: Memory, event: Event, digest: str) -> Iterator[Suspicion]:
 
 
 def _suspicion(actor: str, done: AccountDay, at: datetime) -> Suspicion:
-    many, repositories = len(done.evidence), sorted(done.repositories)
+    many = len(done.evidence)
     severity = Severity.HIGH if many >= MANY else Severity.MEDIUM
     return Suspicion(
         kind=STRANGER,
         cause=(STRANGER, actor, f"{done.day:%Y-%m-%d}"),
         severity=severity,
-        title=f"{plain(actor)} signed or attested {several(many, 'image')} of others in {names(repositories, 2)}",
+        title=f"{plain(actor)} signed or attested {several(many, 'image')} of others in {names(sorted(done.repositories), 2)}",
         start=done.start,
         end=at,
-        subjects={"actor": [actor], "client": sorted(done.clients), "repository": repositories},
+        subjects=done.subjects(actor),
         score=10.0 * severity.rank + min(many, 9),
         expected="what stands beside an image comes from its builder, or from an account that signs here day by day",
         observed=f"{several(many, 'attachment')}, by an account that neither pushed nor signed in these projects before",

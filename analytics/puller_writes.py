@@ -41,7 +41,7 @@ def _repositories(memory: Memory) -> int:
 def _suspicion(event: Event, account: Account) -> Suspicion:
     at, name, wrote = event["timestamp"], event["actor"], account.wrote
     severity = Severity.HIGH if account.loud else Severity.MEDIUM
-    repositories, many = sorted(wrote.repositories), len(wrote.evidence)
+    many = len(wrote.evidence)
     why = "The account is a cluster's: whoever gets out of a container has its password, which should be good for pulls only. "
     why += "What it put is where it fetches what it runs. " if account.loud else ""
     why += "Harmless if a build or another tool was given the same account: then it should have one of its own."
@@ -49,10 +49,10 @@ def _suspicion(event: Event, account: Account) -> Suspicion:
         kind=WRITES,
         cause=(WRITES, name, f"{wrote.day:%Y-%m-%d}"),
         severity=severity,
-        title=f"{plain(name)}, which only ever pulled, pushed to {names(repositories, 2)}",
+        title=f"{plain(name)}, which only ever pulled, pushed to {names(sorted(wrote.repositories), 2)}",
         start=wrote.start,
         end=at,
-        subjects={"actor": [name], "client": sorted(wrote.clients), "repository": repositories},
+        subjects=wrote.subjects(name),
         score=10.0 * severity.rank + min(many, 9),
         expected=f"pulls, as on {several(account.pull_days, 'day')} before",
         observed=several(many, "push", "pushes") + (", over what it runs itself" if account.loud else ""),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from analytics.account_day import AccountDay
+from analytics.account_day import AccountDay, with_day
 from analytics.detector import Suspicion
 from analytics.ledger import PAIR, home, image_of_tag, network, project_of
 from analytics.replay import EPOCH
@@ -115,8 +115,7 @@ def _perhaps_again(memory: Memory, event: Event, of: _Image) -> Iterator[Suspici
         if memory.reaches_back(at, SETTLED):
             signer.last = signer.last.enter(event)
             yield _put_again(event, actor, custom, signer)
-        if not custom.again or custom.again[-1].date() != at.date():
-            custom.again = [*custom.again[-MOST_DAYS:], at]
+        custom.again = with_day(custom.again, at, MOST_DAYS)
     signer.projects.setdefault(name, at)
     if event["client_ip"] and len(signer.networks) < MOST_NETWORKS:
         signer.networks.setdefault(network(event["client_ip"]), at)
@@ -132,19 +131,15 @@ def _put_again(event: Event, actor: str, custom: _Custom, signer: _Signer) -> Su
         signer.strange.add("the network is new for this account")
     usual = custom.images < FEWEST or sum(one.date() < at.date() for one in custom.again) >= HABIT
     severity = Severity.LOW if usual else Severity.HIGH if signer.strange else Severity.MEDIUM
-    repositories, many = sorted(last.repositories), len(last.evidence)
+    many, where = len(last.evidence), names(sorted(last.repositories), 2)
     return Suspicion(
         kind=AGAIN,
         cause=(AGAIN, actor, f"{last.day:%Y-%m-%d}"),
         severity=severity,
-        title=f"{plain(actor) or 'nobody named'} replaced {several(many, 'signature')} of images of {names(repositories, 2)}",
+        title=f"{plain(actor) or 'nobody named'} replaced {several(many, 'signature')} of images of {where}",
         start=last.start,
         end=at,
-        subjects={
-            "actor": [event["actor"]] if event["actor"] else [],
-            "client": sorted(last.clients),
-            "repository": repositories,
-        },
+        subjects=last.subjects(event["actor"]),
         score=10.0 * severity.rank + min(many, 9),
         expected="an image is signed when it is pushed or tagged, and its signature stays",
         observed=f"{several(many, 'signature')} put where another had been for an hour and longer"
@@ -209,8 +204,7 @@ def still_gone(memory: Memory, gone: Gone, at: datetime) -> Iterator[Suspicion]:
         return
     remover = memory.table("signature removers", _Remover)[actor]
     remover.last = remover.last.enter(event)
-    if not remover.days or remover.days[-1] != remover.last.day:
-        remover.days = [*remover.days[-MOST_DAYS:], remover.last.day]
+    remover.days = with_day(remover.days, remover.last.day, MOST_DAYS)
     remover.seen = when
     yield _suspicion(event, actor, remover, at)
 
@@ -219,19 +213,15 @@ def _suspicion(event: Event, actor: str, remover: _Remover, at: datetime) -> Sus
     last, day, many = remover.last, remover.last.day, len(remover.last.evidence)
     usual = sum(day - one >= LONG_AGO for one in remover.days) >= HABIT
     severity = Severity.LOW if usual else Severity.HIGH if many >= MANY else Severity.MEDIUM
-    repositories = sorted(last.repositories)
+    where = names(sorted(last.repositories), 2)
     return Suspicion(
         kind=TAKEN,
         cause=(TAKEN, actor, f"{day:%Y-%m-%d}"),
         severity=severity,
-        title=f"{plain(actor) or 'nobody named'} removed {several(many, 'signature')} of {names(repositories, 2)}; the images stay",
+        title=f"{plain(actor) or 'nobody named'} removed {several(many, 'signature')} of {where}; the images stay",
         start=last.start,
         end=at,
-        subjects={
-            "actor": [event["actor"]] if event["actor"] else [],
-            "client": sorted(last.clients),
-            "repository": repositories,
-        },
+        subjects=last.subjects(event["actor"]),
         score=10.0 * severity.rank + min(many, 9),
         expected="a signature goes with its image, or a new one takes its place within minutes",
         observed=f"{several(many, 'signature')} deleted that day; {GRACE.seconds // 60} minutes later the image is there, unsigned",

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from analytics.account_day import with_day
 from analytics.detector import Suspicion
 from analytics.ledger import home
 from analytics.replay import EPOCH
@@ -122,8 +123,7 @@ def _late(memory: Memory, at: datetime, look: _Look) -> Iterator[Suspicion]:
     if len(asker.looked) < FEWEST:
         return
     usual = sum(at - one >= LONG_AGO for one in asker.days) >= HABIT
-    if not asker.days or asker.days[-1].date() != at.date():
-        asker.days = [*asker.days[-MOST:], at]
+    asker.days = with_day(asker.days, at, MOST)
     if again or not memory.reaches_back(at, SETTLED):
         return
     yield _suspicion(look, list(asker.looked.values()), usual, at)
