@@ -22,6 +22,16 @@ def each_day(since: datetime, now: datetime) -> Iterator[datetime]:
         day += DAY
 
 
+def settled_days(
+    store: EventReader, since: datetime, now: datetime, history: timedelta
+) -> Iterator[tuple[datetime, datetime]]:
+    """Of these days those before which so much is known, each with the time of the first event."""
+    span = store.span()
+    for day in each_day(since, now):
+        if span is not None and day - span[0] >= history:
+            yield day, span[0]
+
+
 def learned(store: EventReader, kind: str, day: datetime, kept: dict[datetime, T], learn: Callable[[], T]) -> T:
     """What `learn()` says of the time before `day`: once for each day of a `Replay` and of what lasts for it, else kept in
     `kept` until another day is asked for.

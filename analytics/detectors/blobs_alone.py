@@ -18,7 +18,7 @@ import numpy as np
 
 from analytics.acts import CELL, NAMES
 from analytics.columns import Columns
-from analytics.daily import block_of, carried, each_day
+from analytics.daily import block_of, carried, settled_days
 from analytics.detector import Suspicion
 from analytics.firsts import LastSeen, pair, parted
 from analytics.pullers import name_of, pullers
@@ -85,10 +85,7 @@ class BlobsAlone:
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
-        span = store.span()
-        for day in each_day(since, now):
-            if span is None or day - span[0] < SETTLED:
-                continue
+        for day, begin in settled_days(store, since, now, SETTLED):
             start, end = max(since, day), min(day + DAY, now)
             minutes, pairs = self._today(store, day, now)
             known = minutes < -(-int(end.timestamp()) // 60)
@@ -97,7 +94,7 @@ class BlobsAlone:
             many = len(np.unique(who))
             past = self._past(store, day)
             for one in sorted(lately.tolist(), key=lambda number: name_of(number)[1]):
-                found += _judge(store, past, one, pairs[known][who == one], many, span[0], day, end)
+                found += _judge(store, past, one, pairs[known][who == one], many, begin, day, end)
         return found
 
     def _past(self, store: EventReader, day: datetime) -> _Past:

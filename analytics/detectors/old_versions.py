@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from analytics.acts import CELL, NAMES, Acts, acts_of, hashes
-from analytics.daily import carried, each_day
+from analytics.daily import carried, settled_days
 from analytics.detector import Suspicion
 from analytics.replay import days_since_epoch, floor, remember
 from analytics.versions import LATELY, SETTLED, Account, Past, excess, version
@@ -48,15 +48,12 @@ class OldVersions:
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
-        span = store.span()
-        for day in each_day(since, now):
-            if span is None or day - span[0] < SETTLED:
-                continue
+        for day, begin in settled_days(store, since, now, SETTLED):
             start, end = max(since, day), min(day + DAY, now)
             taken = self._taken(store, day, now).between(0, -(-int(end.timestamp()) // 60))
             lately = np.unique(taken.codes["actor"][taken.starts + CELL > minute(start)])
             for actor in sorted(lately.tolist(), key=NAMES["actor"].words.__getitem__):
-                account = self._account(store, actor, span[0], day)
+                account = self._account(store, actor, begin, day)
                 found += _judge(store, account, actor, taken.where(taken.codes["actor"] == actor), day, end)
         return found
 

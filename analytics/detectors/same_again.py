@@ -21,7 +21,7 @@ import numpy as np
 
 from analytics.acts import CELL, NAMES, Bools, acts_of, hashes
 from analytics.columns import Columns
-from analytics.daily import block_of, days_before, each_day
+from analytics.daily import block_of, days_before, settled_days
 from analytics.detector import Suspicion
 from analytics.firsts import pair, parted
 from analytics.pullers import FLEET, is_account, pullers
@@ -128,11 +128,9 @@ class SameAgain:
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
-        span = store.span()
-        for day in each_day(since, now):
-            if span is not None and day - span[0] >= SETTLED:
-                today = remember(store, f"{self.name} today", day, partial(self._today, store, day, now))
-                found += _judge(store, today, day, max(since, day), min(day + DAY, now))
+        for day, _ in settled_days(store, since, now, SETTLED):
+            today = remember(store, f"{self.name} today", day, partial(self._today, store, day, now))
+            found += _judge(store, today, day, max(since, day), min(day + DAY, now))
         return found
 
     def _today(self, store: EventReader, day: datetime, now: datetime) -> _Today:

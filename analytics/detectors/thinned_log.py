@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analytics.daily import days_before, each_day
+from analytics.daily import days_before, settled_days
 from analytics.detector import Suspicion
 from analytics.places import NOBODY
 from analytics.replay import horizon, remember
@@ -62,13 +62,12 @@ class ThinnedLog:
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
-        span = store.span()
-        for day in each_day(since, now):
+        for day, begin in settled_days(store, since, now, FEWEST_DAYS * DAY):
             # A window is judged when its last hour is over.
             ends = [end for end in range(1, 25) if max(since, day) < day + end * HOUR <= min(day + DAY, now)]
-            if not ends or span is None or day - span[0] < FEWEST_DAYS * DAY:
+            if not ends:
                 continue
-            known = min((day - span[0]) // DAY, PAST)
+            known = min((day - begin) // DAY, PAST)
             hours = self._until(store, day, now)
             for end in ends:
                 found += _judge(store, hours, known, day, end)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from analytics.acts import CELL, NAMES, Acts, acts_of, tops
-from analytics.daily import carried, each_day
+from analytics.daily import carried, settled_days
 from analytics.detector import Suspicion
 from analytics.newcomers import (
     LATELY,
@@ -65,10 +65,7 @@ class ThroughCache:
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
-        span = store.span()
-        for day in each_day(since, now):
-            if span is None or day - span[0] < SETTLED * DAY:
-                continue
+        for day, _ in settled_days(store, since, now, SETTLED * DAY):
             today = remember(store, f"{self.name} today", day, partial(self._today, store, day, now))
             found += _judge(store, today, max(since, day), min(day + DAY, now))
         return found
