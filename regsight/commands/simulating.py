@@ -101,11 +101,11 @@ def _describe(out: Path) -> None:
 
 def _catalogue() -> None:
     from regsight.terminal import write_lines, write_table
-    from regsight.traffic.attacks import ATTACKS, FRESH, LATER, NEWEST
+    from regsight.traffic.attacks import LATER, every
     from regsight.traffic.simulate import SOURCES
     from regsight.traffic.surprises import SURPRISES
 
-    recipes = (ATTACKS | LATER | NEWEST | FRESH | SURPRISES).values()
+    recipes = (every() | SURPRISES).values()
     rows = [(one.code, one.name, one.evidence, " ".join(one.technique)) for one in recipes]
     write_table("", ("code", "what", "evidence", "technique"), rows)
     write_lines(["", f"{next(iter(LATER))} and above must be named: `--attacks all` leaves them out"])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from regsight.traffic.attacks import ATTACKS, FRESH, LATER, NEWEST
+from regsight.traffic.attacks import FAMILIES
 from regsight.traffic.scenes import DIFFICULTIES, Recipe
 from regsight.traffic.seeds import stream
 from regsight.traffic.surprises import SURPRISES
@@ -22,8 +22,6 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "ecr": ("ecr-cloudtrail",),
     "distribution-text": ("distribution-text",),
 }
-# The attacks that an evaluation may be about; all but those of the catalogue were written after the detectors.
-FAMILIES: dict[str, dict[str, Recipe]] = {"catalogue": ATTACKS, "later": LATER, "newest": NEWEST, "fresh": FRESH}
 START = datetime(2026, 8, 3, tzinfo=UTC)  # a Monday
 QUIET_FROM = 21
 REPORT_FROM = 1001

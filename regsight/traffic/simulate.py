@@ -9,7 +9,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TextIO
 
-from regsight.traffic.attacks import ATTACKS, FRESH, LATER, NEWEST
+from regsight.traffic.attacks import ATTACKS, every
 from regsight.traffic.calendar import Calendar, moment
 from regsight.traffic.disguise import disguise
 from regsight.traffic.entries import Plan, entry
@@ -58,7 +58,7 @@ def simulate(
 
     Args:
         preset: a key of `PRESETS`.
-        attacks: codes from `ATTACKS`, `LATER`, `NEWEST` and `FRESH`, each as `A06`, `A06/stealthy` or `A06/stealthy@9.5` (days
+        attacks: codes of `every()`, each as `A06`, `A06/stealthy` or `A06/stealthy@9.5` (days
             after the start). What is left open is drawn; an empty list plants nothing; None plants each of `ATTACKS` once,
             save those that change the lines of others (`Recipe.alters`), which must be named.
         surprises: the same from `SURPRISES`.
@@ -74,7 +74,7 @@ def simulate(
     end = begin + int(days * DAY)
     attacks = _each_once(ATTACKS) if attacks is None else attacks
     surprises = _each_once(SURPRISES) if surprises is None else surprises
-    plans = [*_plans(ATTACKS | LATER | NEWEST | FRESH, attacks, begin, end, seed)]
+    plans = [*_plans(every(), attacks, begin, end, seed)]
     plans += _plans(SURPRISES, surprises, begin, end, seed)
     world = populate(PRESETS[preset], seed, begin)
     if renamed:
@@ -156,7 +156,7 @@ def _day(
     first = world.start + day * DAY
     for plan in plans:
         if first <= plan.at < first + DAY:
-            turn = [*ATTACKS, *SURPRISES, *LATER, *NEWEST, *FRESH].index(plan.recipe.code)
+            turn = list(ATTACKS | SURPRISES | every()).index(plan.recipe.code)
             scene = Scene(world, stream(world.seed, "play", plan.id), plan.at, end, plan.difficulty, turn)
             plan.planted = plan.recipe.play(scene)
             plan.logins = [one for one in scene.out if one.uri == "/v2/" and one.actor]

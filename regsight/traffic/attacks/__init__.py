@@ -370,3 +370,10 @@ ATTACKS = _recipes(_TABLE)
 LATER = _recipes(_LATER)
 NEWEST = _recipes(_NEWEST)
 FRESH = _recipes(_FRESH)
+# By family; all but the catalogue must be named to be planted. Another family is another row, at the end: its place draws.
+FAMILIES: dict[str, dict[str, Recipe]] = {"catalogue": ATTACKS, "later": LATER, "newest": NEWEST, "fresh": FRESH}
+
+
+def every() -> dict[str, Recipe]:
+    """Those of all families, in their order."""
+    return {code: recipe for family in FAMILIES.values() for code, recipe in family.items()}

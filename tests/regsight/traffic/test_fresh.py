@@ -8,22 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from played_attacks import MONDAY, SEED, Played, client_of, equal_files, kinds, moment, play, puts, short
-from typer.testing import CliRunner
+from played_attacks import MONDAY, SEED, Played, client_of, moment, play, puts, short
 
 from collector.formats import distribution_json, distribution_text, ecr_cloudtrail
 from collector.stages import Block, Format
-from regsight.cli import app
-from regsight.evaluation.plan import SCENARIOS, Setup, plan
-from regsight.traffic import simulate as simulator
-from regsight.traffic.attacks import ATTACKS, FRESH, LATER, NEWEST
+from regsight.traffic.attacks import FRESH
 from regsight.traffic.population import PRESETS, Population, populate
 from regsight.traffic.scenes import DIFFICULTIES
-from regsight.traffic.surprises import SURPRISES
 from store.contract import Position
 
 MIRROR = "10.60.0.4"
-ADDING = [code for code, recipe in FRESH.items() if not recipe.alters]
 LINES = [code for code in FRESH if code != "A60"]  # of the last there is no line
 LATE = {"A51": 0.3, "A60": 0.3, "A59": 0.1}  # what waits for somebody to be at work begins later
 
@@ -215,38 +209,6 @@ def test_the_mirror_stays_behind(tmp_path: Path) -> None:
         assert not {hour for hour in kept if entry.start[:13] <= hour < entry.end[:13]}
 
 
-# What a log is silent about makes a scenario invisible in it.
-SILENT = {
-    "distribution-json": set(),
-    "distribution-text": set(),
-    "distribution-json-2.8": {"A51"},  # nobody's name
-    "access": {"A51"},
-    "notifications": {"A51", "A54", "A57"},  # nothing of what was refused or is not there
-    "harbor-audit": {"A51", "A53", "A54", "A55", "A56", "A57"},  # no addresses, no layers, nothing that failed
-    "ecr-cloudtrail": {"A51"},  # no passwords
-}
-
-
-@pytest.mark.parametrize("difficulty", DIFFICULTIES)
-@pytest.mark.parametrize("source", SILENT)
-def test_every_log_tells_what_it_can(source: str, difficulty: str, tmp_path: Path) -> None:
-    """A scenario is invisible where the log lacks what it takes to know of it, and in the log everywhere else."""
-    asked = [f"{code}/{difficulty}@{LATE.get(code, 0.05)}" for code in FRESH]
-    truth = short(tmp_path, days=2.2, source=source, attacks=asked)
-    text = (tmp_path / truth.files[0]).read_text()
-    assert {entry.kind for entry in truth.scenarios if entry.invisible} == SILENT[source]
-    for entry in truth.scenarios:
-        if entry.invisible:
-            continue
-        assert entry.decidable is not None, entry.kind
-        assert entry.first_evidence is not None and entry.first_evidence <= entry.decidable <= entry.end
-        assert bool(entry.addresses) == (source != "harbor-audit")
-        assert bool(entry.event_ids) == (source != "access" and entry.kind != "A60")
-        told = (*entry.event_ids, *entry.addresses, *entry.repositories)
-        assert [one for one in told if one not in text] == []
-        assert source in ("access", "distribution-json-2.8") or all(one in text for one in entry.actors)
-
-
 FORMATS: dict[str, Format] = {
     "distribution-json": distribution_json.FORMAT,
     "distribution-text": distribution_text.FORMAT,
@@ -284,23 +246,6 @@ def test_a_refused_manifest_stores_nothing_in_cloudtrail(tmp_path: Path) -> None
         assert record["responseElements"] is None and record["requestParameters"]["imageManifestMediaType"]
 
 
-def test_two_runs_are_equal_to_the_byte(tmp_path: Path) -> None:
-    """The same arguments give the same files."""
-    asked = [f"{code}/{DIFFICULTIES[place % 3]}@{LATE.get(code, 0.1)}" for place, code in enumerate(FRESH)]
-    sources = ["distribution-json", "notifications", "harbor-audit", "ecr-cloudtrail", "access"]
-    for name in ("one", "two"):
-        short(tmp_path / name, days=1.3, attacks=asked, source=sources)
-    assert equal_files(tmp_path / "one", tmp_path / "two") == 6
-
-
-def test_they_change_no_other_line(tmp_path: Path) -> None:
-    """With those that only add, the log holds every line that it had without."""
-    short(tmp_path / "plain")
-    short(tmp_path / "with", attacks=[f"{code}/moderate@0.1" for code in ADDING])
-    before, after = (set((tmp_path / name / "registry.log").read_text().splitlines()) for name in ("plain", "with"))
-    assert before < after
-
-
 @pytest.mark.parametrize("difficulty", DIFFICULTIES)
 def test_a_mirror_left_behind_takes_its_own_lines_alone(difficulty: str, tmp_path: Path) -> None:
     """A60 adds nothing, and what it takes is the mirror's."""
@@ -328,37 +273,3 @@ def test_a_locked_out_owner_loses_own_lines_alone(difficulty: str, tmp_path: Pat
     ids = {line["http.request.id"] for line in after}
     lost = [line for line in before if line["http.request.id"] not in ids]
     assert {line["auth.user.name"] for line in lost} <= {owner}
-
-
-def test_nobody_draws_them(tmp_path: Path) -> None:
-    """Neither a simulation of everything nor the evaluation's plans of the others have any; codes are used once."""
-    assert len(FRESH) == 10 and not set(FRESH) & {*ATTACKS, *LATER, *NEWEST, *SURPRISES}
-    truth = short(tmp_path / "all", days=0.1, attacks=None)
-    assert not {entry.kind for entry in truth.scenarios} & set(FRESH)
-    done = CliRunner().invoke(app, ["simulate", "--out", str(tmp_path / "cli"), "--days", "0.1", "--attacks", "all"])
-    assert done.exit_code == 0
-    assert not set(kinds(tmp_path / "cli")) & set(FRESH)
-    for seed in (*range(1, 21), *range(1001, 1021)):
-        for family in ("catalogue", "later", "newest"):
-            dealt = plan(seed, list(SCENARIOS), Setup(family=family)).attacks
-            assert not {one.partition("/")[0] for one in dealt} & set(FRESH)
-
-
-def test_the_others_do_not_know_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All others together write the same bytes, whether these kinds exist or not."""
-    asked = [*(code for code in ATTACKS if code != "A34"), *LATER, *NEWEST]
-    short(tmp_path / "with", attacks=asked, surprises=None)
-    monkeypatch.setattr(simulator, "FRESH", {})
-    short(tmp_path / "without", attacks=asked, surprises=None)
-    for file in ("registry.log", "truth.json"):
-        assert (tmp_path / "with" / file).read_bytes() == (tmp_path / "without" / file).read_bytes()
-
-
-def test_they_can_be_asked_for_by_name(tmp_path: Path) -> None:
-    """The command plants them where they are named, and its catalogue has them."""
-    out = tmp_path / "named"
-    done = CliRunner().invoke(app, ["simulate", "--out", str(out), "--days", "0.3", "--attacks", "A53/stealthy@0.05"])
-    assert done.exit_code == 0, done.output
-    assert kinds(out) == ["A53"]
-    shown = CliRunner().invoke(app, ["simulate", "--out", "nowhere", "--catalogue"]).output
-    assert all(code in shown for code in FRESH)

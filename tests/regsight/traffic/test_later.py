@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from played_attacks import MONDAY, SEED, Played, equal_files, kinds, play, puts, short
-from typer.testing import CliRunner
+from played_attacks import MONDAY, SEED, Played, play, puts
 
-from regsight.cli import app
-from regsight.evaluation.plan import SCENARIOS, Setup, plan
-from regsight.traffic import simulate as simulator
-from regsight.traffic.attacks import ATTACKS, LATER
+from regsight.traffic.attacks import LATER
 from regsight.traffic.population import PRESETS, populate
 from regsight.traffic.scenes import DIFFICULTIES
-from regsight.traffic.surprises import SURPRISES
 
 
 @pytest.fixture(scope="module", params=DIFFICULTIES)
@@ -137,82 +130,3 @@ def test_more_versions_than_are_kept(played: Played) -> None:
     assert all(puts(line) for line in lines)
     known = [line for line in lines if line["time"][:19] <= (entry.decidable or "")[:19]]
     assert len(known) == 12
-
-
-# What a log is silent about makes a scenario invisible in it.
-SILENT = {
-    "distribution-text": set(),
-    "distribution-json-2.8": {"A40"},  # nobody's name
-    "access": {"A40"},
-    "notifications": set(),
-    "harbor-audit": {"A39", "A40"},  # neither layers nor addresses
-    "ecr-cloudtrail": set(),
-}
-
-
-@pytest.mark.parametrize("source", SILENT)
-def test_every_log_tells_what_it_can(source: str, tmp_path: Path) -> None:
-    """A scenario is invisible where the log lacks what it takes to know of it, and in the log everywhere else."""
-    truth = short(tmp_path, source=source, attacks=[f"{code}/moderate@0.1" for code in LATER])
-    text = (tmp_path / truth.files[0]).read_text()
-    assert {entry.kind for entry in truth.scenarios if entry.invisible} == SILENT[source]
-    for entry in truth.scenarios:
-        if entry.invisible:
-            continue
-        assert entry.decidable is not None
-        assert bool(entry.addresses) == (source != "harbor-audit")
-        assert bool(entry.event_ids) == (source != "access")
-        told = (*entry.event_ids, *entry.addresses, *entry.repositories)
-        assert [one for one in told if one not in text] == []
-        assert source in ("access", "distribution-json-2.8") or all(one in text for one in entry.actors)
-
-
-def test_two_runs_are_equal_to_the_byte(tmp_path: Path) -> None:
-    """The same arguments give the same files."""
-    asked = [f"{code}/{DIFFICULTIES[place % 3]}@0.1" for place, code in enumerate(LATER)]
-    sources = ["distribution-json", "notifications", "harbor-audit", "ecr-cloudtrail", "access"]
-    for name in ("one", "two"):
-        short(tmp_path / name, attacks=asked, source=sources)
-    assert equal_files(tmp_path / "one", tmp_path / "two") == 6
-
-
-def test_they_change_no_other_line(tmp_path: Path) -> None:
-    """With them, the log holds every line that it had without."""
-    short(tmp_path / "plain")
-    short(tmp_path / "with", attacks=[f"{code}/moderate@0.1" for code in LATER])
-    before, after = (set((tmp_path / name / "registry.log").read_text().splitlines()) for name in ("plain", "with"))
-    assert before < after
-
-
-def test_nobody_draws_them(tmp_path: Path) -> None:
-    """Neither a simulation of everything nor the evaluation's plan has any of them; codes are used once."""
-    assert LATER and not set(LATER) & {*ATTACKS, *SURPRISES}
-    truth = short(tmp_path / "all", days=0.1, attacks=None)
-    asked = {code for code, recipe in ATTACKS.items() if not recipe.alters}
-    assert {entry.kind for entry in truth.scenarios} <= asked
-    done = CliRunner().invoke(app, ["simulate", "--out", str(tmp_path / "cli"), "--days", "0.1", "--attacks", "all"])
-    assert done.exit_code == 0
-    assert set(kinds(tmp_path / "cli")) <= set(ATTACKS)
-    for seed in (*range(1, 21), *range(1001, 1021)):
-        assert not {one.partition("/")[0] for one in plan(seed, list(SCENARIOS), Setup()).attacks} & set(LATER)
-
-
-def test_the_others_do_not_know_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All attacks and surprises together write the same bytes, whether these kinds exist or not."""
-    sources = ["distribution-json", "harbor-audit"]
-    short(tmp_path / "with", attacks=None, surprises=None, source=sources)
-    monkeypatch.setattr(simulator, "LATER", {})
-    short(tmp_path / "without", attacks=None, surprises=None, source=sources)
-    for file in ("registry.log", "auditlog-exts.jsonl", "truth.json"):
-        assert (tmp_path / "with" / file).read_bytes() == (tmp_path / "without" / file).read_bytes()
-
-
-def test_they_can_be_asked_for_by_name(tmp_path: Path) -> None:
-    """The command plants them where they are named, and its catalogue has them."""
-    out = tmp_path / "named"
-    asked = ["--days", "0.3", "--attacks", "A36/moderate@0.05,A18/blatant@0.1"]
-    done = CliRunner().invoke(app, ["simulate", "--out", str(out), *asked])
-    assert done.exit_code == 0, done.output
-    assert kinds(out) == ["A36", "A18"]
-    shown = CliRunner().invoke(app, ["simulate", "--out", "nowhere", "--catalogue"]).output
-    assert all(code in shown for code in LATER)

@@ -8,16 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from played_attacks import MONDAY, SEED, Played, client_of, equal_files, kinds, moment, play, puts, short
-from typer.testing import CliRunner
+from played_attacks import MONDAY, SEED, Played, client_of, moment, play, puts, short
 
-from regsight.cli import app
-from regsight.evaluation.plan import SCENARIOS, Setup, plan
-from regsight.traffic import simulate as simulator
-from regsight.traffic.attacks import ATTACKS, LATER, NEWEST
+from regsight.traffic.attacks import NEWEST
 from regsight.traffic.population import PRESETS, Population, populate
 from regsight.traffic.scenes import DIFFICULTIES
-from regsight.traffic.surprises import SURPRISES
 
 SCANNER = "10.20.250.7"
 CULPRITS = 2  # more than one account is behind A43 alone
@@ -164,37 +159,6 @@ def test_the_scanner_looks_away(played: Played, world: Population) -> None:
     assert played.difficulty != "blatant" or scanned(4) == everything
 
 
-# What a log is silent about makes a scenario invisible in it.
-SILENT = {
-    "distribution-text": set(),
-    "distribution-json-2.8": {"A43"},  # nobody's name
-    "access": {"A43"},
-    "notifications": set(),
-    "harbor-audit": {"A43"},  # no addresses
-    "ecr-cloudtrail": set(),
-}
-
-
-@pytest.mark.parametrize("difficulty", DIFFICULTIES)
-@pytest.mark.parametrize("source", SILENT)
-def test_every_log_tells_what_it_can(source: str, difficulty: str, tmp_path: Path) -> None:
-    """A scenario is invisible where the log lacks what it takes to know of it, and in the log everywhere else."""
-    asked = [f"{code}/{difficulty}@{0.3 if code == 'A50' else 0.05}" for code in NEWEST]  # after the first scan
-    truth = short(tmp_path, days=2.2, source=source, attacks=asked)
-    text = (tmp_path / truth.files[0]).read_text()
-    assert {entry.kind for entry in truth.scenarios if entry.invisible} == SILENT[source]
-    for entry in truth.scenarios:
-        if entry.invisible:
-            continue
-        assert entry.decidable is not None, entry.kind
-        assert entry.first_evidence is not None and entry.first_evidence <= entry.decidable <= entry.end
-        assert bool(entry.addresses) == (source != "harbor-audit")
-        assert bool(entry.event_ids) == (source != "access" and entry.kind != "A50")
-        told = (*entry.event_ids, *entry.addresses, *entry.repositories)
-        assert [one for one in told if one not in text] == []
-        assert source in ("access", "distribution-json-2.8") or all(one in text for one in entry.actors)
-
-
 def test_a_push_by_digest_has_no_tag_in_cloudtrail(tmp_path: Path) -> None:
     """A45 in ECR: `PutImage` with the image's digest and no tag, as asked and as answered."""
     truth = short(tmp_path, source="ecr-cloudtrail", attacks=["A45/moderate@0.05"])
@@ -212,23 +176,6 @@ def test_a_push_by_digest_has_no_tag_in_cloudtrail(tmp_path: Path) -> None:
         assert "imageTag" not in record["requestParameters"]
 
 
-def test_two_runs_are_equal_to_the_byte(tmp_path: Path) -> None:
-    """The same arguments give the same files."""
-    asked = [f"{code}/{DIFFICULTIES[place % 3]}@0.1" for place, code in enumerate(NEWEST)]
-    sources = ["distribution-json", "notifications", "harbor-audit", "ecr-cloudtrail", "access"]
-    for name in ("one", "two"):
-        short(tmp_path / name, days=1.3, attacks=asked, source=sources)
-    assert equal_files(tmp_path / "one", tmp_path / "two") == 6
-
-
-def test_they_change_no_other_line(tmp_path: Path) -> None:
-    """With those of which there are lines, the log holds every line that it had without."""
-    short(tmp_path / "plain")
-    short(tmp_path / "with", attacks=[f"{code}/moderate@0.1" for code in LINES])
-    before, after = (set((tmp_path / name / "registry.log").read_text().splitlines()) for name in ("plain", "with"))
-    assert before < after
-
-
 @pytest.mark.parametrize("difficulty", DIFFICULTIES)
 def test_a_blinded_scanner_takes_its_own_lines_alone(difficulty: str, tmp_path: Path) -> None:
     """A50 adds nothing, and what it takes is the scanner's."""
@@ -237,37 +184,3 @@ def test_a_blinded_scanner_takes_its_own_lines_alone(difficulty: str, tmp_path: 
     before, after = (set((tmp_path / name / "registry.log").read_text().splitlines()) for name in ("plain", "blind"))
     assert after < before
     assert all(SCANNER in line for line in before - after)
-
-
-def test_nobody_draws_them(tmp_path: Path) -> None:
-    """Neither a simulation of everything nor the evaluation's plans of the others have any; codes are used once."""
-    assert len(NEWEST) == 8 and not set(NEWEST) & {*ATTACKS, *LATER, *SURPRISES}
-    truth = short(tmp_path / "all", days=0.1, attacks=None)
-    assert not {entry.kind for entry in truth.scenarios} & set(NEWEST)
-    done = CliRunner().invoke(app, ["simulate", "--out", str(tmp_path / "cli"), "--days", "0.1", "--attacks", "all"])
-    assert done.exit_code == 0
-    assert not set(kinds(tmp_path / "cli")) & set(NEWEST)
-    for seed in (*range(1, 21), *range(1001, 1021)):
-        for family in ("catalogue", "later"):
-            dealt = plan(seed, list(SCENARIOS), Setup(family=family)).attacks
-            assert not {one.partition("/")[0] for one in dealt} & set(NEWEST)
-
-
-def test_the_others_do_not_know_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All others together write the same bytes, whether these kinds exist or not."""
-    asked = [*(code for code in ATTACKS if code != "A34"), *LATER]
-    short(tmp_path / "with", attacks=asked, surprises=None)
-    monkeypatch.setattr(simulator, "NEWEST", {})
-    short(tmp_path / "without", attacks=asked, surprises=None)
-    for file in ("registry.log", "truth.json"):
-        assert (tmp_path / "with" / file).read_bytes() == (tmp_path / "without" / file).read_bytes()
-
-
-def test_they_can_be_asked_for_by_name(tmp_path: Path) -> None:
-    """The command plants them where they are named, and its catalogue has them."""
-    out = tmp_path / "named"
-    done = CliRunner().invoke(app, ["simulate", "--out", str(out), "--days", "0.3", "--attacks", "A43/stealthy@0.05"])
-    assert done.exit_code == 0, done.output
-    assert kinds(out) == ["A43"]
-    shown = CliRunner().invoke(app, ["simulate", "--out", "nowhere", "--catalogue"]).output
-    assert all(code in shown for code in NEWEST)
