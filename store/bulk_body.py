@@ -24,7 +24,7 @@ def bodies(events: pa.Table, alias: str, most_rows: int, most_bytes: int) -> Seq
         made: Sequence[tuple[int, int, bytes]] = module.bulk_bodies(events, _MEMBERS, alias, most_rows, most_bytes)
         return made
     lines = _lines(events, alias)
-    return [(*cut, bytes(_body(lines, *cut))) for cut in _chunks(lines, most_rows, most_bytes)]
+    return [(*cut, _body(lines, *cut)) for cut in _chunks(lines, most_rows, most_bytes)]
 
 
 def _lines(events: pa.Table, alias: str) -> pa.BinaryArray:
@@ -69,8 +69,8 @@ def _chunks(lines: pa.BinaryArray, most_rows: int, most_bytes: int) -> Iterator[
         start = end
 
 
-def _body(lines: pa.BinaryArray, start: int, end: int) -> memoryview:
-    """The bytes of these rows; no copy."""
+def _body(lines: pa.BinaryArray, start: int, end: int) -> bytes:
+    """The bytes of these rows."""
     offsets = memoryview(lines.buffers()[1]).cast("i")
     first = lines.offset + start
-    return memoryview(lines.buffers()[2])[offsets[first] : offsets[first + end - start]]
+    return bytes(memoryview(lines.buffers()[2])[offsets[first] : offsets[first + end - start]])
