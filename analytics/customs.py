@@ -1,0 +1,181 @@
+"""What each account does as a rule, and with which tools: the sorts of work and the clients of the days before."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
+
+from analytics.daily import block_of, each_day
+from analytics.replay import floor
+from analytics.traffic_classes import AROUND_THE_CLOCK, MOST_BY_HAND
+from analytics.windows import DAY, HOUR, MOMENT
+from store.contract import EventReader
+from store.event import Action, Outcome
+
+T = TypeVar("T")
+# What is asked of an account is one of these; what an image's pull, a push or a sign-in consists of is no sort of its own.
+SORTS: dict[Action, str] = {
+    Action.PULL: "pulls",
+    Action.LAYER_DOWNLOAD: "pulls",
+    Action.CHECK: "questions about images",
+    Action.LAYER_CHECK: "questions about layers",
+    Action.REFERRERS: "questions about signatures",
+    Action.LIST_TAGS: "lists of tags",
+    Action.CATALOG: "lists of repositories",
+    Action.PUSH: "pushes",
+    Action.LAYER_UPLOAD: "pushes",
+    Action.MOUNT: "pushes",
+    Action.SIGN: "signatures",
+    Action.TAG: "tags set",
+    Action.UNTAG: "tags removed",
+    Action.DELETE: "deletes",
+    Action.PERMISSION: "changes of rights",
+    Action.CONFIG: "changes of settings",
+}
+_BY = ("actor", "actor_kind", "client_class", "action", "outcome")
+_MACHINES = frozenset(("robot", "ci", "node"))
+_NOBODY = ("anonymous", "internal")
+_CAME = (Outcome.SUCCESS, Outcome.FAILURE)  # of who was let in; what is refused says nothing of the account
+_ACTIVE = 4  # days on which an account that is known well was there
+_KNOWN = timedelta(days=7)
+
+
+class First(NamedTuple):
+    """An account does a sort of work (`SORTS`), or uses a tool, that it never did or used before today: from when on."""
+
+    at: datetime
+    actor: str
+    sort: str | None = None
+    tool: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfCustoms:
+    """One account on one day: sorts of work, tools, pulls and pushes, the hours in which it was there (a bit each)."""
+
+    sorts: frozenset[str]
+    tools: frozenset[str]
+    work: int
+    hours: int
+    machine: bool
+
+
+Days = tuple[tuple[datetime, dict[str, DayOfCustoms]], ...]
+
+
+@dataclass(slots=True)
+class Account:
+    """One account before the day."""
+
+    sorts: set[str] = field(default_factory=set)
+    tools: set[str] = field(default_factory=set)
+    days: int = 0
+    since: datetime | None = None
+    machine: bool = False
+
+    def known_well(self, day: datetime) -> bool:
+        """Whether what it never did is no accident of when it came."""
+        return self.since is not None and day - self.since >= _KNOWN and self.days >= _ACTIVE
+
+
+class Past:
+    """What the days before `day` say of every account, and which tools anybody used."""
+
+    def __init__(self, days: Days, day: datetime) -> None:
+        self.day = day
+        self._days = days
+        self._found: dict[str, Account] = {}
+        self.tools = {tool for _, of_day in days for one in of_day.values() for tool in one.tools}
+
+    def account(self, name: str) -> Account:
+        """Put together when somebody asks; one that never came has no `since`."""
+        if name not in self._found:
+            self._found[name] = self._account(name)
+        return self._found[name]
+
+    def _account(self, name: str) -> Account:
+        account, work, hours = Account(), 0, 0
+        for at, of_day in self._days:
+            one = of_day.get(name)
+            if one is None:
+                continue
+            account.since = account.since or at
+            account.days += 1
+            account.sorts |= one.sorts
+            account.tools |= one.tools
+            account.machine = account.machine or one.machine
+            work, hours = work + one.work, hours | one.hours
+        busy = work > MOST_BY_HAND * account.days or hours.bit_count() >= AROUND_THE_CLOCK
+        account.machine = account.machine or busy
+        return account
+
+
+def day_of_customs(store: EventReader, day: datetime) -> dict[str, DayOfCustoms]:
+    """Every account's, of a day that is over."""
+    return block_of(store, "customs", day, day + DAY, _read)[day]
+
+
+def _read(store: EventReader, since: datetime, until: datetime) -> dict[datetime, dict[str, DayOfCustoms]]:
+    sorts: dict[tuple[datetime, str], set[str]] = defaultdict(set)
+    tools: dict[tuple[datetime, str], set[str]] = defaultdict(set)
+    work: dict[tuple[datetime, str], int] = defaultdict(int)
+    hours: dict[tuple[datetime, str], int] = defaultdict(int)
+    machines: set[tuple[datetime, str]] = set()
+    for at, actor, kind, tool, action, many in _counted(store, since, until, HOUR):
+        key = (floor(at, DAY), actor)
+        hours[key] |= 1 << at.hour
+        if (sort := SORTS.get(action)) is not None:
+            sorts[key].add(sort)
+        if tool is not None:
+            tools[key].add(tool)
+        if action in (Action.PULL, Action.PUSH):
+            work[key] += many
+        if kind in _MACHINES:
+            machines.add(key)
+    found: dict[datetime, dict[str, DayOfCustoms]] = {day: {} for day in each_day(since, until)}
+    for key, seen in hours.items():
+        did, used = _same(frozenset(sorts[key])), _same(frozenset(tools[key]))
+        found[key[0]][key[1]] = _same(DayOfCustoms(did, used, work[key], seen, key in machines))
+    return found
+
+
+@lru_cache(maxsize=50_000)
+def _same(value: T) -> T:
+    """Equal ones as one: most accounts do the same day after day."""
+    return value
+
+
+def _counted(
+    store: EventReader, since: datetime, until: datetime, width: timedelta
+) -> Iterator[tuple[datetime, str, str | None, str | None, Action, int]]:
+    """Of accounts that were let in: window, account, its kind, tool, action, how many; in order of time."""
+    frame = store.counts(since, until, _BY, width)
+    chosen = frame["outcome"].isin(_CAME) & frame["actor"].notna() & ~frame["actor_kind"].isin(_NOBODY)
+    frame = frame[chosen]
+    columns = ("window_start", "actor", "actor_kind", "client_class", "action", "events")
+    for at, actor, kind, tool, action, many in zip(*(frame[name] for name in columns), strict=True):
+        yield at.to_pydatetime(), actor, _text(kind), _text(tool), action, int(many)
+
+
+def _text(value: object) -> str | None:
+    """What a table has where there is nothing is no text."""
+    return value if isinstance(value, str) else None
+
+
+def firsts(store: EventReader, past: Past, until: datetime) -> list[First]:
+    """What accounts that are known well did, or used, for the first time on the day, by time."""
+    found: dict[tuple[str, str | None, str | None], First] = {}
+    for at, actor, _, tool, action, _ in _counted(store, past.day, until, MOMENT):
+        account = past.account(actor)
+        if not account.known_well(past.day):
+            continue
+        sort = SORTS.get(action)
+        if sort is not None and sort not in account.sorts:
+            found.setdefault((actor, sort, None), First(at, actor, sort=sort))
+        if tool is not None and account.tools and tool not in account.tools:
+            found.setdefault((actor, None, tool), First(at, actor, tool=tool))
+    return sorted(found.values(), key=lambda one: one.at)
