@@ -5,11 +5,11 @@ stand in the files of this folder.
 from __future__ import annotations
 
 from regsight.traffic.attacks import accounts, data, images, settings, supply
-from regsight.traffic.attacks.afterwards import FRESH, LATER, NEWEST
+from regsight.traffic.attacks.afterwards import FRESH, LATER, NEWEST, UNHEARD
 from regsight.traffic.attacks.rows import NIGHT, SHORT, WORK, Row, recipes
 from regsight.traffic.scenes import Recipe
 
-__all__ = ["ATTACKS", "FAMILIES", "FRESH", "LATER", "NEWEST", "every"]
+__all__ = ["ATTACKS", "FAMILIES", "FRESH", "LATER", "NEWEST", "UNHEARD", "every"]
 
 _TABLE = (
     Row("A01", "password guessing", accounts.guess_password, "V", "T1110.001", "credentials", "high", (0.1, 0.4, 10)),
@@ -57,7 +57,13 @@ _TABLE = (
 
 ATTACKS = recipes(_TABLE)
 # By family; all but the catalogue must be named to be planted. Another family is another row, at the end: its place draws.
-FAMILIES: dict[str, dict[str, Recipe]] = {"catalogue": ATTACKS, "later": LATER, "newest": NEWEST, "fresh": FRESH}
+FAMILIES: dict[str, dict[str, Recipe]] = {
+    "catalogue": ATTACKS,
+    "later": LATER,
+    "newest": NEWEST,
+    "fresh": FRESH,
+    "unheard": UNHEARD,
+}
 
 
 def every() -> dict[str, Recipe]:

@@ -1,5 +1,5 @@
-"""The kinds of attack that came after the catalogue, family by family: `LATER`, `NEWEST` and `FRESH`. Nothing draws them: who
-wants them names them, and what is measured on them is told apart from what is measured on the others.
+"""The kinds of attack that came after the catalogue, family by family: `LATER`, `NEWEST`, `FRESH` and `UNHEARD`. Nothing draws
+them: who wants them names them, and what is measured on them is told apart from what is measured on the others.
 """
 
 from __future__ import annotations
@@ -7,12 +7,17 @@ from __future__ import annotations
 from regsight.traffic.attacks import (
     contents,
     copies,
+    exits,
     footholds,
     later,
     later_readers,
     manifests,
+    pipelines,
+    removals,
     soundings,
+    swaps,
     takeovers,
+    watching,
 )
 from regsight.traffic.attacks.rows import DAY, WORK, Row, recipes
 
@@ -273,6 +278,115 @@ _FRESH = (
     ),
 )
 
+# Written without a look at what had been measured on any of those, again by one who knew neither the detectors nor what had been
+# found.
+_UNHEARD = (
+    Row(
+        "A61",
+        "signatures looked for everywhere",
+        watching.look_for_unsigned,
+        "N",
+        "T1595.002 T1613",
+        "enumeration novelty supply",
+        "medium",
+        (0.1, 0.3, 3),
+    ),
+    Row(
+        "A62",
+        "releases watched",
+        watching.watch_releases,
+        "V",
+        "T1595 T1119",
+        "volume novelty",
+        "medium",
+        (0.2, 0.5, 3),
+    ),
+    Row(
+        "A63",
+        "cached image overwritten",
+        swaps.overwrite_cached,
+        "S",
+        "T1525 T1195.002",
+        "novelty tag",
+        "high",
+        (0.1, 0.3, 0.1),
+    ),
+    Row(
+        "A64",
+        "blobs as a dead drop",
+        exits.leave_blobs_for_another,
+        "N",
+        "T1102 T1074.002 T1567",
+        "novelty volume",
+        "medium",
+        (0.1, 0.4, 3),
+    ),
+    Row(
+        "A65",
+        "image in use deleted",
+        removals.delete_what_runs,
+        "S",
+        "T1485 T1489",
+        "delete",
+        "high",
+        (0.2, 0.4, 2.5),
+        WORK,
+        alters=True,
+    ),
+    Row(
+        "A66",
+        "withdrawn image comes back",
+        swaps.bring_back_withdrawn,
+        "S",
+        "T1525 T1195.002",
+        "tag novelty",
+        "high",
+        (0.2, 0.4, 1),
+    ),
+    Row(
+        "A67",
+        "client under a machine's name",
+        exits.pose_as_machine,
+        "N",
+        "T1036 T1213",
+        "novelty",
+        "medium",
+        (0.1, 0.3, 3.1),
+    ),
+    Row(
+        "A68",
+        "clean while the scanner looks",
+        swaps.be_clean_for_the_scanner,
+        "N",
+        "T1525 T1562.001 T1036",
+        "tag novelty",
+        "high",
+        (3.3, 3.3, 2.3),
+        WORK,
+    ),
+    Row(
+        "A69",
+        "layer that spreads",
+        pipelines.spread_a_layer,
+        "S",
+        "T1525 T1195.002 T1080",
+        "novelty tag supply",
+        "high",
+        (0.1, 0.3, 3),
+    ),
+    Row(
+        "A70",
+        "builds that build nothing",
+        pipelines.run_jobs_for_nothing,
+        "V",
+        "T1496",
+        "volume",
+        "medium",
+        (0.2, 0.5, 3.2),
+    ),
+)
+
 LATER = recipes(_LATER)
 NEWEST = recipes(_NEWEST)
 FRESH = recipes(_FRESH)
+UNHEARD = recipes(_UNHEARD)
