@@ -52,7 +52,11 @@ def evaluate(
     ] = False,
     fresh: Annotated[
         bool,
-        typer.Option("--fresh", help="Also with the kinds that came last (A51 to A60), told apart from all."),
+        typer.Option("--fresh", help="Also with the kinds that came after all those (A51 to A60), told apart."),
+    ] = False,
+    unheard: Annotated[
+        bool,
+        typer.Option("--unheard", help="Also with the kinds that came last (A61 to A70), told apart from all."),
     ] = False,
     captures: Annotated[
         Path, typer.Option(metavar="DIR", help="Captured logs of real registries; left out where they are not.")
@@ -85,7 +89,8 @@ def evaluate(
         return Judged(outcomes, [score(one) for one in outcomes])
 
     judged = judge(setup)
-    families = [name for name, given in (("later", later), ("newest", newest), ("fresh", fresh)) if given]
+    asked = (("later", later), ("newest", newest), ("fresh", fresh), ("unheard", unheard))
+    families = [name for name, given in asked if given]
     new = {family: judge(replace(setup, family=family)) for family in families}
     further = [afterwards(runs, family) for family, runs in new.items()]
     if rename:

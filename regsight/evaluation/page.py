@@ -31,7 +31,9 @@ Written {day}. Preset `{preset}`, {learn} days learned, {judge} days judged, see
 """
 
 
-_NONE_UNSEEN = "With `--later`, `--newest` and `--fresh`, kinds that were written afterwards have a table of their own."
+_NONE_UNSEEN = (
+    "With `--later`, `--newest`, `--fresh` and `--unheard`, kinds written afterwards have a table of their own."
+)
 
 
 def page(

@@ -252,12 +252,19 @@ AFTERWARDS = {
         in_view=True,
     ),
     "fresh": Family(
-        "Kinds of attack that came last (A51 to A60), in view since",
+        "Kinds of attack that came after all those (A51 to A60), in view since",
         "written when those had been measured. When nobody had them in view, 23 of 86 were found (seeds 6001-6013 and 6021); "
         "detectors were changed for them since.",
-        """A51 to A60 were written last, by an author who knew neither the detectors nor what had been found. Seeds
+        """A51 to A60 were written after those, by an author who knew neither the detectors nor what had been found. Seeds
   6001-6013 and 6021 say what was found then (27 %, 23 of 86); detectors were changed for their sake since.""",
         in_view=True,
+    ),
+    "unheard": Family(
+        "Kinds of attack that came last (A61 to A70), in nobody's view",
+        "written by an author who knew neither the detectors nor what had been found. No detector was changed for them.",
+        """A61 to A70 were written last, by an author who knew neither the detectors nor what had been found; no detector
+  was changed for their sake.""",
+        in_view=False,
     ),
 }
 

@@ -78,7 +78,7 @@ def test_techniques_are_those_that_the_causes_name() -> None:
 
 def test_the_page_shows_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both are well-formed SVG without script, name every kind and way of finding, and stand on the page."""
-    monkeypatch.setitem(AFTERWARDS, "fresh", AFTERWARDS["fresh"]._replace(in_view=False))
+    monkeypatch.setitem(AFTERWARDS, "unheard", AFTERWARDS["unheard"]._replace(in_view=False))
     judged = Judged(runs(), [score(one) for one in runs()])
     pictures = write(tmp_path, judged, curves(runs(), runs()))
     text = page(
@@ -87,8 +87,8 @@ def test_the_page_shows_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyP
         command="regsight evaluate",
         setup="small/10/7",
         seeds="1",
-        unseen={"later": judged, "newest": judged, "fresh": judged},
-        further=[*(afterwards(judged, one) for one in ("later", "newest", "fresh")), renamed(judged, judged)],
+        unseen=dict.fromkeys(AFTERWARDS, judged),
+        further=[*(afterwards(judged, one) for one in AFTERWARDS), renamed(judged, judged)],
         pictures={f"images/{name}": words for name, words in pictures.items()},
     )
     for name in pictures:
@@ -100,9 +100,10 @@ def test_the_page_shows_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "## Other names, other times" in text and "## Each detector left out" in text
     assert "## Kinds of attack that came later (A36 to A42), in view since\n" in text
     assert "## Kinds of attack that came after those (A43 to A50), in view since\n" in text
-    assert "## Kinds of attack that came last (A51 to A60), in view since\n" in text
+    assert "## Kinds of attack that came after all those (A51 to A60), in view since\n" in text
+    assert f"## {AFTERWARDS['unheard'].title}\n" in text
     assert text.count("| kinds not developed on | ≥ 60 % | 50 % (9 %–91 %), 1 of 2 | no |") == 1
-    assert all(f"{kinds} were" in text for kinds in ("A36 to A42", "A43 to A50", "A51 to A60"))
+    assert all(f"{kinds} were" in text for kinds in ("A36 to A42", "A43 to A50", "A51 to A60", "A61 to A70"))
     assert "| all | 50 % (9 %–91 %), 1 of 2 |" in text
 
 

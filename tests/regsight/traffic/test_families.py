@@ -90,6 +90,22 @@ LATE = (
         late={"A51": 0.3, "A60": 0.3, "A59": 0.1},  # what waits for somebody to be at work
         lineless="A60",
     ),
+    Family(
+        "unheard",
+        10,
+        {
+            "distribution-json": set(),
+            "distribution-text": set(),
+            "distribution-json-2.8": set(),
+            "access": set(),
+            "notifications": set(),
+            "harbor-audit": {"A62", "A64", "A67", "A69"},  # no lists, no layers, no agents
+            "ecr-cloudtrail": set(),
+        },
+        ("A61/stealthy@0.05", ["A61"]),
+        days=2.2,
+        begin=0.05,
+    ),
 )
 EACH = pytest.mark.parametrize("family", LATE, ids=lambda one: one.name)
 

@@ -1,0 +1,80 @@
+"""An attack that takes away, of the kinds that nobody had heard of: what runs is deleted, and pods cannot start. Whoever wrote it
+had read no detector and no rule, nor what had been found before.
+"""
+
+from __future__ import annotations
+
+from regsight.traffic.images import Image, Repository
+from regsight.traffic.population import DAY, HOUR, Actor, outside
+from regsight.traffic.requests import JSON, Request
+from regsight.traffic.scenes import MINUTE, Scene
+from regsight.traffic.truth import Planted
+
+
+def delete_what_runs(scene: Scene) -> Planted:
+    """The very image that clusters run is deleted: what is up stays up, and what starts anew does not.
+
+    What is tidied up is old, or was a try. The digest that nodes have asked for since the last rollout is neither, which is
+    known at once. Until somebody has put it back whoever asks for it is told that there is none.
+    """
+    rng, world, person = scene.rng, scene.world, scene.somebody()
+    run = list({one.name: one for cluster in world.clusters for one in cluster.repositories}.values())
+    own = {one.name: [repository for repository in run if repository in one.repositories] for one in world.people}
+    insider = rng.choice([one for one in world.people if len(own[one.name]) >= 3] or [person])
+    who: Actor = scene.pick(person, insider, insider)
+    address = scene.pick(outside(rng), who.addresses[-1], who.addresses[0])
+    agent = scene.pick(scene.agent(), who.agent, who.agent)
+    pool = scene.pick(run, own[who.name] or run, own[who.name] or run)
+    prey = rng.sample(pool, min(scene.pick(10, 3, 2), len(pool)))
+    moments = scene.moments(len(prey), scene.pick(10 * MINUTE, 4 * HOUR, 2 * DAY))
+    if scene.difficulty == "stealthy":
+        moments = [at for at in scene.working_hours(moments) if at >= scene.at] or [scene.at]
+    evidence: list[Request] = []
+    gone: dict[tuple[str, str], tuple[int, int]] = {}
+    for repository, at in zip(prey, moments, strict=False):
+        session = scene.session(who.name, address, agent, at)
+        session.login()
+        image = repository.image(repository.deployed(session.at))
+        session.check(repository, image, "stable")  # what digest the tag stands for
+        evidence.append(session.delete(repository, image))
+        back = session.at + int(rng.uniform(*scene.pick((0.5, 1.5), (1, 4), (3, 9))) * HOUR)
+        gone[repository.name, image.digest] = (session.at, back)
+        _put_back(scene, who, repository, image, back)
+    evidence.sort(key=lambda request: request.at)
+    refused: set[tuple[str, int, str]] = set()  # address, port, repository of those who were told that there is none
+
+    def alter(request: Request) -> Request | None:
+        begin, end = gone.get((request.name, request.target), (0, 0))
+        if begin < request.start < end and request.method in ("GET", "HEAD") and "/manifests/" in request.uri:
+            refused.add((request.address, request.port, request.name))
+            return _missing(request)
+        client = (request.address, request.port, request.name)
+        return None if request.method == "GET" and request.digest and client in refused else request
+
+    return Planted(evidence, culprit=who.name, alter=alter)
+
+
+def _put_back(scene: Scene, culprit: Actor, repository: Repository, image: Image, at: int) -> None:
+    """Somebody of the team has noticed: the layers are all there still, so that the manifest is enough."""
+    rng, world = scene.rng, scene.world
+    robots = [one for one in world.robots if repository in one.repositories]
+    people = [one for one in world.people if repository in one.repositories and one is not culprit]
+    rescuer = rng.choice(robots or people or [world.admin])
+    session = scene.session(rescuer.name, rescuer.addresses[0], rescuer.agent, at)
+    session.challenge()
+    session.put(repository, image, "stable")
+
+
+def _missing(request: Request) -> Request:
+    """The same question with the answer that there is no such manifest."""
+    detail = f"unknown tag={request.reference}"
+    if request.reference.startswith("sha256:"):
+        detail = f"unknown manifest name={request.name} revision={request.reference}"
+    return request._replace(
+        status=404,
+        written=83 + len(detail),
+        answer_type=JSON,
+        error=("manifest unknown", "manifest unknown", detail),
+        target="",
+        size=0,
+    )
