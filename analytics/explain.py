@@ -152,6 +152,10 @@ CAUSES: dict[str, tuple[str, str]] = {
         "somebody on a node uses the cluster's account (T1078.004, T1213)",
         "work that is bound to one node",
     ),
+    "account_out_of_character": (
+        "somebody else uses the account, with tools of their own (T1078, T1078.004, T1552, T1525)",
+        "the account was given another task, or its owner another tool",
+    ),
     "account_shared": (
         "a password goes round, or is in several hands (T1078)",
         "a course or a visit among colleagues, each with this account",

@@ -221,6 +221,13 @@ def look_for_layers(made: Made) -> None:
         made.add(at, "layer_check", "failure", reason="not_found", repository=REPOSITORIES[30 + number], **who)
 
 
+def use_for_something_else(made: Made) -> None:
+    who = {"actor": "robot$build-3", "actor_kind": "robot", "client_ip": "10.30.0.3"}
+    for number in range(3):
+        at = EVENING + timedelta(minutes=10 * number)
+        made.add(at, "delete", repository=REPOSITORIES[40], client_class="curl", status=202, **who)
+
+
 PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "credential_probe": (guess, EVENING, {"actor": "person-1", "client": "203.0.113.9"}),
     "pull_volume": (pull_everything, EVENING, {"actor": "person-2", "client": "203.0.113.10", "repository": "data/a"}),
@@ -242,6 +249,7 @@ PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "release_hands": (take_a_release, EVENING, {"actor": "person-8", "repository": "tools/released"}),
     "blobs_alone": (fetch_layers_alone, EVENING, {"actor": "person-5", "repository": REPOSITORIES[0]}),
     "layer_soundings": (look_for_layers, EVENING, {"actor": "person-2", "repository": REPOSITORIES[30]}),
+    "first_times": (use_for_something_else, EVENING, {"actor": "robot$build-3", "client": "10.30.0.3"}),
     "fleeting_images": (run_without_a_tag, EVENING, {"actor": "person-6", "repository": "tools/hidden"}),
     "tag_piles": (tag_without_end, EVENING, {"actor": "person-4", "repository": "tools/tagged"}),
     "through_cache": (

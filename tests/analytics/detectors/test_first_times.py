@@ -1,0 +1,118 @@
+"""What an account never did, and tools it never had."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from made_traffic import START, Made
+
+from analytics.detector import Suspicion
+from analytics.detectors.first_times import FirstTimes
+
+NOW = START + timedelta(days=12, hours=10)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+ROBOT = {"actor": "robot$ci", "actor_kind": "robot", "client_ip": "10.30.0.1", "client_class": "kaniko"}
+ANN = {"actor": "ann", "actor_kind": "human", "client_ip": "192.0.2.1", "client_class": "docker"}
+
+
+def usual(days: int = 12) -> Made:
+    """A robot that pushes with kaniko, and people who pull with docker, each day at nine. Somebody owns a script with curl."""
+    made = Made()
+    for day in range(12 - days, 12):
+        at = START + timedelta(days=day, hours=9)
+        made.add(at, "push", repository="shop/app", **ROBOT)
+        for number, name in enumerate(("ann", "ben", "cai", "dan")):
+            made.add(at + number * MINUTE, "pull", repository="shop/app", **ANN | {"actor": name})
+        made.add(at, "list_tags", repository="shop/app", **ANN | {"actor": "eve", "client_class": "curl"})
+    return made
+
+
+def judged(made: Made, folder: Path, since: datetime = NOW, until: datetime = NOW + HOUR) -> list[Suspicion]:
+    store = made.store(folder)
+    try:
+        return list(FirstTimes().detect(store, since, until))
+    finally:
+        store.close()
+
+
+def severities(found: list[Suspicion]) -> list[str]:
+    return [str(one.severity) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("who", "action", "tool", "told"),
+    [
+        (ROBOT, "delete", "kaniko", ["medium"]),  # a machine that never deleted
+        (ROBOT, "permission", "kaniko", ["medium"]),
+        (ROBOT, "pull", "kaniko", ["low"]),  # a new step of the build
+        (ROBOT, "pull", "curl", ["medium"]),  # new work with a new tool
+        (ROBOT, "push", "curl", ["low"]),  # others use it
+        (ROBOT, "push", "python", ["medium"]),  # nobody does
+        (ROBOT, "push", "kaniko", []),
+        (ANN, "push", "docker", []),  # people learn
+        (ANN, "delete", "docker", ["low"]),
+        (ANN, "pull", "curl", ["low"]),
+        (ANN, "pull", "python", ["low"]),
+        (ANN, "push", "curl", ["medium"]),
+    ],
+)
+def test_new_work_and_new_tools(who: dict[str, str], action: str, tool: str, told: list[str], tmp_path: Path) -> None:
+    made = usual()
+    event = made.add(NOW, action, repository="shop/app", **who | {"client_class": tool})
+    found = judged(made, tmp_path)
+    assert severities(found) == told
+    for one in found:
+        assert one.evidence == [event] and one.start == NOW
+        assert (one.subjects["actor"], one.subjects["client"]) == ([who["actor"]], [who["client_ip"]])
+
+
+def test_a_day_is_one_finding_that_grows(tmp_path: Path) -> None:
+    """The tool comes first; half an hour later it is used for something new."""
+    made = usual()
+    first = made.add(NOW, "pull", repository="shop/app", **ANN | {"client_class": "curl"})
+    second = made.add(NOW + 30 * MINUTE, "delete", repository="shop/app", **ANN | {"client_class": "curl"})
+    early = judged(made, tmp_path / "early", until=NOW + 20 * MINUTE)
+    late = judged(made, tmp_path / "late", since=NOW + 20 * MINUTE)
+    assert severities(early) == ["low"] and severities(late) == ["medium"]
+    assert early[0].cause == late[0].cause and early[0].evidence == [first] and late[0].evidence == [first, second]
+
+
+def test_what_three_begin_on_one_day_is_a_course(tmp_path: Path) -> None:
+    made = usual()
+    for number, name in enumerate(("ann", "ben", "cai")):
+        made.add(NOW + number * MINUTE, "push", repository="shop/app", **ANN | {"actor": name, "client_class": "curl"})
+    found = judged(made, tmp_path)
+    assert severities(found) == ["low", "low", "low"] and "course" in found[0].explanation
+
+
+def test_yesterdays_news_is_usual_today(tmp_path: Path) -> None:
+    made = usual()
+    for at in (NOW - timedelta(days=1), NOW):
+        made.add(at, "delete", repository="shop/app", **ROBOT)
+    assert judged(made, tmp_path) == []
+
+
+def test_who_is_not_known_well_is_not_judged(tmp_path: Path) -> None:
+    """A registry of six days, a newcomer, somebody without a name, and what was refused."""
+    made = usual(days=6)
+    made.add(NOW, "delete", repository="shop/app", **ROBOT)
+    assert judged(made, tmp_path / "young") == []
+    made = usual()
+    new = ROBOT | {"actor": "robot$new"}
+    for day in range(6):
+        made.add(START + timedelta(days=6 + day, hours=9), "push", repository="shop/app", **new)
+    made.add(NOW, "delete", repository="shop/app", **new)
+    made.add(NOW, "delete", repository="shop/app", **ROBOT | {"actor": None, "actor_kind": "anonymous"})
+    made.add(NOW, "delete", "denied", reason="forbidden", repository="shop/app", **ROBOT)
+    assert judged(made, tmp_path / "others") == []
+
+
+def test_a_log_without_tools_tells_of_work_alone(tmp_path: Path) -> None:
+    made = usual()
+    for event in made.events:
+        event["client_class"] = event["client_ip"] = None
+    made.add(NOW, "delete", repository="shop/app", **ROBOT | {"client_class": None, "client_ip": None})
+    found = judged(made, tmp_path)
+    assert severities(found) == ["medium"] and found[0].subjects["client"] == []
