@@ -42,6 +42,7 @@ _NOBODY = ("anonymous", "internal")
 _CAME = (Outcome.SUCCESS, Outcome.FAILURE)  # of who was let in; what is refused says nothing of the account
 _ACTIVE = 4  # days on which an account that is known well was there
 _KNOWN = timedelta(days=7)
+_MANY_HANDS = 4  # times what one person does by hand; a busy day of a developer is no machine
 
 
 class First(NamedTuple):
@@ -109,7 +110,7 @@ class Past:
             account.tools |= one.tools
             account.machine = account.machine or one.machine
             work, hours = work + one.work, hours | one.hours
-        busy = work > MOST_BY_HAND * account.days or hours.bit_count() >= AROUND_THE_CLOCK
+        busy = work > _MANY_HANDS * MOST_BY_HAND * account.days or hours.bit_count() >= AROUND_THE_CLOCK
         account.machine = account.machine or busy
         return account
 

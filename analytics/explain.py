@@ -152,6 +152,14 @@ CAUSES: dict[str, tuple[str, str]] = {
         "somebody on a node uses the cluster's account (T1078.004, T1213)",
         "work that is bound to one node",
     ),
+    "image_in_use_deleted": (
+        "images are taken away to do damage (T1485, T1490)",
+        "a clean-up that does not know what runs",
+    ),
+    "deleted_image_returns": (
+        "an image that was withdrawn is put back by somebody who kept it (T1525, T1195.002)",
+        "a delete that was a mistake, and its repair",
+    ),
     "account_out_of_character": (
         "somebody else uses the account, with tools of their own (T1078, T1078.004, T1552, T1525)",
         "the account was given another task, or its owner another tool",

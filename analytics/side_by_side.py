@@ -65,6 +65,7 @@ TOGETHER = (
         "dead_drop",
         "unfinished_uploads",
         "layer_soundings",
+        "removed_images",
     ),
 )
 

@@ -221,6 +221,14 @@ def look_for_layers(made: Made) -> None:
         made.add(at, "layer_check", "failure", reason="not_found", repository=REPOSITORIES[30 + number], **who)
 
 
+def delete_what_runs(made: Made) -> None:
+    fields = {"repository": REPOSITORIES[44], "digest": f"sha256:{8:064x}"}
+    for minute in (0, 10):
+        made.add(EVENING + timedelta(minutes=minute), "pull", actor="nodes", client_ip="10.20.0.1", **fields)
+    who = {"actor": "person-4", "actor_kind": "human", "client_ip": "192.0.2.4"}
+    made.add(EVENING + timedelta(minutes=30), "delete", status=202, **who, **fields)
+
+
 def use_for_something_else(made: Made) -> None:
     who = {"actor": "robot$build-3", "actor_kind": "robot", "client_ip": "10.30.0.3"}
     for number in range(3):
@@ -250,6 +258,7 @@ PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "blobs_alone": (fetch_layers_alone, EVENING, {"actor": "person-5", "repository": REPOSITORIES[0]}),
     "layer_soundings": (look_for_layers, EVENING, {"actor": "person-2", "repository": REPOSITORIES[30]}),
     "first_times": (use_for_something_else, EVENING, {"actor": "robot$build-3", "client": "10.30.0.3"}),
+    "removed_images": (delete_what_runs, EVENING, {"actor": "person-4", "repository": REPOSITORIES[44]}),
     "fleeting_images": (run_without_a_tag, EVENING, {"actor": "person-6", "repository": "tools/hidden"}),
     "tag_piles": (tag_without_end, EVENING, {"actor": "person-4", "repository": "tools/tagged"}),
     "through_cache": (
