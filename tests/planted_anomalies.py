@@ -233,7 +233,8 @@ def use_for_something_else(made: Made) -> None:
     who = {"actor": "robot$build-3", "actor_kind": "robot", "client_ip": "10.30.0.3"}
     for number in range(3):
         at = EVENING + timedelta(minutes=10 * number)
-        made.add(at, "delete", repository=REPOSITORIES[40], client_class="curl", status=202, **who)
+        made.add(at, "permission", repository=REPOSITORIES[40], **who)
+        made.add(at, "delete", repository=REPOSITORIES[40], status=202, **who)
 
 
 PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {

@@ -260,11 +260,12 @@ AFTERWARDS = {
         in_view=True,
     ),
     "unheard": Family(
-        "Kinds of attack that came last (A61 to A70), in nobody's view",
-        "written by an author who knew neither the detectors nor what had been found. No detector was changed for them.",
-        """A61 to A70 were written last, by an author who knew neither the detectors nor what had been found; no detector
-  was changed for their sake.""",
-        in_view=False,
+        "Kinds of attack that came last (A61 to A70), in view since",
+        "written when those had been measured. When nobody had them in view, 50 of 95 were found (seeds 7001-7013 and 7021); "
+        "a detector was written for them since.",
+        """A61 to A70 were written last, by an author who knew neither the detectors nor what had been found. Seeds
+  7001-7013 and 7021 say what was found then (53 %, 50 of 95); a detector was written for their sake since.""",
+        in_view=True,
     ),
 }
 

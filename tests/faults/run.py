@@ -48,7 +48,16 @@ def run(tests: Sequence[str], lines: Path) -> subprocess.Popen[bytes]:
         "REGSIGHT_FAULTS_RESULTS": str(lines),
         "PYTHONPATH": str(ROOT / "tests"),
     }
-    words = ["-v", "--tb=short", "--durations=10", "-p", "faults.outcomes", "-o", "console_output_style=classic"]
+    words = [
+        "-v",
+        "--tb=short",
+        "--durations=10",
+        "-p",
+        "faults.outcomes",
+        "-o",
+        "console_output_style=classic",
+        "--timeout=2400",
+    ]
     return subprocess.Popen([sys.executable, "-m", "pytest", *words, *tests], cwd=ROOT, env=environment)
 
 
@@ -103,6 +112,11 @@ def main() -> int:
         *failed,
         sep="\n  ",
     )
+    broken = [
+        code for code in codes if code > 1
+    ]  # of pytest: not that tests failed, but that it did not go through them
+    if broken:
+        print(f"{len(broken)} of {len(codes)} runs of pytest broke off: tests are missing, see above")
     return max(codes, default=0)
 
 
