@@ -26,6 +26,7 @@ from store.event import NOT_USE, Action, Outcome, Traffic
 from store.finding import Severity
 
 IN_USE, BACK = "image_in_use_deleted", "deleted_image_returns"  # the kinds of its findings
+HISTORY = timedelta(days=28)
 LATELY = timedelta(days=1)  # since a pull: what was pulled so lately runs
 MISSED = timedelta(days=7)  # after a delete, in which somebody may ask for what is gone
 MANY = 5  # deletes of one account on a day: damage or tidying up, nothing that was withdrawn
@@ -41,7 +42,12 @@ class _Use:
 
     who: str = ""
     pulls: int = 0
-    seen: datetime = EPOCH
+    at: datetime = EPOCH
+
+    @property
+    def seen(self) -> datetime:
+        """So that it is forgotten when nobody is told of it any more: there are as many as images that were pulled."""
+        return self.at - HISTORY + LATELY + MISSED
 
 
 @dataclass(slots=True)
@@ -86,7 +92,7 @@ class RemovedImages:
     name: str = "removed_images"
     subject: str = "actor"
     every: timedelta = timedelta(minutes=1)
-    history: timedelta = timedelta(days=28)
+    history: timedelta = HISTORY
     next_step: str = (
         "Ask whoever deleted it. What runs: push the same digest again. What came back: look at why it was taken away, and at "
         "what runs it (`regsight blast --digest`)."
@@ -127,9 +133,9 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
             yield from _missed(memory, event, who, key)
     if event["action"] == Action.PULL and served and _runs(memory, event, who):
         use, sure = memory.table("uses", _Use)[key], bool(event["traffic_class"])
-        again = use.who == who and event["timestamp"] - use.seen <= LATELY
+        again = use.who == who and event["timestamp"] - use.at <= LATELY
         use.pulls = SURE if sure else use.pulls + 1 if again else 1
-        use.who, use.seen = who, event["timestamp"]
+        use.who, use.at = who, event["timestamp"]
 
 
 def _runs(memory: Memory, event: Event, who: str) -> bool:
@@ -143,13 +149,11 @@ def _enter(memory: Memory, event: Event, who: str) -> None:
     """That the account is there, and works with images; written down once a day."""
     at, action = event["timestamp"], event["action"]
     known = memory.table("accounts", _Account).look(who)
-    news = known is None or at - known.seen > LATELY
-    if (
-        known is None
-        or news
-        or (action == Action.PUSH and not known.pushes)
-        or (action == Action.PULL and not known.pulls)
-    ):
+    if known is not None and at - known.seen <= LATELY:
+        news = (action == Action.PUSH and not known.pushes) or (action == Action.PULL and not known.pulls)
+    else:
+        news = True
+    if news:
         account = memory.table("accounts", _Account)[who]
         account.first = at if known is None else account.first
         account.seen = at
@@ -165,7 +169,7 @@ def _deleted(memory: Memory, event: Event, who: str, key: tuple[str, str]) -> It
     cleaner = not account.pulls and not account.pushes
     young = at - account.first < SETTLED or not memory.reaches_back(at, SETTLED)
     use = memory.table("uses", _Use).look(key)
-    runs = use is not None and use.pulls >= SURE and use.who != who and at - use.seen <= LATELY
+    runs = use is not None and use.pulls >= SURE and use.who != who and at - use.at <= LATELY
     gone = memory.table("gone", _Gone)[key]
     account.deletes = account.deletes + 1 if account.day.date() == at.date() else 1
     account.day = at
