@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from analytics.daily import block_of, each_day
+from analytics.places import MACHINES, NOBODY
 from analytics.replay import floor
 from analytics.traffic_classes import AROUND_THE_CLOCK, MOST_BY_HAND
 from analytics.windows import DAY, HOUR, MOMENT
@@ -37,8 +38,6 @@ SORTS: dict[Action, str] = {
     Action.CONFIG: "changes of settings",
 }
 _BY = ("actor", "actor_kind", "client_class", "action", "outcome")
-_MACHINES = frozenset(("robot", "ci", "node"))
-_NOBODY = ("anonymous", "internal")
 _CAME = (Outcome.SUCCESS, Outcome.FAILURE)  # of who was let in; what is refused says nothing of the account
 _ACTIVE = 4  # days on which an account that is known well was there
 _KNOWN = timedelta(days=7)
@@ -135,7 +134,7 @@ def _read(store: EventReader, since: datetime, until: datetime) -> dict[datetime
             tools[key].add(tool)
         if action in (Action.PULL, Action.PUSH):
             work[key] += many
-        if kind in _MACHINES:
+        if kind in MACHINES:
             machines.add(key)
     found: dict[datetime, dict[str, DayOfCustoms]] = {day: {} for day in each_day(since, until)}
     for key, seen in hours.items():
@@ -155,7 +154,7 @@ def _counted(
 ) -> Iterator[tuple[datetime, str, str | None, str | None, Action, int]]:
     """Of accounts that were let in: window, account, its kind, tool, action, how many; in order of time."""
     frame = store.counts(since, until, _BY, width)
-    chosen = frame["outcome"].isin(_CAME) & frame["actor"].notna() & ~frame["actor_kind"].isin(_NOBODY)
+    chosen = frame["outcome"].isin(_CAME) & frame["actor"].notna() & ~frame["actor_kind"].isin(NOBODY)
     frame = frame[chosen]
     columns = ("window_start", "actor", "actor_kind", "client_class", "action", "events")
     for at, actor, kind, tool, action, many in zip(*(frame[name] for name in columns), strict=True):

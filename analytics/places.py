@@ -28,7 +28,7 @@ POOL = 4  # networks of one account in a wider one: machines that are drawn from
 RARE = 0.15  # of the days on which an account meets a new network, at most, for one more to be news
 BY_HAND = 25  # pulls and pushes a day; more are a machine's
 AWAKE_DAYS = timedelta(days=14)
-_MACHINES = frozenset(("robot", "ci", "node"))
+MACHINES = frozenset(("robot", "ci", "node"))  # kinds of account behind which there is no person
 NOBODY = ("anonymous", "internal")  # kinds of account behind which there is no one account
 _MACHINE_TOOLS = frozenset(
     (
@@ -261,7 +261,7 @@ def _stayed(frame: pd.DataFrame, day: DayOfPlaces) -> None:
             tools[actor].add(tool)
         if action in (Action.PULL, Action.PUSH):
             day.work[actor] = day.work.get(actor, 0) + int(many)
-        if kind in _MACHINES:
+        if kind in MACHINES:
             machines.add(actor)
         if action == Action.PUSH:
             pushed.add(actor)
