@@ -59,6 +59,7 @@ class _Gone:
     seen: datetime = EPOCH
     event_id: str = ""
     missed: bool = False
+    asked: bool = False  # in vain, and that was told
     back: bool = False
 
 
@@ -72,9 +73,15 @@ class _Account:
     day: datetime = EPOCH  # of the last delete
     deletes: int = 0  # on that day
     taken: AccountDay = field(default_factory=AccountDay)
-    missing: set[str] = field(default_factory=set)  # events of today's deletes after which somebody asked in vain
+    missing: int = 0  # of the events of `taken`: somebody asked in vain
     brought: AccountDay = field(default_factory=AccountDay)
     seen: datetime = EPOCH
+
+    def take(self, event: Event, *, missing: bool) -> None:
+        """Enter what tells of a delete of what runs: the delete, or that somebody misses it."""
+        taken = self.taken.enter(event)
+        self.missing = (self.missing if taken is self.taken else 0) + missing
+        self.taken = taken
 
 
 @dataclass(slots=True)
@@ -174,25 +181,20 @@ def _deleted(memory: Memory, event: Event, who: str, key: tuple[str, str]) -> It
     account.deletes = account.deletes + 1 if account.day.date() == at.date() else 1
     account.day = at
     gone.who, gone.cleaner, gone.seen, gone.event_id = who, cleaner, at, event["event_id"]
-    gone.missed, gone.back = runs, False
+    gone.missed, gone.asked, gone.back = runs, False, False
     if runs:
-        account.taken = account.taken.enter(event)
+        account.take(event, missing=False)
         yield _in_use(event, who, account, Severity.LOW if cleaner or young else Severity.MEDIUM, at)
 
 
 def _missed(memory: Memory, event: Event, who: str, key: tuple[str, str]) -> Iterator[Suspicion]:
     """Somebody who ran it asks for it in vain."""
     at, gone, use = event["timestamp"], memory.table("gone", _Gone)[key], memory.table("uses", _Use).look(key)
-    if use is None or use.who != who or gone.who == who:
+    if use is None or use.who != who or gone.who == who or gone.asked:
         return
     account = memory.table("accounts", _Account)[gone.who]
-    if gone.event_id in account.missing:
-        return
-    if account.taken.day.date() != at.date():
-        account.missing = set()
-    gone.missed = True
-    account.missing.add(gone.event_id)
-    account.taken = account.taken.enter(event)
+    gone.missed = gone.asked = True
+    account.take(event, missing=True)
     yield _in_use(event, gone.who, account, Severity.MEDIUM, at)
 
 
@@ -210,14 +212,14 @@ def _returned(memory: Memory, event: Event, who: str, key: tuple[str, str]) -> I
     account = memory.table("accounts", _Account)[bringer]
     account.brought = account.brought.enter(put)
     if event is not put:
-        account.brought = account.brought.enter(event | {"client_ip": None})
+        account.brought = account.brought.enter(event | {"client_ip": None})  # whoever asked brought nothing
     thief = memory.table("accounts", _Account).look(gone.who)
     many = thief is not None and thief.deletes >= MANY and thief.day.date() == gone.seen.date()
     yield _back(put, bringer, gone, account, at, repair=gone.missed or many)
 
 
 def _in_use(event: Event, who: str, account: _Account, severity: Severity, at: datetime) -> Suspicion:
-    taken, asked = account.taken, len(account.missing)
+    taken, asked = account.taken, account.missing
     many = len(taken.evidence) - asked
     seen = f"{several(max(many, 1), 'delete')} in {names(sorted(taken.repositories), 4)}"
     return Suspicion(

@@ -92,6 +92,18 @@ def test_a_sweeper_is_told_of_when_somebody_misses_what_it_took(tmp_path: Path) 
     assert found[0].evidence == [missed] and "asked for in vain" in found[0].observed
 
 
+def test_what_was_missed_counts_for_its_own_day(tmp_path: Path) -> None:
+    """Two days after an image was missed the same account deletes another that runs."""
+    made, other = usual(), {"repository": "shop/other", "digest": f"sha256:{10:064x}"}
+    made.add(NOW - 3 * DAY, "pull", **NODES, **APP)
+    made.add(NOW - 2 * DAY, "delete", **ANN, **APP)
+    made.add(NOW - 2 * DAY + HOUR, "pull", "failure", reason="not_found", **NODES, **APP)
+    made.add(NOW, "pull", **NODES, **other)
+    made.add(NOW + HOUR, "delete", **ANN, **other)
+    (one,) = judged(made, tmp_path)
+    assert "1 delete in shop/other" in one.observed and "in vain" not in one.observed
+
+
 def test_what_was_withdrawn_and_is_back(tmp_path: Path) -> None:
     made = usual()
     gone = made.add(NOW - HOUR, "delete", **ANN, **APP)
