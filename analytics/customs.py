@@ -6,10 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from functools import cached_property
+from typing import NamedTuple
 
-from analytics.daily import block_of, each_day
+from analytics.daily import block_of, each_day, same
 from analytics.places import MACHINES, NOBODY
 from analytics.replay import floor
 from analytics.traffic_classes import AROUND_THE_CLOCK, MOST_BY_HAND
@@ -17,7 +17,6 @@ from analytics.windows import DAY, HOUR, MOMENT
 from store.contract import EventReader
 from store.event import Action, Outcome
 
-T = TypeVar("T")
 # What is asked of an account is one of these; what an image's pull, a push or a sign-in consists of is no sort of its own.
 SORTS: dict[Action, str] = {
     Action.PULL: "pulls",
@@ -89,7 +88,11 @@ class Past:
         self.day = day
         self._days = days
         self._found: dict[str, Account] = {}
-        self.tools = {tool for _, of_day in days for one in of_day.values() for tool in one.tools}
+
+    @cached_property
+    def tools(self) -> frozenset[str]:
+        """Of all accounts."""
+        return frozenset(tool for _, of_day in self._days for one in of_day.values() for tool in one.tools)
 
     def account(self, name: str) -> Account:
         """Put together when somebody asks; one that never came has no `since`."""
@@ -138,15 +141,9 @@ def _read(store: EventReader, since: datetime, until: datetime) -> dict[datetime
             machines.add(key)
     found: dict[datetime, dict[str, DayOfCustoms]] = {day: {} for day in each_day(since, until)}
     for key, seen in hours.items():
-        did, used = _same(frozenset(sorts[key])), _same(frozenset(tools[key]))
-        found[key[0]][key[1]] = _same(DayOfCustoms(did, used, work[key], seen, key in machines))
+        did, used = same(frozenset(sorts[key])), same(frozenset(tools[key]))
+        found[key[0]][key[1]] = same(DayOfCustoms(did, used, work[key], seen, key in machines))
     return found
-
-
-@lru_cache(maxsize=50_000)
-def _same(value: T) -> T:
-    """Equal ones as one: most accounts do the same day after day."""
-    return value
 
 
 def _counted(

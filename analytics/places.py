@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property, lru_cache, reduce
+from functools import cached_property, reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from analytics.daily import block_of, each_day
+from analytics.daily import block_of, each_day, same
 from analytics.ledger import network
 from analytics.replay import floor
 from analytics.traffic_classes import AROUND_THE_CLOCK
@@ -21,7 +21,6 @@ from store.event import Action, Outcome
 if TYPE_CHECKING:
     import pandas as pd
 
-T = TypeVar("T")
 SETTLED_DAYS = timedelta(days=7)
 SETTLED_ACTIVE = 4  # days
 POOL = 4  # networks of one account in a wider one: machines that are drawn from a pool
@@ -232,7 +231,7 @@ def _read(store: EventReader, since: datetime, until: datetime) -> dict[datetime
         projects: dict[str, set[str]] = defaultdict(set)
         for actor, project in zip(of_day["actor"], of_day["project"], strict=True):
             projects[actor].add(project)
-        found[day].projects.update((actor, _same(frozenset(some))) for actor, some in projects.items())
+        found[day].projects.update((actor, same(frozenset(some))) for actor, some in projects.items())
     served = store.counts(since, until, ("actor", "outcome"), HOUR).dropna(subset=["actor"])
     served = served[served["outcome"] == Outcome.SUCCESS]
     for start, of_hour in _by_window(served):
@@ -267,13 +266,7 @@ def _stayed(frame: pd.DataFrame, day: DayOfPlaces) -> None:
             pushed.add(actor)
     for actor, places in clients.items():
         stay = _Stay(tuple(places.values()), frozenset(tools.get(actor, ())), actor in machines, actor in pushed)
-        day.stays[actor] = _same(stay)
-
-
-@lru_cache(maxsize=50_000)
-def _same(value: T) -> T:
-    """Equal ones as one: most accounts do the same from the same place day after day."""
-    return value
+        day.stays[actor] = same(stay)
 
 
 def seen(store: EventReader, past: Past, since: datetime, until: datetime) -> list[Seen]:

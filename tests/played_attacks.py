@@ -45,9 +45,13 @@ class Played(NamedTuple):
 def play(out: Path, codes: Iterable[str], difficulty: str) -> Played:
     """All of them, one day after the beginning."""
     truth = short(out, days=5.3, attacks=[f"{code}/{difficulty}@1.1" for code in codes])
+    return Played(difficulty, {entry.kind: entry for entry in truth.scenarios}, truth, answers(out))
+
+
+def answers(out: Path) -> list[dict[str, Any]]:
+    """The requests that the registry's log in a folder tells of as complete, in order."""
     found = [json.loads(line) for line in (out / "registry.log").read_text().splitlines() if line.startswith("{")]
-    answers = [line for line in found if line["msg"].startswith("response completed")]
-    return Played(difficulty, {entry.kind: entry for entry in truth.scenarios}, truth, answers)
+    return [line for line in found if line["msg"].startswith("response completed")]
 
 
 def kinds(out: Path) -> list[str]:

@@ -14,13 +14,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache, partial, reduce
+from functools import partial, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analytics.daily import days_before, each_day, learned
+from analytics.daily import days_before, each_day, learned, same
 from analytics.day_events import done_by
 from analytics.detector import Suspicion
 from analytics.ledger import network
@@ -139,12 +139,6 @@ def _cells(store: EventReader, since: datetime, until: datetime) -> dict[datetim
     return cells
 
 
-@lru_cache(maxsize=20_000)
-def _same(words: frozenset[str]) -> frozenset[str]:
-    """Equal sets as one: most accounts do the same from the same place day after day."""
-    return words
-
-
 def _day(store: EventReader, day: datetime) -> _Day:
     by = ("actor", "client_ip", "action", "outcome")
     frame: pd.DataFrame = store.counts(day, day + DAY, by, HOUR).dropna(subset=["actor"])
@@ -158,7 +152,7 @@ def _day(store: EventReader, day: datetime) -> _Day:
         actions.add(str(action))
         if isinstance(client, str):
             clients.add(client)
-    return _Day({actor: (_same(frozenset(c)), _same(frozenset(a))) for actor, (c, a) in seen.items()}, dict(hours))
+    return _Day({actor: (same(frozenset(c)), same(frozenset(a))) for actor, (c, a) in seen.items()}, dict(hours))
 
 
 def _rest(days: _Days, day: datetime) -> frozenset[int]:

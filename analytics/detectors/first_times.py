@@ -81,14 +81,18 @@ def _judge(store: EventReader, past: Past, begun: list[First], start: datetime, 
         if ones[-1].at + WAIT < start:
             continue
         alone = [one for one in ones if len(alike[one.sort, one.tool]) < CROWD]
-        told, severity = alone or ones, _severity(past, past.account(actor), alone)
-        if past.account(actor).machine or any(one.tool is not None or one.sort in GRAVE for one in told):
-            yield _suspicion(store, past, actor, told, severity, crowd=not alone, end=end)
+        told = alone or ones
+        sorts = {one.sort for one in told if one.sort is not None}
+        tools = {one.tool for one in told if one.tool is not None}
+        account = past.account(actor)
+        if account.machine or tools or sorts & GRAVE:
+            severity = _severity(past, account, sorts, tools) if alone else Severity.LOW
+            yield _suspicion(
+                store, past, actor, told[0].at, sorted(sorts), sorted(tools), severity, crowd=not alone, end=end
+            )
 
 
-def _severity(past: Past, account: Account, begun: list[First]) -> Severity:
-    sorts = {one.sort for one in begun if one.sort is not None}
-    tools = {one.tool for one in begun if one.tool is not None}
+def _severity(past: Past, account: Account, sorts: set[str], tools: set[str]) -> Severity:
     if sorts and tools:
         return Severity.MEDIUM
     if account.machine and (sorts & GRAVE or tools - past.tools):
@@ -97,12 +101,19 @@ def _severity(past: Past, account: Account, begun: list[First]) -> Severity:
 
 
 def _suspicion(
-    store: EventReader, past: Past, actor: str, begun: list[First], severity: Severity, *, crowd: bool, end: datetime
+    store: EventReader,
+    past: Past,
+    actor: str,
+    begun: datetime,
+    sorts: list[str],
+    tools: list[str],
+    severity: Severity,
+    *,
+    crowd: bool,
+    end: datetime,
 ) -> Suspicion:
     account = past.account(actor)
-    sorts = sorted({one.sort for one in begun if one.sort is not None})
-    tools = sorted({one.tool for one in begun if one.tool is not None})
-    events = done_by(store, past.day, begun[0].at, end, MOST_EVENTS, actor=actor)
+    events = done_by(store, past.day, begun, end, MOST_EVENTS, actor=actor)
     shown = [one for one in events if _tells(one, actor, sorts, tools)]
     what = " and ".join([*([names(sorts, 3)] if sorts else []), *([f"use of {names(tools, 3)}"] if tools else [])])
     why = "What an account never did is new work for it, or somebody else's: "
@@ -115,7 +126,7 @@ def _suspicion(
         cause=(KIND, actor, f"{past.day:%Y-%m-%d}"),
         severity=severity,
         title=f"{plain(actor)} for the first time: {what}",
-        start=begun[0].at,
+        start=begun,
         end=end,
         subjects={
             "actor": [actor],

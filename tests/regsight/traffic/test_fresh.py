@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from played_attacks import MONDAY, SEED, Played, client_of, moment, play, puts, short
+from played_attacks import Played, client_of, moment, play, puts, short
 
 from collector.formats import distribution_json, distribution_text, ecr_cloudtrail
 from collector.stages import Block, Format
 from regsight.traffic.attacks import FRESH
-from regsight.traffic.population import PRESETS, Population, populate
+from regsight.traffic.population import Population
 from regsight.traffic.scenes import DIFFICULTIES
 from store.contract import Position
 
@@ -25,20 +25,6 @@ LATE = {"A51": 0.3, "A60": 0.3, "A59": 0.1}  # what waits for somebody to be at 
 @pytest.fixture(scope="module", params=DIFFICULTIES)
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Played:
     return play(tmp_path_factory.mktemp(request.param), FRESH, request.param)
-
-
-@pytest.fixture(scope="module")
-def world() -> Population:
-    return populate(PRESETS["small"], SEED, int(MONDAY.timestamp()) * 10**9)
-
-
-@pytest.fixture(scope="module")
-def answered(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """What the registry answered in two days without any attack."""
-    out = tmp_path_factory.mktemp("plain")
-    short(out, days=2.2)
-    found = [json.loads(line) for line in (out / "registry.log").read_text().splitlines() if line.startswith("{")]
-    return [line for line in found if line["msg"].startswith("response completed")]
 
 
 @pytest.mark.parametrize("kind", LINES)
@@ -181,9 +167,8 @@ def test_nodes_run_what_never_had_but_a_dev_tag(played: Played, answered: list[d
     )
 
 
-def test_the_mirror_stays_behind(tmp_path: Path) -> None:
+def test_the_mirror_stays_behind(tmp_path: Path, world: Population) -> None:
     """A60: what was pushed to mirrored repositories had been copied in the next round; now that round is missed."""
-    world = populate(PRESETS["small"], SEED, int(MONDAY.timestamp()) * 10**9)
     mirrored = {one.name for one in world.mirror.repositories}
 
     def rounds(out: Path, names: set[str]) -> set[str]:

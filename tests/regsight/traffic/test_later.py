@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from played_attacks import MONDAY, SEED, Played, play, puts
+from played_attacks import Played, play, puts
 
 from regsight.traffic.attacks import LATER
-from regsight.traffic.population import PRESETS, populate
+from regsight.traffic.population import Population
 from regsight.traffic.scenes import DIFFICULTIES
 
 
@@ -31,11 +31,10 @@ def test_truth_is_borne_out_by_the_file(kind: str, played: Played) -> None:
     assert entry.attack_technique and entry.expected_finding["rule_classes"]
 
 
-def test_a_release_tag_was_there_for_nobody_before(played: Played) -> None:
+def test_a_release_tag_was_there_for_nobody_before(played: Played, world: Population) -> None:
     """A36: the culprit pushes a release's tag that was never pushed, where robots build and the culprit does not."""
     entry = played.scenarios["A36"]
     pushed = [line for line in played.evidence("A36") if line["http.request.method"] == "PUT"]
-    world = populate(PRESETS["small"], SEED, int(MONDAY.timestamp()) * 10**9)
     for line in pushed:
         assert line["auth.user.name"] in entry.actors
         assert line["vars.reference"].startswith("v") and line["vars.reference"].endswith(".0.0")
@@ -99,11 +98,10 @@ def test_blobs_are_fetched_and_no_manifest(played: Played) -> None:
     assert len({line["vars.name"] for line in known}) == 2
 
 
-def test_an_account_is_in_many_homes(played: Played) -> None:
+def test_an_account_is_in_many_homes(played: Played, world: Population) -> None:
     """A40: one account at addresses that are not its own, with several agents; known at the second of them."""
     entry = played.scenarios["A40"]
     assert len(entry.addresses) >= {"blatant": 5, "moderate": 3, "stealthy": 2}[played.difficulty]
-    world = populate(PRESETS["small"], SEED, int(MONDAY.timestamp()) * 10**9)
     owner = next(person for person in world.people if person.name in entry.actors)
     assert not set(entry.addresses) & set(owner.addresses)
     lines = played.evidence("A40")
@@ -111,10 +109,9 @@ def test_an_account_is_in_many_homes(played: Played) -> None:
     assert len({line["http.request.remoteaddr"].rpartition(":")[0] for line in known}) == 2
 
 
-def test_a_node_pulls_what_its_cluster_does_not_run(played: Played) -> None:
+def test_a_node_pulls_what_its_cluster_does_not_run(played: Played, world: Population) -> None:
     """A41: the cluster's own account from one of its nodes, for repositories that the cluster runs nothing of."""
     entry = played.scenarios["A41"]
-    world = populate(PRESETS["small"], SEED, int(MONDAY.timestamp()) * 10**9)
     cluster = next(one for one in world.clusters if one.name in entry.actors)
     assert not set(entry.repositories) & {one.name for one in cluster.repositories}
     assert len(entry.addresses) == 1

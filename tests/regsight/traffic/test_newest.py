@@ -8,10 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from played_attacks import MONDAY, SEED, Played, client_of, moment, play, puts, short
+from played_attacks import MONDAY, Played, client_of, moment, play, puts, short
 
 from regsight.traffic.attacks import NEWEST
-from regsight.traffic.population import PRESETS, Population, populate
+from regsight.traffic.population import Population
 from regsight.traffic.scenes import DIFFICULTIES
 
 SCANNER = "10.20.250.7"
@@ -22,11 +22,6 @@ LINES = [code for code in NEWEST if code != "A50"]  # of the last there is no li
 @pytest.fixture(scope="module", params=DIFFICULTIES)
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Played:
     return play(tmp_path_factory.mktemp(request.param), NEWEST, request.param)
-
-
-@pytest.fixture(scope="module")
-def world() -> Population:
-    return populate(PRESETS["small"], SEED, int(MONDAY.timestamp()) * 10**9)
 
 
 @pytest.mark.parametrize("kind", LINES)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from played_attacks import MONDAY, SEED, Played, client_of, play, puts, short
+from played_attacks import Played, answers, client_of, play, puts, short
 
 from collector.formats import distribution_json, distribution_text, ecr_cloudtrail
 from collector.stages import Block, Format
 from regsight.traffic.attacks import UNHEARD
-from regsight.traffic.population import PRESETS, Population, populate
+from regsight.traffic.population import Population
 from regsight.traffic.scenes import DIFFICULTIES
 from store.contract import Position
 
@@ -24,24 +24,6 @@ Line = dict[str, Any]
 @pytest.fixture(scope="module", params=DIFFICULTIES)
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Played:
     return play(tmp_path_factory.mktemp(request.param), UNHEARD, request.param)
-
-
-@pytest.fixture(scope="module")
-def world() -> Population:
-    return populate(PRESETS["small"], SEED, int(MONDAY.timestamp()) * 10**9)
-
-
-@pytest.fixture(scope="module")
-def answered(tmp_path_factory: pytest.TempPathFactory) -> list[Line]:
-    """What the registry answered in two days without any attack."""
-    out = tmp_path_factory.mktemp("plain")
-    short(out, days=2.2)
-    return answers(out)
-
-
-def answers(out: Path) -> list[Line]:
-    found = [json.loads(line) for line in (out / "registry.log").read_text().splitlines() if line.startswith("{")]
-    return [line for line in found if line["msg"].startswith("response completed")]
 
 
 def who(line: Line) -> str:
