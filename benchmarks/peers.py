@@ -29,6 +29,7 @@ _RULE = (
     'version=2\nrule=:%client:word% %ident:word% %actor:word% [%time:char-to:]%] "%method:word% %uri:word% %proto:char-to:"%" '
     '%status:number% %bytes:word% "%ref:char-to:"%" "%ua:char-to:"%"\n'
 )
+_ITS_LIBRARIES = ("libivykis0", "libjson-c5", "libnet1", "libpcre3", "libwrap0")
 _URI = "^/v2/(.+)/(manifests|blobs|tags)/([^?]*)"
 
 
@@ -69,10 +70,7 @@ def _unpacked_syslog_ng() -> Path | None:
     folder = Path(tempfile.mkdtemp(prefix="regsight-syslog-ng-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     subprocess.run(
-        ["apt-get", "download", "-qq", "syslog-ng-core", "libivykis0", "libnet1", "libwrap0"],
-        cwd=folder,
-        capture_output=True,
-        check=False,
+        ["apt-get", "download", "-qq", "syslog-ng-core", *_ITS_LIBRARIES], cwd=folder, capture_output=True, check=False
     )
     for package in folder.glob("*.deb"):
         subprocess.run(["dpkg", "-x", str(package), str(folder)], capture_output=True, check=False)
@@ -127,7 +125,7 @@ def syslog_ng(name: str, source: Path, target: Path, folder: Path) -> list[str] 
     else:
         assert unpacked is not None
         own = unpacked / "usr/lib/syslog-ng"
-        found = ":".join({str(path.parent) for path in (unpacked / "usr/lib").rglob("*.so.*")})
+        found = ":".join({str(path.parent) for path in unpacked.rglob("*.so.*")})
         base = ["env", f"LD_LIBRARY_PATH={found}", str(unpacked / "usr/sbin/syslog-ng")]
         base += ["--module-path", str(next(own.glob("[0-9]*")))]
     return [

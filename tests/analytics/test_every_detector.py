@@ -7,7 +7,6 @@ import pkgutil
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -24,6 +23,7 @@ from store.locate import open_store
 
 FILES = sorted(module.name for module in pkgutil.iter_modules(analytics.detectors.__path__))
 DAYS = 28
+LEFT_OUT = ("actor", "client_ip", "repository", "project")
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,19 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     store = made.store(tmp_path_factory.mktemp("odd"))
     yield store
     store.close()
+
+
+@pytest.fixture(scope="module")
+def without(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Store]]:
+    """Steady traffic of logs that lack a column each."""
+    stores: dict[str, Store] = {}
+    for column in LEFT_OUT:
+        made = steady(10)
+        made.events = [{**event, column: None} for event in made.events]  # type: ignore[misc]
+        stores[column] = made.store(tmp_path_factory.mktemp(column))
+    yield stores
+    for store in stores.values():
+        store.close()
 
 
 @pytest.fixture(params=FILES)
@@ -125,9 +138,9 @@ def test_nothing_from_nothing(detector: Detector, tmp_path: object) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("column", ["actor", "client_ip", "repository", "project"])
+@pytest.mark.parametrize("column", LEFT_OUT)
 def test_a_log_that_never_says_it_breaks_nothing(
-    detector: Detector, column: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    detector: Detector, column: str, without: dict[str, Store], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A registry without projects, an audit log without addresses: a column of which no name was ever seen."""
     monkeypatch.setattr(acts, "NAMES", {kind: acts.Names() for kind in acts.NAMES})
@@ -135,20 +148,17 @@ def test_a_log_that_never_says_it_breaks_nothing(
         if getattr(module, "__name__", "").startswith("analytics.") and hasattr(module, "NAMES"):
             monkeypatch.setattr(module, "NAMES", acts.NAMES)
     monkeypatch.setattr(acts, "_tops", [])
-    made = steady(10)
-    made.events = [{**event, column: None} for event in made.events]  # type: ignore[misc]
-    store = made.store(tmp_path)
-    reader = Replay(store, START - timedelta(days=60), START + timedelta(days=10))
+    reader = Replay(without[column], START - timedelta(days=60), START + timedelta(days=10))
     at = START + timedelta(days=9, hours=12)
     for start in (at, at + detector.every):
         detector.detect(reader, start, start + detector.every)
-    store.close()
 
 
 def test_later_events_change_nothing(detector: Detector, odd: Store) -> None:
     """Steps answered from what was read for a longer span give what the store gives when it is asked step by step."""
     start = PLANTED[detector.name][1]
-    since, until = start - timedelta(hours=1), start + timedelta(hours=1)
+    around = min(timedelta(hours=1), 12 * detector.every)
+    since, until = start - around, start + around
     reader = Replay(odd, START - timedelta(days=60), until + timedelta(days=1))
     while since < until:
         end = since + detector.every
