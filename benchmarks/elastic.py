@@ -70,13 +70,13 @@ def timed(docs: int, work: Callable[[], Any]) -> tuple[float, float]:
 
 def compare(log: str, server: str, rounds: int) -> dict[str, Any]:
     ceiling, whole = [], []
-    docs = 0
+    docs, run = 0, format(time.time_ns(), "x")  # so that it can be run again on the same server
     for number in range(rounds):
-        alias = f"regsight-events-ceiling{number}"
+        alias = f"regsight-events-ceiling{run}{number}"
         requests, docs = bodies(log, alias)
         ceiling.append(timed(docs, partial(send, server, alias, requests)))
         del requests
-        whole.append(timed(docs, partial(collect, server, f"whole{number}", log)))
+        whole.append(timed(docs, partial(collect, server, f"whole{run}{number}", log)))
     told: dict[str, Any] = {"docs": docs, "peak_mb": own_peak_mb()}
     for name, found in (("ceiling", ceiling), ("file", whole)):
         told[f"{name}_docs_per_second"] = [round(speed) for speed, _ in found]

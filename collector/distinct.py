@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -12,6 +14,26 @@ if TYPE_CHECKING:
 Said = TypeVar("Said")
 _MOST_CODES = 1 << 62
 _FEW = 64  # rows; below, numbering columns costs more than looking at each row
+
+
+class _Numbered(threading.local):
+    """Arrays that were numbered, and their values by number; None where nothing is kept. The array itself is kept too, so that
+    no other can lie at its address."""
+
+    kept: dict[tuple[Any, ...], tuple[pa.Array, pa.DictionaryArray]] | None = None
+
+
+_NUMBERED = _Numbered()
+
+
+@contextmanager
+def numbered_once() -> Iterator[None]:
+    """Within it each array of strings is numbered once in this thread, however many enrichers look at it."""
+    _NUMBERED.kept = {}
+    try:
+        yield
+    finally:
+        _NUMBERED.kept = None
 
 
 def mapped(events: pa.Table, column: str, function: Callable[[str], str | None]) -> pa.Array:
@@ -33,7 +55,12 @@ class Grouped(Generic[Said]):
         picked = [pick(one) for one in self.said]
         if all(text is None for text in picked):
             return pa.nulls(len(self.rows), pa.string())
-        return pa.array(picked, pa.string()).take(self.rows)
+        words = pa.array(picked, pa.string()).dictionary_encode()
+        places = words.indices.take(self.rows)
+        values = words.dictionary.take(places)
+        if _NUMBERED.kept is not None:
+            _NUMBERED.kept[_key(values)] = values, pa.DictionaryArray.from_arrays(places, words.dictionary)
+        return values
 
 
 def one_array(column: pa.ChunkedArray) -> pa.Array:
@@ -48,8 +75,24 @@ def each(events: pa.Table, column: str, function: Callable[[str], Said]) -> Grou
 
 def each_of(values: pa.Array, function: Callable[[str], Said]) -> Grouped[Said]:
     """The same of an array of strings."""
-    encoded = values.dictionary_encode()
+    encoded = _numbered(values)
     return Grouped([function(value) for value in encoded.dictionary.to_pylist()], encoded.indices)
+
+
+def _key(values: pa.Array) -> tuple[Any, ...]:
+    """Tells an array from all others that are there at the same time."""
+    places = (buffer.address if buffer is not None else 0 for buffer in values.buffers())
+    return (values.type.id, values.offset, len(values), *places)
+
+
+def _numbered(values: pa.Array) -> pa.DictionaryArray:
+    kept = _NUMBERED.kept
+    if kept is None:
+        return values.dictionary_encode()
+    key = _key(values)
+    if key not in kept:
+        kept[key] = values, values.dictionary_encode()
+    return kept[key][1]
 
 
 def grouped(events: pa.Table, columns: tuple[str, ...], function: Callable[..., Said]) -> Grouped[Said]:
@@ -93,7 +136,7 @@ def _places(column: pa.Array) -> tuple[Any, int]:
 
     if pa.types.is_boolean(column.type) and not column.null_count:
         return column.to_numpy(zero_copy_only=False), 2
-    values = column.dictionary_encode()
+    values = _numbered(column)
     places = values.indices.fill_null(-1) if values.null_count else values.indices
     return places.to_numpy() + 1, len(values.dictionary) + 1
 

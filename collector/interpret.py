@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from collector.distinct import numbered_once
 from collector.errors import CollectorError, UnknownFormat
 from collector.feed import Feed, NamesFormat
 from collector.lines import TOO_LONG, count_lines, split_lines
@@ -118,8 +119,9 @@ class Interpreter:
         if events.num_rows:
             events = _untimed_at(events, read_at)
             events = with_time(events, "read_at", read_at)
-            for enrich in self.enrichers:
-                events = enrich(events)
+            with numbered_once():
+                for enrich in self.enrichers:
+                    events = enrich(events)
         detail = {**block.after.detail, "format": format_name} if format_name else block.after.detail
         return Interpreted(
             lines=lines,

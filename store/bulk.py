@@ -96,9 +96,11 @@ class BulkWriter:
         if pc.any(near).as_py():
             alone = pc.and_(alone, pc.invert(self._elsewhere(events, near)))
         taken = Taken()
+        each = events if pc.all(alone).as_py() else events.filter(alone)
         with ThreadPoolExecutor(CONNECTIONS, "bulk") as pool:
-            there = plain_rows(self._not_known(self._create(events.filter(alone), taken, pool), taken, pool))
-        self._write([*plain_rows(events.filter(pc.invert(alone))), *there], {row["event_id"] for row in there}, taken)
+            there = plain_rows(self._not_known(self._create(each, taken, pool), taken, pool))
+        others = [] if each is events else plain_rows(events.filter(pc.invert(alone)))
+        self._write([*others, *there], {row["event_id"] for row in there}, taken)
         return taken
 
     def _create(self, events: pa.Table, taken: Taken, pool: Executor) -> pa.Table:
@@ -126,12 +128,14 @@ class BulkWriter:
                     unavailable = self._refused(plain_rows(events.slice(place, 1)), result, taken) or unavailable
         if unavailable is not None:
             raise unavailable
-        return events.take(pa.array(conflicts, pa.int64()))
+        return events.take(pa.array(conflicts, pa.int64())) if conflicts else events.slice(0, 0)
 
     def _not_known(self, events: pa.Table, taken: Taken, pool: Executor) -> pa.Table:
         """Of rows whose events are there those that are no part of them yet. After a crash whole batches are known, and
         the next life must not spend itself on them: nothing but what makes a part is asked for and compared.
         """
+        if not events.num_rows:
+            return events
         keys = list(map(part_key, plain_rows(events, PART_FIELDS)))
         days, ids = _days(events["timestamp"].combine_chunks(), self._alias), events["event_id"].to_pylist()
 
@@ -257,12 +261,13 @@ def _alone(events: pa.Table) -> tuple[pa.Array, pa.Array]:
     """Which rows are an event each, as far as this batch tells, under an id that Elasticsearch takes; and of which of them
     another part may be in the neighbouring day."""
     ids = events["event_id"].combine_chunks()
-    coded = ids.dictionary_encode()
-    counted = coded.indices.value_counts()
-    once = counted.field("values").filter(pc.equal(counted.field("counts"), 1))
     length = pc.binary_length(ids)
-    fits = pc.and_(pc.greater(length, 0), pc.less_equal(length, ID_LIMIT))
-    alone = pc.and_(pc.is_in(coded.indices, value_set=once), fits)
+    alone = pc.and_(pc.greater(length, 0), pc.less_equal(length, ID_LIMIT))
+    coded = ids.dictionary_encode()
+    if len(coded.dictionary) < len(ids):
+        counted = coded.indices.value_counts()
+        once = counted.field("values").filter(pc.equal(counted.field("counts"), 1))
+        alone = pc.and_(alone, pc.is_in(coded.indices, value_set=once))
     joined = pc.or_(pc.is_valid(events["request_id"]), pc.is_valid(events["join_confidence"])).combine_chunks()
     of_day = events["timestamp"].combine_chunks().cast(pa.time64("us")).cast(pa.int64())
     edge = STRADDLE // timedelta(microseconds=1)

@@ -31,12 +31,15 @@ class ActorKinds:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        kinds = mapped(events, "actor", lambda actor: self.settings.kind(actor) or kind_of(actor))
+        kinds = mapped(events, "actor", self._kind if self.settings.kinds else kind_of)
         reasons = one_array(events.column("reason"))
         if reasons.null_count < len(reasons):
             nobody = pc.is_in(reasons, value_set=pa.array([NO_CREDENTIALS, CHALLENGE]))
             kinds = pc.if_else(pc.and_(pc.is_null(kinds), nobody), ANONYMOUS, kinds)
         return filled(events, actor_kind=kinds)
+
+    def _kind(self, actor: str) -> str:
+        return self.settings.kind(actor) or kind_of(actor)
 
 
 ENRICH = ActorKinds()

@@ -40,6 +40,8 @@ class Builds:
         if self.settings.runners:
             system = pc.coalesce(system, self._runners(events))
         built = pc.or_(pc.is_valid(system), pc.fill_null(pc.equal(one_array(events.column("actor_kind")), CI), False))
+        if not pc.any(built).as_py():
+            return events
         tags = pc.if_else(built, one_array(events.column("tag")), None)
         commits = each_of(tags, commit_of).column(lambda commit: commit)
         return filled(

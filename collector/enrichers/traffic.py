@@ -9,6 +9,7 @@ traffic, never to excuse it. What a machine without a name does around the clock
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from collector.accounts import CI, HUMAN, INTERNAL, NODE
@@ -88,23 +89,28 @@ class TrafficOfLines:
 
 
 def _paths(events: pa.Table, nobody: pa.ChunkedArray) -> tuple[pa.Array, pa.Array]:
-    """Whether a path is one of a health check, and of an API. Paths are as many as rows; the first is asked only where nobody
-    has a name, the second only of what is outside the registry's grammar besides."""
+    """Whether a path is one of a health check, and of an API. Paths are as many as rows; only where nobody has a name they are
+    asked, the first of short ones, the second of what is outside the registry's grammar."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not pc.any(nobody).as_py():
-        nothing = pa.nulls(events.num_rows, pa.bool_())
-        return nothing, nothing
-    unnamed = pc.if_else(one_array(nobody), one_array(events.column("uri")), None)
-    outside = pc.if_else(pc.equal(one_array(events.column("action")), Action.OTHER.value), unnamed, None)
-    return pc.is_in(unnamed, value_set=pa.array(_HEALTH)), pc.match_substring_regex(outside, _API)
+    uris = one_array(events.column("uri"))
+    nothing = pa.nulls(events.num_rows, pa.bool_())
+    short = pc.and_(nobody, pc.less_equal(pc.binary_length(uris), max(map(len, _HEALTH))))
+    outside = pc.and_(nobody, pc.equal(events.column("action"), Action.OTHER.value))
+    health, api = nothing, nothing
+    if pc.any(short).as_py():
+        health = pc.is_in(pc.if_else(one_array(short), uris, None), value_set=pa.array(_HEALTH))
+    if pc.any(outside).as_py():
+        api = pc.match_substring_regex(pc.if_else(one_array(outside), uris, None), _API)
+    return health, api
 
 
 def _named(rule: tuple[Traffic, str] | None) -> str | None:
     return None if rule is None else rule[0].value
 
 
+@lru_cache(4_096)
 def _class(
     kind: str | None,
     tool: str | None,

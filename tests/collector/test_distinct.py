@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 import collector.distinct
-from collector.distinct import filled, grouped, mapped
+from collector.distinct import filled, grouped, mapped, numbered_once
 
 NAMES = ("a", "b", "c")
 
@@ -50,3 +50,20 @@ def test_no_row_at_all() -> None:
     empty = table(1, 0)
     assert grouped(empty, NAMES, lambda *_: "x").column(lambda one: one).to_pylist() == []
     assert filled(empty, a=mapped(empty, "b", str)).schema.equals(empty.schema)
+
+
+def test_numbered_once_changes_no_answer() -> None:
+    """Arrays that come and go, at the addresses of others that went: within, as without."""
+
+    def chain(seed: int) -> pa.Table:
+        events = table(seed, 300).combine_chunks()
+        events = filled(events, b=mapped(events, "a", lambda value: value[:1] or None))
+        events = filled(events, c=grouped(events, ("b", "c"), lambda *one: repr(one)).column(lambda said: said))
+        return filled(events, a=mapped(events, "b", lambda value: f"{value}!"))
+
+    plain = [chain(seed) for seed in range(20)]
+    with numbered_once():
+        assert [chain(seed) for seed in range(20)] == plain
+    for seed in range(20):
+        with numbered_once():
+            assert chain(seed) == plain[seed]
