@@ -2,6 +2,7 @@
 //! `store/bulk_body.py` says them in Python.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
@@ -14,6 +15,29 @@ use crate::text::{copy_until_escape, HEX};
 const SECOND: i64 = 1_000_000; // µs
 const DAY: i64 = 86_400; // s
 const ROOM: usize = 64 << 10; // for the row that is one too many
+
+/// Memory of bodies that were handed over, for the next ones: fresh pages cost a third of making a body. As many as there are
+/// connections.
+static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(vec![]);
+const SPARES: usize = 2;
+const MOST_SPARE: usize = 16 << 20; // bytes; a body of one huge row is not kept
+
+/// An empty buffer for a body and the row behind it.
+fn buffer(most_bytes: usize) -> Vec<u8> {
+    let mut body = SPARE.lock().ok().and_then(|mut spare| spare.pop()).unwrap_or_default();
+    body.clear();
+    body.reserve(most_bytes + ROOM);
+    body
+}
+
+/// The memory of a body that nobody needs any more.
+pub fn give_back(body: Vec<u8>) {
+    if let Ok(mut spare) = SPARE.lock() {
+        if spare.len() < SPARES && body.capacity() <= MOST_SPARE {
+            spare.push(body);
+        }
+    }
+}
 
 /// Rows [start, end) of all that was given, and the body of the request that creates them.
 pub type Body = (usize, usize, Vec<u8>);
@@ -32,18 +56,25 @@ pub struct Bodies<'a> {
 
 impl<'a> Bodies<'a> {
     pub fn new(names: &'a HashMap<String, String>, alias: &'a str, most_rows: usize, most_bytes: usize) -> Bodies<'a> {
-        let body = Vec::with_capacity(most_bytes + ROOM);
-        Bodies { names, alias, most_rows, most_bytes, made: vec![], start: 0, rows: 0, body }
+        Bodies { names, alias, most_rows, most_bytes, made: vec![], start: 0, rows: 0, body: buffer(most_bytes) }
     }
 
     pub fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         let id = Texts::of(column(batch, "event_id")?)?;
         let mut at = Moments::of(column(batch, "timestamp")?)?;
         let (id_name, at_name) = (self.name("event_id")?, self.name("timestamp")?);
-        let mut columns = vec![];
+        let (mut columns, mut alike) = (vec![], vec![]);
         for (field, values) in batch.schema().fields().iter().zip(batch.columns()) {
-            if !["event_id", "timestamp"].contains(&field.name().as_str()) && values.null_count() < values.len() {
-                columns.push((self.name(field.name())?, Column::of(values)?));
+            if ["event_id", "timestamp"].contains(&field.name().as_str()) || values.null_count() == values.len() {
+                continue;
+            }
+            let (name, mut column) = (self.name(field.name())?, Column::of(values)?);
+            if column.is_alike() {
+                alike.push(b',');
+                alike.extend_from_slice(&name);
+                column.put(0, &mut alike);
+            } else {
+                columns.push((name, column));
             }
         }
         let action = format!("{{\"create\":{{\"_index\":\"{}-", self.alias);
@@ -56,6 +87,7 @@ impl<'a> Bodies<'a> {
             self.body.extend_from_slice(b"}}\n{");
             self.body.extend_from_slice(&id_name);
             id.put(row, &mut self.body);
+            self.body.extend_from_slice(&alike);
             for (name, values) in &mut columns {
                 if values.says(row) {
                     self.body.push(b',');
@@ -83,7 +115,7 @@ impl<'a> Bodies<'a> {
     fn cut(&mut self, before: usize) {
         let full = self.rows - self.start == self.most_rows || self.body.len() > self.most_bytes;
         if full && before > 0 {
-            let mut next = Vec::with_capacity(self.most_bytes + ROOM);
+            let mut next = buffer(self.most_bytes);
             next.extend_from_slice(&self.body[before..]);
             self.body.truncate(before);
             self.made.push((self.start, self.rows, std::mem::replace(&mut self.body, next)));
@@ -124,6 +156,18 @@ impl<'a> Column<'a> {
         })
     }
 
+    /// Whether every row says the same: such a member is made once.
+    fn is_alike(&self) -> bool {
+        match self {
+            Column::Texts(Texts(values)) => {
+                values.null_count() == 0 && (1..values.len()).all(|row| values.value(row) == values.value(0))
+            }
+            Column::Numbers(values) => values.null_count() == 0 && all_same(values.values()),
+            Column::Moments(Moments { values, .. }) => values.null_count() == 0 && all_same(values.values()),
+            Column::Lists(..) => false,
+        }
+    }
+
     /// Whether the row has a value; an empty list is none.
     fn says(&self, row: usize) -> bool {
         match self {
@@ -149,6 +193,10 @@ impl<'a> Column<'a> {
             }
         }
     }
+}
+
+fn all_same(values: &[i64]) -> bool {
+    values.windows(2).all(|pair| pair[0] == pair[1])
 }
 
 struct Texts<'a>(&'a StringArray);

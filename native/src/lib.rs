@@ -226,7 +226,12 @@ fn bulk_bodies<'py>(
         Ok(bodies.finish())
     });
     let made = made.map_err(|error: arrow_schema::ArrowError| PyValueError::new_err(error.to_string()))?;
-    Ok(made.into_iter().map(|(start, end, body)| (start, end, PyBytes::new(py, &body))).collect())
+    let handed = made.into_iter().map(|(start, end, body)| {
+        let bytes = PyBytes::new(py, &body);
+        documents::give_back(body);
+        (start, end, bytes)
+    });
+    Ok(handed.collect())
 }
 
 #[pymodule]
