@@ -56,7 +56,11 @@ def evaluate(
     ] = False,
     unheard: Annotated[
         bool,
-        typer.Option("--unheard", help="Also with the kinds that came last (A61 to A70), told apart from all."),
+        typer.Option("--unheard", help="Also with the kinds that nobody had heard of (A61 to A70), told apart."),
+    ] = False,
+    unforeseen: Annotated[
+        bool,
+        typer.Option("--unforeseen", help="Also with the kinds that nobody had foreseen (A71 to A80), told apart."),
     ] = False,
     captures: Annotated[
         Path, typer.Option(metavar="DIR", help="Captured logs of real registries; left out where they are not.")
@@ -89,8 +93,8 @@ def evaluate(
         return Judged(outcomes, [score(one) for one in outcomes])
 
     judged = judge(setup)
-    asked = (("later", later), ("newest", newest), ("fresh", fresh), ("unheard", unheard))
-    families = [name for name, given in asked if given]
+    asked = {"later": later, "newest": newest, "fresh": fresh, "unheard": unheard, "unforeseen": unforeseen}
+    families = [name for name, given in asked.items() if given]
     new = {family: judge(replace(setup, family=family)) for family in families}
     further = [afterwards(runs, family) for family, runs in new.items()]
     if rename:

@@ -32,7 +32,7 @@ Written {day}. Preset `{preset}`, {learn} days learned, {judge} days judged, see
 
 
 _NONE_UNSEEN = (
-    "With `--later`, `--newest`, `--fresh` and `--unheard`, kinds written afterwards have a table of their own."
+    "With `--later`, `--newest`, `--fresh`, `--unheard` and `--unforeseen`, kinds written afterwards have a table each."
 )
 
 

@@ -260,12 +260,20 @@ AFTERWARDS = {
         in_view=True,
     ),
     "unheard": Family(
-        "Kinds of attack that came last (A61 to A70), in view since",
+        "Kinds of attack that nobody had heard of (A61 to A70), in view since",
         "written when those had been measured. When nobody had them in view, 50 of 95 were found (seeds 7001-7013 and 7021); "
         "a detector was written for them since.",
-        """A61 to A70 were written last, by an author who knew neither the detectors nor what had been found. Seeds
+        """A61 to A70 were written after those, by an author who knew neither the detectors nor what had been found. Seeds
   7001-7013 and 7021 say what was found then (53 %, 50 of 95); a detector was written for their sake since.""",
         in_view=True,
+    ),
+    "unforeseen": Family(
+        "Kinds of attack that nobody had foreseen (A71 to A80), in nobody's view",
+        "written after those, by an author who knew neither the detectors nor what had been found. No detector was changed for "
+        "them.",
+        """A71 to A80 were written after those, by an author who knew neither the detectors nor what had been found; no
+  detector was changed for their sake.""",
+        in_view=False,
     ),
 }
 

@@ -12,8 +12,10 @@ from regsight.traffic.truth import (
     ACCOUNTS,
     ADDRESSES,
     ADMINISTRATION,
+    DURATIONS,
     LAYERS,
     REFUSALS,
+    SIZES,
     Entry,
     Planted,
     subjects,
@@ -23,6 +25,7 @@ from regsight.traffic.writers import Voice
 from regsight.traffic.writers.access import Access
 from regsight.traffic.writers.cloudtrail import CloudTrail, arn
 from regsight.traffic.writers.distribution_json import DistributionJson
+from regsight.traffic.writers.distribution_text import DistributionText
 from regsight.traffic.writers.harbor_audit import HarborAudit
 from regsight.traffic.writers.notifications import Notifications
 from store.event import iso
@@ -103,6 +106,10 @@ def _untold(planted: Planted, voices: list[Voice]) -> bool:
         return all(isinstance(voice, HarborAudit) for voice in voices)
     if planted.needs == ADMINISTRATION:
         return not any(isinstance(voice, HarborAudit) for voice in voices)
+    if planted.needs == DURATIONS:
+        return not any(isinstance(voice, DistributionJson | DistributionText) for voice in voices)
+    if planted.needs == SIZES:
+        return all(isinstance(voice, HarborAudit | CloudTrail) for voice in voices)
     if planted.needs == ACCOUNTS:
         return all(isinstance(voice, HarborAudit | Access) or _nameless(voice) for voice in voices)
     if planted.needs == REFUSALS:

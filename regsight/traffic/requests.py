@@ -186,6 +186,21 @@ class Session:
             size=blob.size,
         )
 
+    def dawdle(self, repository: Repository, blob: Blob, took: int) -> Request:
+        """A blob that the client takes so long to read (ns)."""
+        uri = f"/v2/{repository.name}/blobs/{blob.digest}"
+        return self._send(
+            "GET",
+            uri,
+            200,
+            blob.size,
+            took,
+            name=repository.name,
+            digest=blob.digest,
+            answer_type=BYTES,
+            size=blob.size,
+        )
+
     def look(self, repository: Repository, blob: Blob, *, known: bool) -> Request:
         """`HEAD` of a blob."""
         uri = f"/v2/{repository.name}/blobs/{blob.digest}"
@@ -244,6 +259,21 @@ class Session:
             uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={self.rng.getrandbits(256):064x}"
             self._send("PATCH", uri, 202, 0, took, name=repository.name, upload=upload, sent_type=BYTES)
         return begun
+
+    def give_up(self, repository: Repository) -> Request:
+        """An upload that is begun and taken back at once: so a client asks whether it may push."""
+        uri = f"/v2/{repository.name}/blobs/uploads/"
+        begun = self._send("POST", uri, 202, name=repository.name)
+        upload = identifier(self.at, self.rng)
+        state = f"{self.rng.getrandbits(256):064x}"
+        self._send("DELETE", f"{uri}{upload}?_state={state}", 204, name=repository.name, upload=upload)
+        return begun
+
+    def deny(self, repository: Repository) -> Request:
+        """An upload that this account may not begin."""
+        error = ("denied", "requested access to the resource is denied", "")
+        uri = f"/v2/{repository.name}/blobs/uploads/"
+        return self._send("POST", uri, 403, 102, name=repository.name, answer_type=JSON, error=error)
 
     def delete(self, repository: Repository, image: Image) -> Request:
         """A manifest, by digest."""

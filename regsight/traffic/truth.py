@@ -13,9 +13,11 @@ from regsight.traffic.requests import Request
 from store.event import iso
 
 # What a log must tell for some scenarios to be known from it; ACCOUNTS is whose requests they are, and from what addresses,
-# REFUSALS that and whose passwords were refused, LAYERS what is done with blobs.
+# REFUSALS that and whose passwords were refused, LAYERS what is done with blobs, DURATIONS how long an answer took, SIZES how large
+# a manifest is.
 ADDRESSES, ADMINISTRATION, ACCOUNTS = "addresses", "administration", "accounts"
 REFUSALS, LAYERS = "refusals", "layers"
+DURATIONS, SIZES = "durations", "sizes"
 
 
 @dataclass(slots=True)

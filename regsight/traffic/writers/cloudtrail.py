@@ -66,6 +66,9 @@ class CloudTrail:
         if request.error is not None and request.status == 404:
             code = "RepositoryNotFoundException"
             record |= {"errorCode": code, "errorMessage": f"The repository with name '{request.name}' does not exist"}
+        elif request.status == 403:
+            why = f"User: {arn(request.actor)} is not authorized to perform: ecr:{name}"
+            record |= {"errorCode": "AccessDeniedException", "errorMessage": why}
         elif request.status == 400:
             why = "Invalid parameter at 'imageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"
             record |= {"errorCode": "InvalidParameterException", "errorMessage": why}

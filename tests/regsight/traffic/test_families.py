@@ -106,6 +106,22 @@ LATE = (
         days=2.2,
         begin=0.05,
     ),
+    Family(
+        "unforeseen",
+        10,
+        {
+            "distribution-json": {"A73"},  # nothing of administration
+            "distribution-text": {"A73"},
+            "distribution-json-2.8": {"A73", "A78"},  # nobody's name
+            "access": {"A73", "A78", "A79"},  # no durations
+            "notifications": {"A73", "A76", "A79"},  # nothing of what is refused or given up
+            "harbor-audit": {"A76", "A77", "A78", "A79", "A80"},  # no addresses, agents, layers, sizes
+            "ecr-cloudtrail": {"A73", "A79", "A80"},
+        },
+        ("A73/stealthy@0.05", ["A73"]),
+        days=2.2,
+        begin=0.05,
+    ),
 )
 EACH = pytest.mark.parametrize("family", LATE, ids=lambda one: one.name)
 
