@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from analytics.daily import block_of, each_day, same
-from analytics.places import MACHINES, NOBODY
+from analytics.places import MACHINE_TOOLS, MACHINES, NOBODY
 from analytics.replay import floor
-from analytics.traffic_classes import AROUND_THE_CLOCK, MOST_BY_HAND
+from analytics.traffic_classes import MOST_BY_HAND, around_the_clock
 from analytics.windows import DAY, HOUR, MOMENT
 from store.contract import EventReader
 from store.event import Action, Outcome
@@ -101,7 +101,8 @@ class Past:
         return self._found[name]
 
     def _account(self, name: str) -> Account:
-        account, work, hours = Account(), 0, 0
+        account, work = Account(), 0
+        hours: list[int] = []
         for at, of_day in self._days:
             one = of_day.get(name)
             if one is None:
@@ -111,9 +112,10 @@ class Past:
             account.sorts |= one.sorts
             account.tools |= one.tools
             account.machine = account.machine or one.machine
-            work, hours = work + one.work, hours | one.hours
-        busy = work > _MANY_HANDS * MOST_BY_HAND * account.days or hours.bit_count() >= AROUND_THE_CLOCK
-        account.machine = account.machine or busy
+            work += one.work
+            hours.append(one.hours)
+        busy = work > _MANY_HANDS * MOST_BY_HAND * account.days or around_the_clock(hours)
+        account.machine = account.machine or busy or (bool(account.tools) and account.tools <= MACHINE_TOOLS)
         return account
 
 

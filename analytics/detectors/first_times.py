@@ -2,12 +2,12 @@
 
 Notices: an account that has been known for a week (on four days at least) and today does a sort of work for the first time
 (pushes, deletes, lists, rights, questions about layers), uses a tool for the first time, or both. Medium: both at once; of a
-machine's account (robot, build, cluster; or one that works at all hours) also deletes and changes of rights or settings by
-themselves, and a tool that nobody in the registry ever used. Low: the rest of what machines never did, tools that are new to a
-person, and a person's first deletes and changes of rights; what else people learn is no news. Low, too, where three accounts begin
-the same on one day (a course, a new client for all). Needs: logs that name accounts, and tools for what is said about tools.
-Method: exact bookkeeping of what each account did and used in the last four weeks. Never sees: an intruder who does what the
-account does, with its own tool.
+machine's account (robot, build, cluster; or one that has but their tools, or rests on few days) also deletes and changes of
+rights or settings by themselves, and a tool that nobody in the registry ever used. Low: the rest of what machines never did,
+tools that are new to a person, and a person's first deletes and changes of rights; what else people learn is no news. Low,
+too, where three accounts begin the same on one day (a course, a new client for all). Needs: logs that name accounts, and tools
+for what is said about tools. Method: exact bookkeeping of what each account did and used in the last four weeks. Never sees:
+an intruder who does what the account does, with its own tool.
 """
 
 from __future__ import annotations

@@ -109,6 +109,29 @@ def test_who_is_not_known_well_is_not_judged(tmp_path: Path) -> None:
     assert judged(made, tmp_path / "others") == []
 
 
+@pytest.mark.parametrize(("hours", "told"), [(4, ["low"]), (14, ["low"]), (24, ["medium"])])
+def test_a_person_is_seen_at_all_hours_of_some_days_a_machine_on_each(
+    hours: int, told: list[str], tmp_path: Path
+) -> None:
+    """Each day the work begins at another hour, so that over the days there is none that is left out."""
+    made = usual()
+    late = ANN | {"actor": "lea"}
+    for day in range(12):
+        for hour in range(hours):
+            made.add(START + timedelta(days=day, hours=(5 * day + hour) % 24), "pull", repository="shop/app", **late)
+    made.add(NOW + 45 * MINUTE, "delete", repository="shop/app", **late)
+    assert severities(judged(made, tmp_path)) == told
+
+
+def test_who_has_a_machines_tool_alone_is_a_machine(tmp_path: Path) -> None:
+    made = usual()
+    scanner = ANN | {"actor": "checks", "client_class": "trivy"}
+    for day in range(12):
+        made.add(START + timedelta(days=day, hours=2), "pull", repository="shop/app", **scanner)
+    made.add(NOW, "delete", repository="shop/app", **scanner)
+    assert severities(judged(made, tmp_path)) == ["medium"]
+
+
 def test_a_log_without_tools_tells_of_work_alone(tmp_path: Path) -> None:
     made = usual()
     for event in made.events:
