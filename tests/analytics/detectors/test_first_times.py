@@ -79,6 +79,25 @@ def test_a_day_is_one_finding_that_grows(tmp_path: Path) -> None:
     assert early[0].cause == late[0].cause and early[0].evidence == [first] and late[0].evidence == [first, second]
 
 
+@pytest.mark.parametrize(
+    ("tool", "where", "told"),
+    [
+        ("curl", ("x/one", "x/two", "x/three"), ["medium"]),  # a new tool where the account never was
+        ("curl", ("x/one", "x/two"), ["low"]),
+        ("curl", ("shop/app", "shop/web", "shop/pay", "shop/api", "x/one", "x/two", "x/three"), ["low"]),
+        ("docker", ("x/one", "x/two", "x/three"), []),  # the usual tool
+    ],
+)
+def test_a_new_tool_on_new_ground(tool: str, where: tuple[str, ...], told: list[str], tmp_path: Path) -> None:
+    """Whoever changes the tool goes on with the same images."""
+    made = usual()
+    for number, name in enumerate(("shop/web", "shop/pay", "shop/api")):
+        made.add(START + timedelta(days=9, minutes=number), "pull", repository=name, **ANN)
+    for number, name in enumerate(where):
+        made.add(NOW + number * MINUTE, "pull", repository=name, **ANN | {"client_class": tool})
+    assert severities(judged(made, tmp_path)) == told
+
+
 def test_what_three_begin_on_one_day_is_a_course(tmp_path: Path) -> None:
     made = usual()
     for number, name in enumerate(("ann", "ben", "cai")):
