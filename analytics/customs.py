@@ -10,11 +10,12 @@ from functools import cached_property
 from typing import NamedTuple
 
 from analytics.daily import block_of, each_day, same
-from analytics.places import MACHINES, NOBODY
-from analytics.replay import floor
-from analytics.traffic_classes import AROUND_THE_CLOCK, MOST_BY_HAND
+from analytics.day_events import MOST_EVENTS, done_by
+from analytics.places import MACHINE_TOOLS, MACHINES, NOBODY
+from analytics.replay import Replay, floor
+from analytics.traffic_classes import MOST_BY_HAND, around_the_clock
 from analytics.windows import DAY, HOUR, MOMENT
-from store.contract import EventReader
+from store.contract import EventQuery, EventReader
 from store.event import Action, Outcome
 
 # What is asked of an account is one of these; what an image's pull, a push or a sign-in consists of is no sort of its own.
@@ -40,16 +41,20 @@ _BY = ("actor", "actor_kind", "client_class", "action", "outcome")
 _CAME = (Outcome.SUCCESS, Outcome.FAILURE)  # of who was let in; what is refused says nothing of the account
 _ACTIVE = 4  # days on which an account that is known well was there
 _KNOWN = timedelta(days=7)
+NEW_GROUND = 3  # repositories
 _MANY_HANDS = 4  # times what one person does by hand; a busy day of a developer is no machine
 
 
 class First(NamedTuple):
-    """An account does a sort of work (`SORTS`), or uses a tool, that it never did or used before today: from when on."""
+    """An account does a sort of work (`SORTS`), or uses a tool, that it never did or used before today: from when on. `ground`:
+    the repositories that it used with that tool, where most of them are new to it as well.
+    """
 
     at: datetime
     actor: str
     sort: str | None = None
     tool: str | None = None
+    ground: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,7 @@ class Past:
         self.day = day
         self._days = days
         self._found: dict[str, Account] = {}
+        self._ground: dict[str, frozenset[str]] = {}
 
     @cached_property
     def tools(self) -> frozenset[str]:
@@ -100,8 +106,24 @@ class Past:
             self._found[name] = self._account(name)
         return self._found[name]
 
+    def ground(self, store: EventReader, name: str) -> frozenset[str]:
+        """The repositories that an account ever used: asked of the store, which only few are worth."""
+        if name not in self._ground:
+            query = EventQuery(
+                since=self._days[0][0] if self._days else self.day,
+                until=self.day,
+                outcome=_CAME,
+                actor=name,
+                columns=("actor", "repository"),
+            )
+            events = (store.store if isinstance(store, Replay) else store).events(query)
+            used = {one["repository"] for one in events if one["actor"] == name and one["repository"]}
+            self._ground[name] = frozenset(used)
+        return self._ground[name]
+
     def _account(self, name: str) -> Account:
-        account, work, hours = Account(), 0, 0
+        account, work = Account(), 0
+        hours: list[int] = []
         for at, of_day in self._days:
             one = of_day.get(name)
             if one is None:
@@ -111,9 +133,10 @@ class Past:
             account.sorts |= one.sorts
             account.tools |= one.tools
             account.machine = account.machine or one.machine
-            work, hours = work + one.work, hours | one.hours
-        busy = work > _MANY_HANDS * MOST_BY_HAND * account.days or hours.bit_count() >= AROUND_THE_CLOCK
-        account.machine = account.machine or busy
+            work += one.work
+            hours.append(one.hours)
+        busy = work > _MANY_HANDS * MOST_BY_HAND * account.days or around_the_clock(hours)
+        account.machine = account.machine or busy or (bool(account.tools) and account.tools <= MACHINE_TOOLS)
         return account
 
 
@@ -175,4 +198,24 @@ def firsts(store: EventReader, past: Past, until: datetime) -> list[First]:
             found.setdefault((actor, sort, None), First(at, actor, sort=sort))
         if tool is not None and account.tools and tool not in account.tools:
             found.setdefault((actor, None, tool), First(at, actor, tool=tool))
-    return sorted(found.values(), key=lambda one: one.at)
+    grounds = [_new_ground(store, past, one, until) for one in found.values() if one.tool is not None]
+    return sorted([*found.values(), *filter(None, grounds)], key=lambda one: one.at)
+
+
+def _new_ground(store: EventReader, past: Past, first: First, until: datetime) -> First | None:
+    """Whether it is mostly used where the account never was: whoever changes the tool goes on with the same images."""
+    used: list[str] = []
+    known: frozenset[str] | None = None
+    new = 0
+    for one in done_by(store, past.day, first.at, until, MOST_EVENTS, actor=first.actor):
+        repository, came = one["repository"], one["actor"] == first.actor and one["outcome"] in _CAME
+        if not came or one["client_class"] != first.tool or not repository or repository in used:
+            continue
+        used.append(repository)
+        if len(used) < NEW_GROUND:
+            continue
+        known = past.ground(store, first.actor) if known is None else known
+        new = sum(there not in known for there in used)
+        if new >= NEW_GROUND and 2 * new >= len(used):
+            return First(one["timestamp"], first.actor, tool=first.tool, ground=frozenset(used))
+    return None

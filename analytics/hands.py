@@ -19,6 +19,7 @@ MANY = 10  # pulls of a day
 SELDOM = 0.1  # of its pulls with a tool of builds, or of its days with a push
 MOST_OF_ALL = 0.6  # of all repositories; whoever pulls from more scans or copies
 HOME_SHARE = 0.3  # of an account's pulls in a project that make it its own
+USED = 5  # repositories of a project that are pulled from; if nobody pushes to any of them, it fills itself
 PROBATION = timedelta(days=7)  # since a stranger's first push in a project; nobody is new for ever
 
 
@@ -61,21 +62,23 @@ class Account:
         """Whether making images is what it does, as builds do: on half of its days, at least."""
         return self.push_days >= MAKER_DAYS and self.push_days >= 0.5 * ((at - self.first) / DAY)
 
-    def own(self, project: str, before: datetime) -> bool:
-        """Whether it pushed in the project, or works with it: a good part of its pulls, on more than a day; or came into it as a
-        stranger long ago.
+    def own(self, project: str, before: datetime, *, by_pulls: bool = True) -> bool:
+        """Whether it pushed in the project, or works with it: a good part of its pulls, on more than a day (not where it is a
+        cache's); or came into it as a stranger long ago.
         """
         total = sum(self.pulls.values())
         return (
             self.projects.get(project, before) < before
             or before - self.entered.get(project, before) >= PROBATION
-            or (total >= 4 and self.pulls.get(project, 0) >= HOME_SHARE * total)
+            or (by_pulls and total >= 4 and self.pulls.get(project, 0) >= HOME_SHARE * total)
         )
 
 
 @dataclass(slots=True)
 class Repository:
-    """Pushes so far, by whom; since when it is known; who pulls, by which tags; the strange push that nobody used yet."""
+    """Pushes so far, by whom; since when it is known; who pulls, by which tags; the strange push that nobody used yet. What was
+    pulled, by its hash: only while hardly anybody pushes.
+    """
 
     first: datetime = EPOCH
     pushes: int = 0
@@ -83,17 +86,24 @@ class Repository:
     pullers: set[str] = field(default_factory=set)
     tags: set[str] = field(default_factory=set)
     asked: set[str] = field(default_factory=set)
+    held: set[int] = field(default_factory=set)
     strange: Push | None = None
     seen: datetime = EPOCH
 
 
 @dataclass(slots=True)
 class Project:
-    """Pushes to any of its repositories, and by whom."""
+    """Pushes to any of its repositories, and by whom; since when it is pulled from, and which of them (as many as matter)."""
 
     pushes: int = 0
     pushers: set[str] = field(default_factory=set)
+    pulled: datetime = EPOCH
+    used: set[str] = field(default_factory=set)
     seen: datetime = EPOCH
+
+    def cache(self, at: datetime) -> bool:
+        """Whether much of it has been used for a while, and nobody pushed."""
+        return not self.pushes and EPOCH < self.pulled <= at - PROBATION and len(self.used) >= USED
 
 
 @dataclass(frozen=True, slots=True)

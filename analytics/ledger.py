@@ -29,6 +29,7 @@ MOST_SETTINGS = 60  # of one tag
 MOST_DIGESTS = 2_000  # of one repository
 MOST_EVIDENCE = 6
 MANY_NETWORKS = 6
+MOST_RETURNS = 100
 _NONE: list[str] = []  # never added to
 
 # A name that is taken for fixed: a whole version number. What says itself that it moves is none.
@@ -82,6 +83,7 @@ class Tag:
     settings: list[Setting] = field(default_factory=list)
     pending: Setting | None = None
     moves: int = 0  # how often it was set to another digest
+    returns: tuple[datetime, ...] = ()  # when to one that it had left, lately
     removed: datetime | None = None
     seen: datetime = EPOCH
 
@@ -147,6 +149,7 @@ class Move:
     release_moves: int  # of release tags of the repository before
     first_push: datetime | None
     undone: bool  # it goes back over nothing but what the same account had set
+    returns: tuple[datetime, ...] = ()  # of this tag, when it went back before
 
 
 @dataclass(slots=True)
@@ -347,7 +350,10 @@ def _point(tag: Tag, known: Repository, event: Event, setting: Setting, at: date
         release_moves=known.release_moves,
         first_push=tag.settings[0].at if tag.settings else None,
         undone=bool(over) and setting.actor is not None and all(one.actor == setting.actor for one in over),
+        returns=tag.returns,
     )
+    if back:
+        tag.returns = (*tag.returns, at)[-MOST_RETURNS:]
     if before is not None:
         tag.moves += 1
         known.release_moves += is_release(event["tag"]) and not back

@@ -29,7 +29,8 @@ BY_HAND = 25  # pulls and pushes a day; more are a machine's
 AWAKE_DAYS = timedelta(days=14)
 MACHINES = frozenset(("robot", "ci", "node"))  # kinds of account behind which there is no person
 NOBODY = ("anonymous", "internal")  # kinds of account behind which there is no one account
-_MACHINE_TOOLS = frozenset(
+# An account that has none but these is a machine's.
+MACHINE_TOOLS = frozenset(
     (
         "containerd",
         "cri-o",
@@ -154,7 +155,7 @@ class Accounts(Mapping[str, Account]):
             account.pushed = account.pushed or stay.pushed
         awake = reduce(or_, (day.hours.get(name, 0) for day in self._awake), 0).bit_count()
         busy = account.work > BY_HAND * len(account.days) or awake >= AROUND_THE_CLOCK
-        account.machine = account.machine or busy or (bool(account.tools) and account.tools <= _MACHINE_TOOLS)
+        account.machine = account.machine or busy or (bool(account.tools) and account.tools <= MACHINE_TOOLS)
         return account
 
 

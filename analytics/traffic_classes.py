@@ -10,9 +10,11 @@ The thresholds are those of a small set of habits, not fitted to any one install
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache, reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from store.event import Action, Outcome, Traffic
@@ -28,6 +30,7 @@ FEWEST_REQUESTS = 12
 FEWEST_DAYS = 2
 AROUND_THE_CLOCK = 20  # of the 24 hours of the day
 SLEEP = 6  # hours of the day without any request, one after the other
+NIGHT = 8  # the same, of a single day of one person
 MOST_BY_HAND = 25  # pulls and pushes a day that one person makes
 MOST_ADDRESSES = 4  # that one person has in some weeks: office, home, VPN, a journey
 MANY_REPOSITORIES = 5
@@ -174,6 +177,21 @@ def _habits(
         account_a_day=round(a_day, 1),
         account_addresses=addresses,
     )
+
+
+def around_the_clock(days: Iterable[int]) -> bool:
+    """Whether days, each as the hours in which somebody was there (a bit each), are a machine's: nearly all hours of the day,
+    and no rest on half of the days. A person who comes early and late by turns is seen at all hours too, but sleeps each day.
+    """
+    seen = [*days]
+    if reduce(or_, seen, 0).bit_count() < AROUND_THE_CLOCK:
+        return False
+    return 2 * sum(not _rests(hours) for hours in seen) >= len(seen)
+
+
+@lru_cache(maxsize=10_000)
+def _rests(hours: int) -> bool:
+    return _longest_quiet({hour for hour in range(24) if hours >> hour & 1}) >= NIGHT
 
 
 def _longest_quiet(active: set[int]) -> int:

@@ -1,12 +1,13 @@
 """Tags that point to another image than they should: a release that was overwritten, a tag set back to an old image.
 
-Notices: a whole version number (`v1.2.3`) that is pushed again with another image; a tag that goes back to an image which
-it had left. Needs: logs that name the digest of a push, or clients that ask for the tag and then fetch by digest; a version number
-whose push stores layers that were never there is another image, whatever its line leaves out. Assumes that whole version numbers
-stay what they are. A release that its own pusher builds again within the hour, a repository whose release tags move all the time,
-one step back by a usual pusher, and an account that takes back within a day what it had set itself (a night of trouble) are told,
-but wake nobody. Method: exact bookkeeping (`analytics/ledger.py`), weighed by whether the account and its address are usual there.
-Never sees: an image that was changed behind the registry's back, and a tag set before the history begins.
+Notices: a whole version number (`v1.2.3`) that is pushed again with another image; a tag that goes back to an image which it had
+left. Needs: logs that name the digest of a push, or clients that ask for the tag and then fetch by digest; a version number whose
+push stores layers that were never there is another image, whatever its line leaves out. Assumes that whole version numbers stay
+what they are. A release that its own pusher builds again within the hour, a repository whose release tags move all the time, one
+step back by a usual pusher, and an account that takes back within a day what it had set itself (a night of trouble) are told, but
+wake nobody; a tag that goes to and fro for days does. Method: exact bookkeeping (`analytics/ledger.py`), weighed by whether the
+account and its address are usual there. Never sees: an image that was changed behind the registry's back, and a tag set before the
+history begins.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _REBUILT = timedelta(hours=1)  # after the first push of a release its builder m
 _HABIT = 3  # release tags of a repository that moved before: there they are no releases
 _LONG_GONE = timedelta(days=14)
 _UNDONE = timedelta(days=1)  # within which an account takes back what it did itself
+_TO_AND_FRO = timedelta(days=4)
+_TIMES = 3  # within that time, that a tag goes back to what it had left
 _SETTLED = timedelta(days=3)  # before so much is known, nobody is unusual
 
 
@@ -76,7 +79,7 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
             continue
         settled = memory.reaches_back(move.after.at, _SETTLED)
         if move.back:
-            yield _rolled_back(move, settled)
+            yield _rolled_back(move, settled, memory.reaches_back(move.after.at, 2 * _TO_AND_FRO))
         elif is_release(move.tag):
             yield _overwritten(move, settled)
 
@@ -150,17 +153,20 @@ def _taken(move: Move) -> Suspicion:
     )
 
 
-def _rolled_back(move: Move, settled: bool) -> Suspicion:
+def _rolled_back(move: Move, settled: bool, habits: bool) -> Suspicion:
+    """`habits`: whether so much is known that a tag which always goes to and fro would be."""
     assert move.gone is not None
     strange = _strange(move) if settled else []
     long_gone = move.gone >= _LONG_GONE
     # What it put there in the meantime is judged by itself; this step brings back what everybody ran before.
     undone = move.undone and move.gone <= _UNDONE
-    if undone:
+    lately = 1 + sum(move.at - one <= _TO_AND_FRO for one in move.returns)
+    fro = habits and lately >= _TIMES and lately > len(move.returns) + 1 - lately
+    if undone and not fro:
         severity = Severity.LOW
     elif strange:
         severity = Severity.HIGH if long_gone or is_release(move.tag) else Severity.MEDIUM
-    elif long_gone and move.back >= 2 and settled:
+    elif fro or (long_gone and move.back >= 2 and settled):
         severity = Severity.MEDIUM
     else:
         severity = Severity.LOW
@@ -168,6 +174,11 @@ def _rolled_back(move: Move, settled: bool) -> Suspicion:
     why = f"The tag points to an image again that it had left {duration(move.gone)} before, {steps}. "
     why += f"Unusual: {' and '.join(strange)}." if strange else "The account and its address are usual here."
     why += " The account takes back what it had set there itself." if undone else ""
+    why += (
+        f" It went back {lately} times in {_TO_AND_FRO.days} days, as if for somebody who looks now and then."
+        if fro
+        else ""
+    )
     return _suspicion(
         "tag_rolled_back",
         move,

@@ -1,15 +1,17 @@
 """Images from hands that never made them, in use: a stranger's push to a known tag, a repository made by hand that clusters run.
 
-Notices: an account that pushes to a repository in whose project it never pushed and is no regular guest, once somebody who used
-that repository before fetches what it pushed (louder if the tag had been there, or if many build upon the repository); the same
-where hardly anybody pushes to the repository, though others do to its project, if the tag was in use: then whoever runs images may
-fetch it; a new repository, first pushed by an account that hardly ever pushes, that is then pulled by an account which runs images
-(pulls from many repositories, not from nearly all of them, and never pushes); an account which runs images round the clock and, for
-the first time, pushes one; an image that such an account runs, though no build of its maker was run there before, under no tag that
-anything was run by. Needs: logs that name accounts; a week of history.
-Method: bookkeeping of who pushes where, who pulls from where, and which image came last. Wakes nobody where new repositories made
-by hand are the custom of several accounts, nor for a robot that was renewed (the same name up to a number, the old one silent
-since). Never sees: an image changed by the hands that always change it, and a push that names no digest where all pull by digest.
+Notices: an account that pushes to a repository in whose project it never pushed and is no regular guest, once somebody who
+used that repository before fetches what it pushed (louder if the tag had been there, or if many build upon the repository);
+the same where hardly anybody pushes to the repository, though others do to its project or a cache fills it (five repositories
+in use, no push at all), if the tag was in use or the line names the image: then whoever runs images may fetch it; a new
+repository, first pushed by an account that hardly ever pushes, that is then pulled by an account which runs images (pulls from
+many repositories, not from nearly all of them, and never pushes); an account which runs images round the clock and, for the
+first time, pushes one; an image that such an account runs, though no build of its maker was run there before, under no tag
+that anything was run by. Needs: logs that name accounts; a week of history.
+Method: bookkeeping of who pushes where, who pulls from where, and which image came last. Wakes nobody where new repositories
+made by hand are the custom of several accounts, nor for a robot that was renewed (the same name up to a number, the old one
+silent since). Never sees: an image changed by the hands that always change it, and a push that names no digest where all pull
+by digest.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
-from analytics.hands import Account, Custom, Project, Push, Repository, renewed
+from analytics.hands import USED, Account, Custom, Project, Push, Repository, renewed
 from analytics.ledger import COLUMNS, home, project_of
 from analytics.own_builds import built, ran
 from analytics.puller_writes import perhaps_puller_writes
@@ -41,6 +43,7 @@ BASE = 4  # accounts that pull from a repository and push elsewhere: it is built
 MOST_PULLERS = 200  # remembered of one repository
 MOST_TAGS = 500
 MOST_REPOSITORIES = 2_000  # remembered of one account
+MOST_HELD = 100  # images of one repository to which hardly anybody pushes
 
 
 @dataclass(slots=True)
@@ -87,11 +90,13 @@ def _pushed(memory: Memory, event: Event) -> Iterator[Suspicion]:
     others = repository.pushes >= FEWEST_PUSHES and name not in repository.pushers
     still = not made and not others and _still(memory, repository, account, event)
     before = at - ONE_PUSH if still else at  # what belongs to this push itself does not make it usual
-    strange = not account.makes(at) if made else (others or still) and not account.own(project, before)
+    cache = _project_of(memory, event).cache(at)
+    own = account.own(project, before, by_pulls=not cache)
+    strange = not account.makes(at) if made else (others or still) and not own
     if settled and strange:
         makers = len(_project_of(memory, event).pushers if still else repository.pushers)
         repository.strange = _strange(repository, event, made, makers, still)
-    elif (earlier := repository.strange) is not None and earlier.actor != name and event["tag"] in earlier.tags:
+    elif (earlier := repository.strange) is not None and earlier.actor != name and _over(earlier, event):
         # Pushed over by somebody who may; what runs by then is told apart by its digest only.
         repository.strange = earlier if earlier.digest else None
     account.first = account.first if account.first > EPOCH else at
@@ -120,14 +125,22 @@ def _project_of(memory: Memory, event: Event) -> Project:
 
 
 def _still(memory: Memory, repository: Repository, account: Account, event: Event) -> bool:
-    """Whether both have been known for a while, hardly anybody pushed there in that time, though others push to the project,
-    and the tag is one that is used.
+    """Whether both have been known for a while, hardly anybody pushed there in that time, though others push to the project (or
+    a cache fills it), and the tag is one that is used, as far as anybody asks for tags; an image that the line names is told by
+    its use.
     """
     at, name = event["timestamp"], event["actor"]
     known = account.first > EPOCH and at - account.first >= SETTLED and at - repository.first >= SETTLED
     stranger = at - repository.pushers.get(name, at) <= ONE_PUSH  # another tag of the same image may have come first
-    made_here = _project_of(memory, event).pushes >= FEWEST_PUSHES
-    return known and stranger and made_here and event["tag"] in repository.asked
+    around = _project_of(memory, event)
+    made_here = around.pushes >= FEWEST_PUSHES or around.cache(at)
+    used = bool(event["digest"]) or not repository.asked or event["tag"] in repository.asked
+    return known and stranger and made_here and used
+
+
+def _over(push: Push, event: Event) -> bool:
+    """Whether another push hides what came of it: under its tag, or anyhow where no line says which image it was."""
+    return event["tag"] in push.tags or (push.still and not push.digest)
 
 
 def _strange(repository: Repository, event: Event, made: bool, makers: int, still: bool) -> Push:
@@ -154,7 +167,7 @@ def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
         and push is not None
         and push.actor != name
         and at - push.at <= FRESH
-        and _is_it(push, event)
+        and _is_it(push, repository, event)
         and event["traffic_class"] not in NOT_USE
     ):
         yield from _used(memory, event, repository, push, account)
@@ -172,15 +185,43 @@ def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
     account.pulls[project] = account.pulls.get(project, 0) + 1
     if repository is None:
         _count(memory, at)
+    _enter(memory, event)
     tag = event["tag"]
     asked = bool(tag) and (repository is None or (tag not in repository.asked and len(repository.asked) < MOST_TAGS))
-    if repository is None or asked or (name not in repository.pullers and len(repository.pullers) < MOST_PULLERS):
+    image = hash(event["digest"]) if event["digest"] and _keeps(repository, at) else None
+    news = image is not None and (repository is None or image not in repository.held)
+    new = repository is None or (name not in repository.pullers and len(repository.pullers) < MOST_PULLERS)
+    if new or asked or news:
         repository = repositories[key]
         repository.first = repository.first if repository.first > EPOCH else at
-        repository.pullers.add(name)
+        if len(repository.pullers) < MOST_PULLERS:
+            repository.pullers.add(name)
+        if image is not None:
+            repository.held.add(image)
         if asked:
             repository.asked.add(tag)
         repository.seen = at
+
+
+def _enter(memory: Memory, event: Event) -> None:
+    """That the project is pulled from; written down once a day, and while it is not known how much of it is."""
+    at, name = event["timestamp"], event["repository"]
+    known = memory.table("projects", Project).look((event.get("registry"), project_of(event)))
+    if known is None or known.seen.date() != at.date() or (len(known.used) < USED and name not in known.used):
+        project = _project_of(memory, event)
+        project.pulled = project.pulled if project.pulled > EPOCH else at
+        project.seen = at
+        if len(project.used) < USED:
+            project.used.add(name)
+
+
+def _keeps(repository: Repository | None, at: datetime) -> bool:
+    """Whether it is written down what is pulled; not while somebody is waited for who uses what nobody has named."""
+    if repository is None:
+        return True
+    push = repository.strange
+    waits = push is not None and push.still and not push.digest and at - push.at <= FRESH
+    return not waits and repository.pushes < FEWEST_PUSHES and len(repository.held) < MOST_HELD
 
 
 def _count(memory: Memory, at: datetime) -> None:
@@ -188,10 +229,14 @@ def _count(memory: Memory, at: datetime) -> None:
     custom.repositories, custom.seen = custom.repositories + 1, at
 
 
-def _is_it(push: Push, event: Event) -> bool:
-    """Whether what was pulled is what was pushed, as far as the lines say."""
+def _is_it(push: Push, repository: Repository, event: Event) -> bool:
+    """Whether what was pulled is what was pushed, as far as the lines say: of a push that names no image to a repository that
+    gets no others it is the first that nobody had pulled.
+    """
     if push.digest and event["digest"]:
         return bool(push.digest == event["digest"])
+    if push.still and event["digest"] and not event["tag"]:
+        return hash(event["digest"]) not in repository.held
     return event["tag"] in push.tags
 
 
@@ -225,7 +270,7 @@ def _used(
         why += " An account of nearly the same name did so before and is silent since: it was renewed." if again else ""
         makers = several(push.makers, "account")
         here = f"the {repository.pushes - 1} before" if not push.still else "what is pushed in this project"
-        expected = f"pushes by {makers} that made {here}"
+        expected = f"pushes by {makers} that made {here}" if push.makers else "nobody pushes here: a cache fills it"
     memory.table("repositories", Repository)[home(event)].strange = None
     who = f"{plain(push.actor)}"
     shown = event["tag"] if event["tag"] in push.tags else next(iter(push.tags), "")

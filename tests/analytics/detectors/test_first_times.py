@@ -79,6 +79,25 @@ def test_a_day_is_one_finding_that_grows(tmp_path: Path) -> None:
     assert early[0].cause == late[0].cause and early[0].evidence == [first] and late[0].evidence == [first, second]
 
 
+@pytest.mark.parametrize(
+    ("tool", "where", "told"),
+    [
+        ("curl", ("x/one", "x/two", "x/three"), ["medium"]),  # a new tool where the account never was
+        ("curl", ("x/one", "x/two"), ["low"]),
+        ("curl", ("shop/app", "shop/web", "shop/pay", "shop/api", "x/one", "x/two", "x/three"), ["low"]),
+        ("docker", ("x/one", "x/two", "x/three"), []),  # the usual tool
+    ],
+)
+def test_a_new_tool_on_new_ground(tool: str, where: tuple[str, ...], told: list[str], tmp_path: Path) -> None:
+    """Whoever changes the tool goes on with the same images."""
+    made = usual()
+    for number, name in enumerate(("shop/web", "shop/pay", "shop/api")):
+        made.add(START + timedelta(days=9, minutes=number), "pull", repository=name, **ANN)
+    for number, name in enumerate(where):
+        made.add(NOW + number * MINUTE, "pull", repository=name, **ANN | {"client_class": tool})
+    assert severities(judged(made, tmp_path)) == told
+
+
 def test_what_three_begin_on_one_day_is_a_course(tmp_path: Path) -> None:
     made = usual()
     for number, name in enumerate(("ann", "ben", "cai")):
@@ -107,6 +126,29 @@ def test_who_is_not_known_well_is_not_judged(tmp_path: Path) -> None:
     made.add(NOW, "delete", repository="shop/app", **ROBOT | {"actor": None, "actor_kind": "anonymous"})
     made.add(NOW, "delete", "denied", reason="forbidden", repository="shop/app", **ROBOT)
     assert judged(made, tmp_path / "others") == []
+
+
+@pytest.mark.parametrize(("hours", "told"), [(4, ["low"]), (14, ["low"]), (24, ["medium"])])
+def test_a_person_is_seen_at_all_hours_of_some_days_a_machine_on_each(
+    hours: int, told: list[str], tmp_path: Path
+) -> None:
+    """Each day the work begins at another hour, so that over the days there is none that is left out."""
+    made = usual()
+    late = ANN | {"actor": "lea"}
+    for day in range(12):
+        for hour in range(hours):
+            made.add(START + timedelta(days=day, hours=(5 * day + hour) % 24), "pull", repository="shop/app", **late)
+    made.add(NOW + 45 * MINUTE, "delete", repository="shop/app", **late)
+    assert severities(judged(made, tmp_path)) == told
+
+
+def test_who_has_a_machines_tool_alone_is_a_machine(tmp_path: Path) -> None:
+    made = usual()
+    scanner = ANN | {"actor": "checks", "client_class": "trivy"}
+    for day in range(12):
+        made.add(START + timedelta(days=day, hours=2), "pull", repository="shop/app", **scanner)
+    made.add(NOW, "delete", repository="shop/app", **scanner)
+    assert severities(judged(made, tmp_path)) == ["medium"]
 
 
 def test_a_log_without_tools_tells_of_work_alone(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -116,6 +116,27 @@ def test_a_night_of_trouble_ends_where_it_began(tmp_path: Path) -> None:
         assert [(one.kind, one.severity) for one in found(made, tmp_path / name)] == [("tag_rolled_back", severity)], (
             name
         )
+
+
+def to_and_fro(made: Made, begin: datetime, nights: int) -> None:
+    """The usual hands set the tag to another image by day, and back for the night."""
+    for night in range(nights):
+        push(made, begin + night * DAY, "stable", 900)
+        push(made, begin + night * DAY + 9 * HOUR, "stable", 13)
+
+
+def test_a_tag_that_goes_to_and_fro(tmp_path: Path) -> None:
+    """Once and twice is a night of trouble; the third time within days it is done for somebody who looks."""
+    for nights, told in ((1, ["low"]), (2, ["low", "low", "medium"])):
+        made = releases()
+        to_and_fro(made, AT, nights)
+        assert [str(one.severity) for one in found(made, tmp_path / str(nights))] == told, nights
+
+
+def test_a_tag_that_always_went_to_and_fro(tmp_path: Path) -> None:
+    made = releases()
+    to_and_fro(made, AT - 12 * DAY, 14)
+    assert {str(one.severity) for one in found(made, tmp_path)} == {"low"}
 
 
 def test_a_digest_that_only_the_next_client_shows(tmp_path: Path) -> None:

@@ -130,13 +130,52 @@ def test_where_nobody_is_known_to_make_anything_nobody_is_a_stranger(tmp_path: P
     made, repository = seldom_pushed(project="p9")
     pull(made, NOW + MINUTE, "robot$cluster", repository, "bad", tag="stable")
     assert judged(made, tmp_path / "project") == []
-    made, repository = seldom_pushed(asked="v1")
-    pull(made, NOW + MINUTE, "robot$cluster", repository, "bad", tag="stable")
+    made, repository = seldom_pushed(digests=False, asked="v1")
+    pull(made, NOW + MINUTE, "robot$cluster", repository, tag="stable")
+    made.events[-1]["digest"] = None
     assert judged(made, tmp_path / "tag") == []
     made, repository = seldom_pushed()
     push(made, START + timedelta(days=1), "ann", "p1/own", image="own")
     pull(made, NOW + MINUTE, "robot$cluster", repository, "bad", tag="stable")
     assert judged(made, tmp_path / "colleague") == []
+
+
+def pulled_by_digest(old: str, new: str, scanned: str = "") -> Made:
+    """All pull the image by its digest alone; a stranger's push does not say which it makes; a cluster pulls `new` then."""
+    made = history()
+    for day in range(12):
+        pull(made, START + timedelta(days=day, hours=15), "robot$cluster", "p1/tool", old, tag="")
+    push(made, NOW, "ann", "p1/tool", tag="latest")
+    made.events[-1]["digest"] = None
+    if scanned:
+        pull(made, NOW + MINUTE, "scanner", "p1/tool", scanned, tag="")
+        made.events[-1]["traffic_class"] = "scanner"
+    pull(made, NOW + 2 * MINUTE, "robot$cluster", "p1/tool", new, tag="")
+    return made
+
+
+def test_where_all_pull_by_digest_a_new_one_behind_a_strangers_push_is_the_strangers(tmp_path: Path) -> None:
+    told = [("stranger_push_used", "medium", ["ann"], ["p1/tool"])]
+    assert judged(pulled_by_digest("01d", "bad"), tmp_path / "new") == told
+    assert judged(pulled_by_digest("01d", "bad", scanned="bad"), tmp_path / "scanned") == told
+    assert judged(pulled_by_digest("01d", "01d"), tmp_path / "old") == []
+    made = pulled_by_digest("01d", "bad")
+    push(made, NOW + timedelta(seconds=30), "robot$ci", "p1/tool", tag="b1", image="bad")
+    assert judged(made, tmp_path / "built") == []
+
+
+def test_a_push_to_what_a_cache_fills(tmp_path: Path) -> None:
+    """Five repositories are pulled from every day and nobody pushes, until somebody does who pulls from them too."""
+    for name, many, told in (("cache", 5, [("stranger_push_used", "medium", ["ann"], ["hub/r0"])]), ("small", 4, [])):
+        made = history()
+        for day in range(12):
+            for number in range(many):
+                at = START + timedelta(days=day, hours=15, minutes=number)
+                for who in ("robot$cluster", "ann"):
+                    pull(made, at, who, f"hub/r{number}", "good", tag="stable")
+        push(made, NOW, "ann", "hub/r0", tag="stable", image="bad")
+        pull(made, NOW + MINUTE, "robot$cluster", "hub/r0", "bad", tag="stable")
+        assert judged(made, tmp_path / name) == told, name
 
 
 def test_a_robot_that_began_a_week_ago_is_new_no_more(tmp_path: Path) -> None:
