@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -52,6 +52,7 @@ _CAME = (Outcome.SUCCESS, Outcome.FAILURE)  # of who was let in; what is refused
 _ACTIVE = 4  # days on which an account that is known well was there
 _KNOWN = timedelta(days=7)
 NEW_GROUND = 3  # repositories
+CROWD = 3  # accounts that begin the same on one day
 _MANY_HANDS = 4  # times what one person does by hand; a busy day of a developer is no machine
 
 
@@ -208,8 +209,13 @@ def firsts(store: EventReader, past: Past, until: datetime) -> list[First]:
             found.setdefault((actor, sort, None), First(at, actor, sort=sort))
         if tool is not None and account.tools and tool not in account.tools:
             found.setdefault((actor, None, tool), First(at, actor, tool=tool))
-    telling = [one for one in found.values() if one.tool is not None or one.sort in _NEVER_IDLE]
-    grounds = [_new_ground(store, past, one, until) for one in telling]
+    # The third that begins the same makes a crowd, which is told quietly; each of those before is asked of the store.
+    before: Counter[tuple[str | None, str | None]] = Counter()
+    grounds = []
+    for one in sorted(found.values(), key=lambda one: (one.at, one.actor)):
+        before[one.sort, one.tool] += 1
+        if (one.tool is not None or one.sort in _NEVER_IDLE) and before[one.sort, one.tool] < CROWD:
+            grounds.append(_new_ground(store, past, one, until))
     return sorted([*found.values(), *filter(None, grounds)], key=lambda one: one.at)
 
 

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from analytics.customs import SORTS, Account, Days, First, Past, day_of_customs, firsts
+from analytics.customs import CROWD, SORTS, Account, Days, First, Past, day_of_customs, firsts
 from analytics.daily import days_before, learned, settled_days
 from analytics.day_events import MOST_EVENTS, done_by
 from analytics.detector import Suspicion
@@ -33,7 +33,6 @@ from store.finding import Severity
 KIND = "account_out_of_character"  # the kinds of its findings
 SETTLED = timedelta(days=7)  # of the store's own past
 WAIT = CELL  # for others to show that all begin the same
-CROWD = 3
 GRAVE = frozenset(("deletes", "tags removed", "changes of rights", "changes of settings"))
 
 
