@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -37,17 +37,28 @@ SORTS: dict[Action, str] = {
     Action.PERMISSION: "changes of rights",
     Action.CONFIG: "changes of settings",
 }
+# Of these nobody does the first in what belongs to others, to see what is there.
+_NEVER_IDLE = frozenset(
+    (
+        "pushes",
+        "signatures",
+        "tags set",
+        "questions about layers",
+        "questions about signatures",
+    )
+)
 _BY = ("actor", "actor_kind", "client_class", "action", "outcome")
 _CAME = (Outcome.SUCCESS, Outcome.FAILURE)  # of who was let in; what is refused says nothing of the account
 _ACTIVE = 4  # days on which an account that is known well was there
 _KNOWN = timedelta(days=7)
 NEW_GROUND = 3  # repositories
+CROWD = 3  # accounts that begin the same on one day
 _MANY_HANDS = 4  # times what one person does by hand; a busy day of a developer is no machine
 
 
 class First(NamedTuple):
     """An account does a sort of work (`SORTS`), or uses a tool, that it never did or used before today: from when on. `ground`:
-    the repositories that it used with that tool, where most of them are new to it as well.
+    the repositories in which it did, where most of them are new to it as well.
     """
 
     at: datetime
@@ -198,18 +209,27 @@ def firsts(store: EventReader, past: Past, until: datetime) -> list[First]:
             found.setdefault((actor, sort, None), First(at, actor, sort=sort))
         if tool is not None and account.tools and tool not in account.tools:
             found.setdefault((actor, None, tool), First(at, actor, tool=tool))
-    grounds = [_new_ground(store, past, one, until) for one in found.values() if one.tool is not None]
+    # The third that begins the same makes a crowd, which is told quietly; each of those before is asked of the store.
+    before: Counter[tuple[str | None, str | None]] = Counter()
+    grounds = []
+    for one in sorted(found.values(), key=lambda one: (one.at, one.actor)):
+        before[one.sort, one.tool] += 1
+        if (one.tool is not None or one.sort in _NEVER_IDLE) and before[one.sort, one.tool] < CROWD:
+            grounds.append(_new_ground(store, past, one, until))
     return sorted([*found.values(), *filter(None, grounds)], key=lambda one: one.at)
 
 
 def _new_ground(store: EventReader, past: Past, first: First, until: datetime) -> First | None:
-    """Whether it is mostly used where the account never was: whoever changes the tool goes on with the same images."""
+    """Whether it is mostly where the account never was: whoever changes the tool, or learns to push, does so with the images
+    that they had before.
+    """
     used: list[str] = []
     known: frozenset[str] | None = None
     new = 0
     for one in done_by(store, past.day, first.at, until, MOST_EVENTS, actor=first.actor):
         repository, came = one["repository"], one["actor"] == first.actor and one["outcome"] in _CAME
-        if not came or one["client_class"] != first.tool or not repository or repository in used:
+        is_it = SORTS.get(one["action"]) == first.sort if first.sort else one["client_class"] == first.tool
+        if not came or not is_it or not repository or repository in used:
             continue
         used.append(repository)
         if len(used) < NEW_GROUND:
@@ -217,5 +237,5 @@ def _new_ground(store: EventReader, past: Past, first: First, until: datetime) -
         known = past.ground(store, first.actor) if known is None else known
         new = sum(there not in known for there in used)
         if new >= NEW_GROUND and 2 * new >= len(used):
-            return First(one["timestamp"], first.actor, tool=first.tool, ground=frozenset(used))
+            return first._replace(at=one["timestamp"], ground=frozenset(used))
     return None

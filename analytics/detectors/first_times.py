@@ -3,11 +3,12 @@
 Notices: an account that has been known for a week (on four days at least) and today does a sort of work for the first time
 (pushes, deletes, lists, rights, questions about layers), uses a tool for the first time, or both. Medium: both at once; of a
 machine's account (robot, build, cluster; or one that has but their tools, or rests on few days) also deletes and changes of rights
-or settings by themselves, and a tool that nobody in the registry ever used; of anybody, a new tool in three repositories that are
-new too. Low: the rest of what machines never did, tools that are new to a person, and a person's first deletes and changes of
-rights; what else people learn is no news. Low, too, where three accounts begin the same on one day (a course, a new client for
-all). Needs: logs that name accounts, and tools for what is said about tools. Method: exact bookkeeping of what each account did
-and used in the last four weeks. Never sees: an intruder who does what the account does, with its own tool.
+or settings by themselves, and a tool that nobody in the registry ever used; of anybody, a new tool, or first pushes, signatures or
+questions about layers, in three repositories that are new too. Low: the rest of what machines never did, tools that are new to a
+person, and a person's first deletes and changes of rights; what else people learn is no news. Low, too, where three accounts begin
+the same on one day (a course, a new client for all). Needs: logs that name accounts, and tools for what is said about tools.
+Method: exact bookkeeping of what each account did and used in the last four weeks. Never sees: an intruder who does what the
+account does, with its own tool.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from analytics.customs import SORTS, Account, Days, First, Past, day_of_customs, firsts
+from analytics.customs import CROWD, SORTS, Account, Days, First, Past, day_of_customs, firsts
 from analytics.daily import days_before, learned, settled_days
 from analytics.day_events import MOST_EVENTS, done_by
 from analytics.detector import Suspicion
@@ -32,7 +33,6 @@ from store.finding import Severity
 KIND = "account_out_of_character"  # the kinds of its findings
 SETTLED = timedelta(days=7)  # of the store's own past
 WAIT = CELL  # for others to show that all begin the same
-CROWD = 3
 GRAVE = frozenset(("deletes", "tags removed", "changes of rights", "changes of settings"))
 
 
@@ -85,8 +85,8 @@ def _judge(store: EventReader, past: Past, begun: list[First], start: datetime, 
         sorts = {one.sort for one in told if one.sort is not None}
         tools = {one.tool for one in told if one.tool is not None}
         account = past.account(actor)
-        if account.machine or tools or sorts & GRAVE:
-            ground = frozenset[str]().union(*(one.ground for one in told))
+        ground = frozenset[str]().union(*(one.ground for one in told))
+        if account.machine or tools or ground or sorts & GRAVE:
             severity = _severity(past, account, sorts, tools, ground) if alone else Severity.LOW
             yield _suspicion(
                 store, past, actor, told[0].at, sorted(sorts), sorted(tools), ground, severity, crowd=not alone, end=end
@@ -94,7 +94,7 @@ def _judge(store: EventReader, past: Past, begun: list[First], start: datetime, 
 
 
 def _severity(past: Past, account: Account, sorts: set[str], tools: set[str], ground: frozenset[str]) -> Severity:
-    if tools and (sorts or ground):
+    if ground or (tools and sorts):
         return Severity.MEDIUM
     if account.machine and (sorts & GRAVE or tools - past.tools):
         return Severity.MEDIUM
@@ -122,7 +122,7 @@ def _suspicion(
     why += (
         "a machine does the same day after day. " if account.machine else "people do learn new things, one at a time. "
     )
-    why += "Whoever changes the tool goes on with the same images; here most are new to the account. " if ground else ""
+    why += "Who changes the tool, or learns, goes on with the same images; here most are new to it. " if ground else ""
     why += f"At least {CROWD} accounts began with it today, as after a course or with a new client. " if crowd else ""
     return Suspicion(
         kind=KIND,

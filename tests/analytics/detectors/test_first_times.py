@@ -98,6 +98,26 @@ def test_a_new_tool_on_new_ground(tool: str, where: tuple[str, ...], told: list[
     assert severities(judged(made, tmp_path)) == told
 
 
+@pytest.mark.parametrize(
+    ("action", "where", "told"),
+    [
+        ("push", ("x/one", "x/two", "x/three"), ["medium"]),  # nobody learns to push in what belongs to others
+        ("push", ("x/one", "x/two"), []),
+        ("push", ("shop/app", "shop/web", "shop/pay"), []),
+        ("layer_check", ("x/one", "x/two", "x/three"), ["medium"]),
+        ("list_tags", ("x/one", "x/two", "x/three"), []),  # people look around
+        ("delete", ("x/one", "x/two", "x/three"), ["low"]),  # who tidies up does so for others
+    ],
+)
+def test_new_work_on_new_ground(action: str, where: tuple[str, ...], told: list[str], tmp_path: Path) -> None:
+    made = usual()
+    for number, name in enumerate(("shop/web", "shop/pay")):
+        made.add(START + timedelta(days=9, minutes=number), "pull", repository=name, **ANN)
+    for number, name in enumerate(where):
+        made.add(NOW + number * MINUTE, action, repository=name, **ANN)
+    assert severities(judged(made, tmp_path)) == told
+
+
 def test_what_three_begin_on_one_day_is_a_course(tmp_path: Path) -> None:
     made = usual()
     for number, name in enumerate(("ann", "ben", "cai")):
