@@ -159,7 +159,9 @@ def latency(lines: int = 40) -> dict[str, Any]:
             with log.open("a") as file:
                 file.write(maker.json() + "\n")
             written = time.perf_counter()
-            _until(lambda count=count: len(seen) > count)  # before the store is asked: a question takes the interpreter for itself
+            _until(
+                lambda count=count: len(seen) > count
+            )  # before the store is asked: a question takes the interpreter for itself
             rows = len(queryable) + 2
             _until(lambda rows=rows: len(list(store.events(EventQuery()))) >= rows)
             queryable.append((time.perf_counter() - written) * 1e3)

@@ -4,13 +4,16 @@ The bytes of a followed file are hashed in segments of some 4 MiB and chained: e
 place and the hash of the segment. The open end of the chain lies in the committed position, in the same act as the events;
 sealed segments are notes (`seal/<stream>/<number>`). A file, an archive or a row of the store that was changed afterwards no
 longer fits (`collector.verify`). Two collectors that read one file each seal what they read; the later one's chain stays.
+
+What was counted of a source up to a block stands in the position behind it: a collector that was killed counts on from what
+is stored, neither more nor less. A note has the rest (sign of life, watermark), as it was some seconds ago at worst.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
@@ -44,6 +47,20 @@ class KeepsNotes(Protocol):
     def note(self, key: str) -> dict[str, Any] | None: ...
 
     def position(self, stream: str) -> Position | None: ...
+
+    def positions(self) -> list[Position]: ...
+
+
+def read_so_far(positions: Iterable[Position]) -> dict[str, dict[str, int]]:
+    """What was counted of each source (`COUNTS` but "known"), as far as it is stored: the position of its newest block says so.
+    Nothing of sources that only an earlier release read.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for position in positions:
+        told = position.detail.get("read") or {}
+        if told and told["lines"] >= found.get(told["source"], told)["lines"]:
+            found[told["source"]] = {name: int(told[name]) for name in COUNTS if name in told}
+    return found
 
 
 def link_of(before: str, start: int, end: int, digest: str) -> str:
@@ -108,6 +125,7 @@ class Ledger:
         self._chains: OrderedDict[str, _Chain] = OrderedDict()
         self._unwritten: dict[str, list[dict[str, Any]]] = {}  # notes of sealed segments, by key
         self._totals: dict[str, _Totals] = {}
+        self._stored: dict[str, dict[str, int]] | None = None  # at the start
         self._saved: datetime | None = None
 
     def take(self, source: str, block: Block, got: Interpreted, at: datetime) -> Interpreted:
@@ -121,6 +139,8 @@ class Ledger:
         totals.last_line = iso(at)
         if got.events.num_rows:
             _move(totals, got, at)
+        told = {"source": source, **{name: totals.counts[name] for name in COUNTS if name != "known"}}
+        got = replace(got, after=replace(got.after, detail={**got.after.detail, "read": told}))
         if "inode" not in block.after.detail:
             return got
         try:
@@ -155,9 +175,12 @@ class Ledger:
         if source not in self._totals:
             try:
                 before = self._store.note(READ + source) or {}
+                if self._stored is None:
+                    self._stored = read_so_far(self._store.positions())
             except StoreError:
                 before = {}
-            counts = {name: int(before.get("counts", {}).get(name, 0)) for name in COUNTS}
+            told = before.get("counts", {}) | (self._stored or {}).get(source, {})
+            counts = {name: int(told.get(name, 0)) for name in COUNTS}
             last = (before.get("last_line"), before.get("watermark"))
             self._totals[source] = _Totals(registry, iso(at), counts, *last)
         return self._totals[source]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from analytics.reconcile import compared
 from collector.gaps import NOTES
-from collector.ledger import READ
+from collector.ledger import READ, read_so_far
 from store.event import iso
 
 if TYPE_CHECKING:
@@ -26,8 +26,9 @@ def gap_report(store: Store, now: datetime, since: datetime | None = None, every
     for note in gaps:
         if note["stream"]:
             broken.setdefault(note["stream"], []).append(note["offset"])
-    streams = []
-    for position in store.positions():
+    streams, positions = [], store.positions()
+    counts = read_so_far(positions)
+    for position in positions:
         seal = position.detail.get("seal") or {}
         streams.append(
             {
@@ -41,7 +42,7 @@ def gap_report(store: Store, now: datetime, since: datetime | None = None, every
         )
     return {
         "at": iso(now),
-        "sources": [_source(note, streams) for note in store.notes(READ).values()],
+        "sources": [_source(note, streams, counts.get(note["source"], {})) for note in store.notes(READ).values()],
         "streams": streams,
         "gaps": sorted(gaps, key=lambda note: (note["end"], note["id"])),
         "channels": [each.as_json() for each in compared(store)],
@@ -49,14 +50,14 @@ def gap_report(store: Store, now: datetime, since: datetime | None = None, every
     }
 
 
-def _source(note: dict[str, Any], streams: list[dict[str, Any]]) -> dict[str, Any]:
+def _source(note: dict[str, Any], streams: list[dict[str, Any]], counts: dict[str, int]) -> dict[str, Any]:
     own = [stream for stream in streams if stream["source"] == note["source"]]
     return {
         "source": note["source"],
         "registry": note["registry"],
         "streams": len(own),
         "whole": sum(stream["whole"] for stream in own),
-        "counts": note["counts"],
+        "counts": note["counts"] | counts,
         "last_line": note["last_line"],
         "looked_at": note["looked_at"],
     }

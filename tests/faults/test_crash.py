@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from faults.bench import SEED, Bench, size
 
+from collector.ledger import read_so_far
 from store.locate import open_store
 
 
@@ -66,6 +67,8 @@ def test_kill_at_any_moment(bench: Bench) -> None:
         bench.until_still(1)
     bench.runs = kills
     bench.verdict()
+    (read,) = read_so_far(bench.store.positions()).values()
+    assert read["lines"] == read["events"] == bench.truth.count
 
 
 @pytest.mark.fault("F22")
