@@ -153,47 +153,26 @@ class Session:
         for blob in blobs:
             begun = self.at
             took = int((0.012 + blob.size / (24e6 * self.rng.lognormvariate(0, 0.5))) * SECOND)
-            uri = f"/v2/{repository.name}/blobs/{blob.digest}"
-            found.append(
-                self._send(
-                    "GET",
-                    uri,
-                    200,
-                    blob.size,
-                    took,
-                    name=repository.name,
-                    digest=blob.digest,
-                    answer_type=BYTES,
-                    size=blob.size,
-                )
-            )
+            found.append(self._download(repository, blob, 200, blob.size, took))
             self.at = begun + (self.at - begun) // 3
         return found
 
     def slice(self, repository: Repository, blob: Blob, size: int) -> Request:
         """A range of a blob: `size` bytes of it."""
         took = int((0.012 + size / (24e6 * self.rng.lognormvariate(0, 0.5))) * SECOND)
-        uri = f"/v2/{repository.name}/blobs/{blob.digest}"
-        return self._send(
-            "GET",
-            uri,
-            206,
-            size,
-            took,
-            name=repository.name,
-            digest=blob.digest,
-            answer_type=BYTES,
-            size=blob.size,
-        )
+        return self._download(repository, blob, 206, size, took)
 
     def dawdle(self, repository: Repository, blob: Blob, took: int) -> Request:
         """A blob that the client takes so long to read (ns)."""
+        return self._download(repository, blob, 200, blob.size, took)
+
+    def _download(self, repository: Repository, blob: Blob, status: int, written: int, took: int) -> Request:
         uri = f"/v2/{repository.name}/blobs/{blob.digest}"
         return self._send(
             "GET",
             uri,
-            200,
-            blob.size,
+            status,
+            written,
             took,
             name=repository.name,
             digest=blob.digest,

@@ -9,11 +9,14 @@ import pytest
 from played_attacks import equal_files, kinds, short
 from typer.testing import CliRunner
 
+from collector.formats import distribution_json, distribution_text, ecr_cloudtrail
+from collector.stages import Block, Format
 from regsight.cli import app
 from regsight.evaluation.plan import SCENARIOS, Setup, plan
 from regsight.traffic.attacks import ATTACKS, FAMILIES
 from regsight.traffic.scenes import DIFFICULTIES
 from regsight.traffic.surprises import SURPRISES
+from store.contract import Position
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,11 @@ LATE = (
         begin=0.05,
     ),
 )
+FORMATS: dict[str, Format] = {
+    "distribution-json": distribution_json.FORMAT,
+    "distribution-text": distribution_text.FORMAT,
+    "ecr-cloudtrail": ecr_cloudtrail.FORMAT,
+}
 EACH = pytest.mark.parametrize("family", LATE, ids=lambda one: one.name)
 
 
@@ -218,3 +226,14 @@ def test_they_can_be_asked_for_by_name(family: Family, tmp_path: Path) -> None:
     assert kinds(out) == planted
     shown = CliRunner().invoke(app, ["simulate", "--out", "nowhere", "--catalogue"]).output
     assert all(code in shown for code in family.codes)
+
+
+@pytest.mark.parametrize("source", FORMATS)
+@pytest.mark.parametrize("family", ["unheard", "unforeseen"])
+def test_every_line_is_read(family: str, source: str, tmp_path: Path) -> None:
+    """Not one line becomes a dead letter."""
+    truth = short(tmp_path, days=0.7, source=source, attacks=[f"{code}/blatant@0.05" for code in FAMILIES[family]])
+    data = (tmp_path / truth.files[0]).read_bytes()
+    block = Block(stream="s", offset=0, data=data, after=Position(stream="s", offset=len(data)), final=True)
+    parsed = FORMATS[source].parse(block)
+    assert parsed.rejects == [] and parsed.events.num_rows > 5000

@@ -10,13 +10,10 @@ from typing import Any
 import pytest
 from played_attacks import Played, client_of, play, puts, short
 
-from collector.formats import distribution_json, distribution_text, ecr_cloudtrail
-from collector.stages import Block, Format
 from regsight.traffic.attacks import UNFORESEEN
 from regsight.traffic.attacks.carriers import PAYLOADS
 from regsight.traffic.population import Population
 from regsight.traffic.scenes import DIFFICULTIES
-from store.contract import Position
 
 ONE = {"A72", "A75", "A76", "A77", "A78", "A79", "A80"}  # by one account, and nobody comes upon the results
 TOLD = [code for code in UNFORESEEN if code != "A73"]  # by the registry's own log
@@ -227,23 +224,6 @@ def test_the_catalogue_of_refusals_is_right_in_cloudtrail(tmp_path: Path) -> Non
     mine = [record for body in bodies for record in body["Records"] if record["requestID"] in ids]
     assert {one["eventName"] for one in mine} == {"InitiateLayerUpload"}
     assert {one.get("errorCode") for one in mine} == {None, "AccessDeniedException"}
-
-
-FORMATS: dict[str, Format] = {
-    "distribution-json": distribution_json.FORMAT,
-    "distribution-text": distribution_text.FORMAT,
-    "ecr-cloudtrail": ecr_cloudtrail.FORMAT,
-}
-
-
-@pytest.mark.parametrize("source", FORMATS)
-def test_every_line_is_read(source: str, tmp_path: Path) -> None:
-    """Not one line becomes a dead letter."""
-    truth = short(tmp_path, days=0.7, source=source, attacks=[f"{code}/blatant@0.05" for code in UNFORESEEN])
-    data = (tmp_path / truth.files[0]).read_bytes()
-    block = Block(stream="s", offset=0, data=data, after=Position(stream="s", offset=len(data)), final=True)
-    parsed = FORMATS[source].parse(block)
-    assert parsed.rejects == [] and parsed.events.num_rows > 5000
 
 
 def test_payloads_come_through_the_access_log(tmp_path: Path) -> None:

@@ -10,12 +10,9 @@ from typing import Any
 import pytest
 from played_attacks import Played, answers, client_of, play, puts, short
 
-from collector.formats import distribution_json, distribution_text, ecr_cloudtrail
-from collector.stages import Block, Format
 from regsight.traffic.attacks import UNHEARD
 from regsight.traffic.population import Population
 from regsight.traffic.scenes import DIFFICULTIES
-from store.contract import Position
 
 ONE = {"A61", "A62", "A65", "A67", "A70"}  # by one account, and nobody comes upon the results
 Line = dict[str, Any]
@@ -229,23 +226,6 @@ def test_jobs_take_the_base_and_build_nothing(played: Played, world: Population)
         for one in played.lines
         if one["http.request.remoteaddr"] in jobs and one["http.request.method"] not in ("GET", "HEAD")
     ]
-
-
-FORMATS: dict[str, Format] = {
-    "distribution-json": distribution_json.FORMAT,
-    "distribution-text": distribution_text.FORMAT,
-    "ecr-cloudtrail": ecr_cloudtrail.FORMAT,
-}
-
-
-@pytest.mark.parametrize("source", FORMATS)
-def test_every_line_is_read(source: str, tmp_path: Path) -> None:
-    """Not one line becomes a dead letter."""
-    truth = short(tmp_path, days=0.7, source=source, attacks=[f"{code}/blatant@0.05" for code in UNHEARD])
-    data = (tmp_path / truth.files[0]).read_bytes()
-    block = Block(stream="s", offset=0, data=data, after=Position(stream="s", offset=len(data)), final=True)
-    parsed = FORMATS[source].parse(block)
-    assert parsed.rejects == [] and parsed.events.num_rows > 5000
 
 
 def test_cloudtrail_tells_of_the_dead_drop(tmp_path: Path) -> None:
