@@ -69,6 +69,34 @@ def client_of(line: dict[str, Any]) -> str:
     return str(line["http.request.remoteaddr"].rpartition(":")[0])
 
 
+def who(line: dict[str, Any]) -> str:
+    return str(line.get("auth.user.name", ""))
+
+
+def is_blob(line: dict[str, Any], method: str = "GET") -> bool:
+    return line["http.request.method"] == method and "/blobs/sha256" in line["http.request.uri"]
+
+
+def is_pull(line: dict[str, Any]) -> bool:
+    return line["http.request.method"] == "GET" and "/manifests/" in line["http.request.uri"]
+
+
+def assert_borne_out(played: Played, kind: str, *, by_one: bool) -> None:
+    """Every event id is a line of the log, by those from the addresses that are named, and times are in order. `by_one`: by one
+    account, and nobody comes upon the results."""
+    entry, lines = played.scenarios[kind], played.evidence(kind)
+    assert not entry.invisible and entry.difficulty == played.difficulty and entry.event_ids
+    assert {line["http.request.id"] for line in lines} == set(entry.event_ids)
+    own = [line for line in lines if who(line) in entry.actors]
+    assert {who(line) for line in own} == set(entry.actors) != set()
+    assert {client_of(line) for line in own} == set(entry.addresses) != set()
+    assert {line["vars.name"] for line in lines} == set(entry.repositories) != set()
+    assert not by_one or (own == lines and len(entry.actors) == 1)
+    first, decidable = entry.first_evidence or "", entry.decidable or ""
+    assert played.truth.start <= entry.start <= first <= decidable <= entry.end <= played.truth.end
+    assert entry.attack_technique and entry.expected_finding["rule_classes"]
+
+
 def puts(line: dict[str, Any]) -> bool:
     """Whether it stores a manifest."""
     return line["http.request.method"] == "PUT" and "/manifests/" in line["http.request.uri"]

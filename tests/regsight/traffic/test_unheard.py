@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from played_attacks import Played, answers, client_of, play, puts, short
+from played_attacks import Played, answers, assert_borne_out, client_of, is_blob, is_pull, play, puts, short, who
 
 from regsight.traffic.attacks import UNHEARD
 from regsight.traffic.population import Population
@@ -23,18 +23,6 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return play(tmp_path_factory.mktemp(request.param), UNHEARD, request.param)
 
 
-def who(line: Line) -> str:
-    return str(line.get("auth.user.name", ""))
-
-
-def is_blob(line: Line, method: str = "GET") -> bool:
-    return line["http.request.method"] == method and "/blobs/sha256" in line["http.request.uri"]
-
-
-def is_pull(line: Line) -> bool:
-    return line["http.request.method"] == "GET" and "/manifests/" in line["http.request.uri"]
-
-
 def uploaded(line: Line) -> str:
     """The digest that an upload ends with."""
     return "sha256:" + line["http.request.uri"].rpartition("digest=sha256%3A")[2]
@@ -43,17 +31,7 @@ def uploaded(line: Line) -> str:
 @pytest.mark.parametrize("kind", UNHEARD)
 def test_truth_is_borne_out_by_the_file(kind: str, played: Played) -> None:
     """Every event id is a line of the log, by those from the addresses that are named, and times are in order."""
-    entry, lines = played.scenarios[kind], played.evidence(kind)
-    assert not entry.invisible and entry.difficulty == played.difficulty and entry.event_ids
-    assert {line["http.request.id"] for line in lines} == set(entry.event_ids)
-    own = [line for line in lines if who(line) in entry.actors]
-    assert {who(line) for line in own} == set(entry.actors) != set()
-    assert {client_of(line) for line in own} == set(entry.addresses) != set()
-    assert {line["vars.name"] for line in lines} == set(entry.repositories) != set()
-    assert kind not in ONE or (own == lines and len(entry.actors) == 1)
-    first, decidable = entry.first_evidence or "", entry.decidable or ""
-    assert played.truth.start <= entry.start <= first <= decidable <= entry.end <= played.truth.end
-    assert entry.attack_technique and entry.expected_finding["rule_classes"]
+    assert_borne_out(played, kind, by_one=kind in ONE)
 
 
 def test_signatures_of_others_are_looked_for(played: Played, answered: list[Line]) -> None:
