@@ -63,6 +63,12 @@ def read_so_far(positions: Iterable[Position]) -> dict[str, dict[str, int]]:
     return found
 
 
+def counts_of(note: Mapping[str, Any], stored: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """What was counted of the source of a note; what is stored of it (`read_so_far`) says it better."""
+    told = {**note.get("counts", {}), **stored.get(note.get("source", ""), {})}
+    return {name: int(told.get(name, 0)) for name in COUNTS}
+
+
 def link_of(before: str, start: int, end: int, digest: str) -> str:
     """The link behind a segment."""
     return blake2b(f"{before} {start} {end} {digest}".encode(), digest_size=16).hexdigest()
@@ -179,8 +185,7 @@ class Ledger:
                     self._stored = read_so_far(self._store.positions())
             except StoreError:
                 before = {}
-            told = before.get("counts", {}) | (self._stored or {}).get(source, {})
-            counts = {name: int(told.get(name, 0)) for name in COUNTS}
+            counts = counts_of({**before, "source": source}, self._stored or {})
             last = (before.get("last_line"), before.get("watermark"))
             self._totals[source] = _Totals(registry, iso(at), counts, *last)
         return self._totals[source]

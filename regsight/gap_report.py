@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from analytics.reconcile import compared
 from collector.gaps import NOTES
-from collector.ledger import READ, read_so_far
+from collector.ledger import READ, counts_of, read_so_far
 from store.event import iso
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def gap_report(store: Store, now: datetime, since: datetime | None = None, every
         if note["stream"]:
             broken.setdefault(note["stream"], []).append(note["offset"])
     streams, positions = [], store.positions()
-    counts = read_so_far(positions)
+    stored = read_so_far(positions)
     for position in positions:
         seal = position.detail.get("seal") or {}
         streams.append(
@@ -42,7 +42,7 @@ def gap_report(store: Store, now: datetime, since: datetime | None = None, every
         )
     return {
         "at": iso(now),
-        "sources": [_source(note, streams, counts.get(note["source"], {})) for note in store.notes(READ).values()],
+        "sources": [_source(note, streams, counts_of(note, stored)) for note in store.notes(READ).values()],
         "streams": streams,
         "gaps": sorted(gaps, key=lambda note: (note["end"], note["id"])),
         "channels": [each.as_json() for each in compared(store)],
@@ -57,7 +57,7 @@ def _source(note: dict[str, Any], streams: list[dict[str, Any]], counts: dict[st
         "registry": note["registry"],
         "streams": len(own),
         "whole": sum(stream["whole"] for stream in own),
-        "counts": note["counts"] | counts,
+        "counts": counts,
         "last_line": note["last_line"],
         "looked_at": note["looked_at"],
     }

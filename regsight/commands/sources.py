@@ -47,9 +47,9 @@ def sources(store: StoreUrl = None, config: ConfigFile = None, json: Json = Fals
 
 def watermarks(target: Store, now: datetime) -> list[dict[str, Any]]:
     """One row for each source that the collector has written down, by name."""
-    from collector.ledger import READ, read_so_far
+    from collector.ledger import READ, counts_of, read_so_far
 
-    rows, counts = [], read_so_far(target.positions())
+    rows, stored = [], read_so_far(target.positions())
     for note in target.notes(READ).values():
         mark = note.get("watermark")
         rows.append(
@@ -59,7 +59,7 @@ def watermarks(target: Store, now: datetime) -> list[dict[str, Any]]:
                 "watermark": mark,
                 "lag_seconds": (now - datetime.fromisoformat(mark)).total_seconds() if mark else None,
                 "last_line": note.get("last_line"),
-                "events": int((note.get("counts", {}) | counts.get(note["source"], {})).get("events", 0)),
+                "events": counts_of(note, stored)["events"],
             }
         )
     return sorted(rows, key=lambda row: str(row["source"]))
