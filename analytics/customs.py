@@ -12,7 +12,7 @@ from typing import NamedTuple
 from analytics.daily import block_of, each_day, same
 from analytics.day_events import MOST_EVENTS, done_by
 from analytics.places import MACHINE_TOOLS, MACHINES, NOBODY
-from analytics.replay import Replay, floor
+from analytics.replay import behind, floor
 from analytics.traffic_classes import MOST_BY_HAND, around_the_clock
 from analytics.windows import DAY, HOUR, MOMENT
 from store.contract import EventQuery, EventReader
@@ -127,8 +127,9 @@ class Past:
                 actor=name,
                 columns=("actor", "repository"),
             )
-            events = (store.store if isinstance(store, Replay) else store).events(query)
-            used = {one["repository"] for one in events if one["actor"] == name and one["repository"]}
+            used = {
+                one["repository"] for one in behind(store).events(query) if one["actor"] == name and one["repository"]
+            }
             self._ground[name] = frozenset(used)
         return self._ground[name]
 

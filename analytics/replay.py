@@ -212,6 +212,11 @@ def _joined(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return both if numbered else both.sort_index()
 
 
+def behind(store: EventReader) -> EventReader:
+    """The store itself, for what is not worth keeping from step to step."""
+    return store.store if isinstance(store, Replay) else store
+
+
 def remember(store: EventReader, kind: str, key: Hashable, compute: Callable[[], T]) -> T:
     """`compute()`, kept for the next step where the reader is a `Replay`."""
     return store.memo(kind, key, compute) if isinstance(store, Replay) else compute()

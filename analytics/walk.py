@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from analytics.detector import Suspicion
-from analytics.replay import Replay, floor, horizon, remember
+from analytics.replay import Replay, behind, floor, horizon, remember
 from analytics.walked import of_day
 from analytics.windows import DAY
 from store.contract import EventQuery, EventReader
@@ -203,7 +203,7 @@ class Walk:
         if shared and isinstance(store, Replay):
             events: Iterable[Event] = of_day(store, query)
         else:  # a replay would keep all events of its span; a day at a time is enough
-            events = (store.store if isinstance(store, Replay) else store).events(query)
+            events = behind(store).events(query)
         for event in events:
             if memory.waiting and memory.waiting[0][0] < event["timestamp"]:
                 found += self._due(memory, event["timestamp"])

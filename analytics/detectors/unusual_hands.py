@@ -79,7 +79,7 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
 def _pushed(memory: Memory, event: Event) -> Iterator[Suspicion]:
     at, name, project = event["timestamp"], event["actor"], project_of(event)
     account = memory.table("accounts", Account)[name]
-    repository = memory.table("repositories", Repository)[home(event)]
+    repository, around = memory.table("repositories", Repository)[home(event)], _project_of(memory, event)
     settled = memory.reaches_back(at, SETTLED)
     if settled:
         yield from perhaps_puller_writes(memory, event, account, repository)
@@ -88,13 +88,12 @@ def _pushed(memory: Memory, event: Event) -> Iterator[Suspicion]:
     if made:
         _count(memory, at)
     others = repository.pushes >= FEWEST_PUSHES and name not in repository.pushers
-    still = not made and not others and _still(memory, repository, account, event)
+    still = not made and not others and _still(repository, around, account, event)
     before = at - ONE_PUSH if still else at  # what belongs to this push itself does not make it usual
-    cache = _project_of(memory, event).cache(at)
-    own = account.own(project, before, by_pulls=not cache)
+    own = account.own(project, before, by_pulls=not around.cache(at))
     strange = not account.makes(at) if made else (others or still) and not own
     if settled and strange:
-        makers = len(_project_of(memory, event).pushers if still else repository.pushers)
+        makers = len(around.pushers if still else repository.pushers)
         repository.strange = _strange(repository, event, made, makers, still)
     elif (earlier := repository.strange) is not None and earlier.actor != name and _over(earlier, event):
         # Pushed over by somebody who may; what runs by then is told apart by its digest only.
@@ -105,7 +104,6 @@ def _pushed(memory: Memory, event: Event) -> Iterator[Suspicion]:
         account.entered.setdefault(project, at)
     else:
         account.projects.setdefault(project, at)
-        around = _project_of(memory, event)
         around.pushes, around.seen = around.pushes + 1, at
         if len(around.pushers) < MOST_PULLERS:
             around.pushers.add(name)
@@ -124,7 +122,7 @@ def _project_of(memory: Memory, event: Event) -> Project:
     return project
 
 
-def _still(memory: Memory, repository: Repository, account: Account, event: Event) -> bool:
+def _still(repository: Repository, around: Project, account: Account, event: Event) -> bool:
     """Whether both have been known for a while, hardly anybody pushed there in that time, though others push to the project (or
     a cache fills it), and the tag is one that is used, as far as anybody asks for tags; an image that the line names is told by
     its use.
@@ -132,7 +130,6 @@ def _still(memory: Memory, repository: Repository, account: Account, event: Even
     at, name = event["timestamp"], event["actor"]
     known = account.first > EPOCH and at - account.first >= SETTLED and at - repository.first >= SETTLED
     stranger = at - repository.pushers.get(name, at) <= ONE_PUSH  # another tag of the same image may have come first
-    around = _project_of(memory, event)
     made_here = around.pushes >= FEWEST_PUSHES or around.cache(at)
     used = bool(event["digest"]) or not repository.asked or event["tag"] in repository.asked
     return known and stranger and made_here and used
