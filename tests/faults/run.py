@@ -10,6 +10,7 @@ seed, REGSIGHT_FAULTS_SOAK the seconds of the soak.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -92,7 +93,12 @@ def merged(before: dict[str, Any], lines: Iterable[dict[str, Any]], ids: set[str
 
 
 def main() -> int:
-    chosen = [fault for fault in FAULTS if not sys.argv[1:] or fault.id in sys.argv[1:]]
+    words = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    words.add_argument("faults", nargs="*", metavar="FAULT", help="as F07; all of them unless some are named")
+    named = words.parse_args().faults
+    if unknown := sorted(set(named) - {fault.id for fault in FAULTS}):
+        words.error(f"no such fault: {', '.join(unknown)}; there are {FAULTS[0].id} to {FAULTS[-1].id}")
+    chosen = [fault for fault in FAULTS if not named or fault.id in named]
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder) / f"{number}.jsonl" for number in range(LANES)]
