@@ -55,6 +55,7 @@ class WholeLines:
             None  # a line beyond the limit: its beginning, and how far it was searched
         )
         self.skipped_zeros = 0
+        self._zeros_to = 0  # how far there were nothing but zeros when last looked
 
     def head(self) -> bytes:
         """The first bytes of the stream, behind a hole of zeros if it begins with one. Only before the first `read`.
@@ -86,7 +87,7 @@ class WholeLines:
             cut = _whole(data, final)
             if cut:
                 return self._piece(data[:cut], self.offset + cut)
-            if len(data) <= MAX_LINE_BYTES:
+            if len(data) <= MAX_LINE_BYTES or (not final and self._waits(data)):
                 return None
             self._long = data[: MAX_LINE_BYTES + 1], self.offset
         return self._end_of_long_line(final)
@@ -141,21 +142,49 @@ class WholeLines:
         if self.content.plain and tail and self.content.at(self.offset - len(tail), len(tail)) != tail:
             raise ReplacedError
 
+    def _waits(self, data: bytes) -> bool:
+        """Whether the file ends in zeros, which may become text with line ends."""
+        if not self.content.plain:
+            return False
+        return data[:1] == b"\0" or (data.endswith(b"\0") and not self.content.at(self.offset + len(data), 1))
+
     def _skip_zeros(self) -> None:
         """Step over a hole at the offset: a writer without O_APPEND goes on at its old offset after `copytruncate`.
 
-        Zeros up to the end are left: on network file systems the size is seen before the data, and they become text.
+        Zeros up to the end are left in a plain file: on network file systems the size is seen before the data, and they
+        become text.
         """
         while self._long is None and self.content.at(self.offset, 1) == b"\0":
-            data = self.content.at(self.offset, CHUNK_BYTES)
-            rest = data.lstrip(b"\0")
-            zeros = len(data) - len(rest)
-            if not rest and not self.content.at(self.offset + zeros, 1):
+            place = self._end_of_zeros()
+            if place is None:
                 return
             self._check_unchanged()
-            self.window = (self.window + data[:zeros])[-BEFORE_BYTES:]
-            self.offset += zeros
-            self.skipped_zeros += zeros
+            skipped = place - self.offset
+            self.window = (self.window + bytes(min(skipped, BEFORE_BYTES)))[-BEFORE_BYTES:]
+            self.offset = place
+            self.skipped_zeros += skipped
+
+    def _end_of_zeros(self) -> int | None:
+        """Where the zeros at the offset end, or a chunk of them; None where they may become text."""
+        if not self.content.plain:  # finite, and only read forwards
+            data = self.content.at(self.offset, CHUNK_BYTES)
+            return self.offset + len(data) - len(data.lstrip(b"\0"))
+        if self._zeros_to > self.offset and not self.content.at(self._zeros_to - 1, 1):  # cut meanwhile
+            self._zeros_to = self.offset
+        place = max(self.offset, self._zeros_to)
+        while data := self.content.at(place, CHUNK_BYTES):
+            rest = data.lstrip(b"\0")
+            place += len(data) - len(rest)
+            if rest:
+                break
+        self._zeros_to = place
+        if not data:
+            return None
+        start = max(self.offset, place - BEFORE_BYTES)
+        if self.content.at(start, place - start).strip(b"\0"):  # became text while what is behind was looked for
+            self._zeros_to = self.offset
+            return None
+        return place
 
 
 def _between_documents(data: bytes) -> int:

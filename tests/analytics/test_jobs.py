@@ -55,7 +55,7 @@ def by_id(findings: list[Finding]) -> dict[str, Finding]:
 
 def test_a_span_equals_its_steps(store: Store) -> None:
     """Judging a span at once gives the very findings that the timetable's steps give, each asking the store anew."""
-    since, until = EVENING - timedelta(minutes=30), EVENING + timedelta(hours=1)
+    since, until = EVENING - timedelta(minutes=10), EVENING + timedelta(hours=1)
     expected: dict[str, Finding] = {}
     shared_by = sum(hasattr(detector, "alerts_per_week") for detector in detectors())
     allowance = Allowance(DEFAULT, store, START, shared_by)
@@ -238,8 +238,8 @@ def test_what_lasts_changes_no_finding_and_asks_less(tmp_path: Path, monkeypatch
             return counts(since, until, *by)
 
         monkeypatch.setattr(store, "counts", counting)
-        for step in range(28):
-            detect_now(store, chosen, EVENING + step * 10 * EVERY, lasting=lasting)
+        for step in range(14):
+            detect_now(store, chosen, EVENING + step * 20 * EVERY, lasting=lasting)
         seen[lasts], asked[lasts] = sorted(map(repr, store.findings())), spans
         store.close()
     assert seen[True] == seen[False] and len(seen[True]) >= 2

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from pathlib import Path
 
 import pytest
 
-from collector.content import open_content
+from collector.content import PlainContent, open_content
 from collector.slow_start import SlowStart
 from collector.whole_lines import (
     BEFORE_BYTES,
@@ -97,3 +98,76 @@ def test_a_line_beyond_the_limit_behind_small_pieces(tmp_path: Path) -> None:
         found = pieces_of(tmp_path / "long.log", front + long + behind, growing())
         assert [piece.offset for piece in found if oversize(piece.data)] == [len(front)]
         assert b"".join(piece.data for piece in found if not oversize(piece.data)) == front + behind
+
+
+class LateText(PlainContent):
+    """On a network file system: what is behind the zeros is there, and seen, before they have become text."""
+
+    def __init__(self, path: Path, text: bytes) -> None:
+        super().__init__(str(path))
+        self._path, self._text, self.asked = path, text, 0
+
+    def at(self, offset: int, size: int) -> bytes:
+        seen = super().at(offset, size)
+        if size > 1:
+            self.asked += 1
+            if self.asked == 1:
+                self._path.write_bytes(self._text)
+                return seen + self._text[len(seen) :]
+        return seen
+
+
+def test_zeros_that_become_text_meanwhile_are_no_hole(tmp_path: Path) -> None:
+    """Nothing is stepped over: the next look finds every line."""
+    text = b"".join(b"line %d\n" % number for number in range(100))
+    path = tmp_path / "late.log"
+    path.write_bytes(bytes(400))
+    content = LateText(path, text)
+    lines, data = WholeLines(content), b""
+    for _ in range(5):
+        if (piece := lines.read(final=False)) is not None:
+            data += piece.data
+    assert data == text and lines.skipped_zeros == 0 and content.asked > 1
+
+
+HOLE = CHUNK_BYTES + 5_000
+
+
+def test_a_hole_longer_than_a_chunk_is_stepped_over_where_text_follows(tmp_path: Path) -> None:
+    """Zeros up to the end wait, also after the file was cut shorter."""
+    path = tmp_path / "hole.log"
+    path.write_bytes(bytes(HOLE))
+    lines = WholeLines(open_content(str(path)))
+    for _ in range(2):
+        assert lines.read(final=False) is None and lines.offset == 0
+    with path.open("ab") as file:
+        file.write(b"behind\n")
+    piece = lines.read(final=False)
+    assert piece is not None and (piece.offset, piece.data) == (HOLE, b"behind\n")
+    path.write_bytes(bytes(3_000))
+    lines = WholeLines(open_content(str(path)))
+    assert lines.read(final=False) is None
+    path.write_bytes(bytes(10) + b"text\n")
+    piece = lines.read(final=False)
+    assert piece is not None and (piece.offset, piece.data) == (10, b"text\n")
+
+
+def test_zeros_at_the_end_of_an_archive_end_it(tmp_path: Path) -> None:
+    path = tmp_path / "old.log.gz"
+    path.write_bytes(gzip.compress(bytes(HOLE)))
+    lines = WholeLines(open_content(str(path)))
+    assert lines.read(final=True) is None and lines.skipped_zeros == HOLE
+    lines.content.close()
+
+
+def test_many_zeros_behind_half_a_line_are_waited_for(tmp_path: Path) -> None:
+    """They are no line beyond the limit: what will stand there is many lines."""
+    path = tmp_path / "late.log"
+    path.write_bytes(b"first\nsec" + bytes(2 * MAX_LINE_BYTES))
+    lines = WholeLines(open_content(str(path)))
+    first = lines.read(final=False)
+    assert first is not None and first.data == b"first\n" and lines.read(final=False) is None
+    text = b"first\nsecond\n" + b"another\n" * (MAX_LINE_BYTES // 4)
+    path.write_bytes(text)
+    rest = lines.read(final=False)
+    assert rest is not None and first.data + rest.data == text

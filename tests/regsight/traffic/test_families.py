@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -131,6 +132,7 @@ FORMATS: dict[str, Format] = {
     "distribution-text": distribution_text.FORMAT,
     "ecr-cloudtrail": ecr_cloudtrail.FORMAT,
 }
+NUMBERS = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b\d+\b")
 EACH = pytest.mark.parametrize("family", LATE, ids=lambda one: one.name)
 
 
@@ -145,10 +147,15 @@ def test_all_are_here() -> None:
 @pytest.mark.parametrize(
     ("family", "source", "difficulty"),
     [
-        pytest.param(family, source, difficulty, id=f"{family.name}-{source}-{difficulty}")
-        for family in LATE
-        for source in family.silent
-        for difficulty in family.difficulties
+        # Each log with one of the difficulties: the tests of the families play all three into the registry's own.
+        pytest.param(
+            family,
+            source,
+            family.difficulties[(number + place) % len(family.difficulties)],
+            id=f"{family.name}-{source}",
+        )
+        for number, family in enumerate(LATE)
+        for place, source in enumerate(family.silent)
     ],
 )
 def test_every_log_tells_what_it_can(family: Family, source: str, difficulty: str, tmp_path: Path) -> None:
@@ -156,6 +163,7 @@ def test_every_log_tells_what_it_can(family: Family, source: str, difficulty: st
     asked = [f"{code}/{difficulty}@{family.late.get(code, family.begin)}" for code in family.codes]
     truth = short(tmp_path, days=family.days, source=source, attacks=asked)
     text = (tmp_path / truth.files[0]).read_text()
+    numbers = set(NUMBERS.findall(text))
     assert {entry.kind for entry in truth.scenarios if entry.invisible} == family.silent[source]
     for entry in truth.scenarios:
         if entry.invisible:
@@ -164,8 +172,8 @@ def test_every_log_tells_what_it_can(family: Family, source: str, difficulty: st
         assert entry.first_evidence is not None and entry.first_evidence <= entry.decidable <= entry.end
         assert bool(entry.addresses) == (source != "harbor-audit")
         assert bool(entry.event_ids) == (source != "access" and entry.kind != family.lineless)
-        told = (*entry.event_ids, *entry.addresses, *entry.repositories)
-        assert [one for one in told if one not in text] == []
+        assert numbers.issuperset(entry.event_ids)
+        assert [one for one in (*entry.addresses, *entry.repositories) if one not in text] == []
         assert source in ("access", "distribution-json-2.8") or all(one in text for one in entry.actors)
 
 
