@@ -58,7 +58,8 @@ _MANY_HANDS = 4  # times what one person does by hand; a busy day of a developer
 
 class First(NamedTuple):
     """An account does a sort of work (`SORTS`), or uses a tool, that it never did or used before today: from when on. `ground`:
-    the repositories in which it did, where most of them are new to it as well.
+    the repositories in which it did, where most of them are new to it as well; `runner`: the address at which it did, where
+    before only machines were.
     """
 
     at: datetime
@@ -66,6 +67,7 @@ class First(NamedTuple):
     sort: str | None = None
     tool: str | None = None
     ground: frozenset[str] = frozenset()
+    runner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class Past:
         self._days = days
         self._found: dict[str, Account] = {}
         self._ground: dict[str, frozenset[str]] = {}
+        self._runner: dict[str, bool] = {}
 
     @cached_property
     def tools(self) -> frozenset[str]:
@@ -132,6 +135,22 @@ class Past:
             }
             self._ground[name] = frozenset(used)
         return self._ground[name]
+
+    def runner(self, store: EventReader, client: str) -> bool:
+        """Whether machines worked at an address, and nobody else. Asked of the store, by the newest that it has."""
+        if client not in self._runner:
+            query = EventQuery(
+                since=self._days[0][0] if self._days else self.day,
+                until=self.day,
+                outcome=_CAME,
+                client=client,
+                limit=MOST_EVENTS,
+                newest_first=True,
+                columns=("actor",),
+            )
+            there = {one["actor"] for one in behind(store).events(query)} - {None}
+            self._runner[client] = bool(there) and all(self.account(one).machine for one in there)
+        return self._runner[client]
 
     def _account(self, name: str) -> Account:
         account, work = Account(), 0
@@ -217,6 +236,8 @@ def firsts(store: EventReader, past: Past, until: datetime) -> list[First]:
         before[one.sort, one.tool] += 1
         if (one.tool is not None or one.sort in _NEVER_IDLE) and before[one.sort, one.tool] < CROWD:
             grounds.append(_new_ground(store, past, one, until))
+        if one.tool is not None and before[one.sort, one.tool] < CROWD and not past.account(one.actor).machine:
+            grounds.append(_at_a_runner(store, past, one, until))
     return sorted([*found.values(), *filter(None, grounds)], key=lambda one: one.at)
 
 
@@ -239,4 +260,13 @@ def _new_ground(store: EventReader, past: Past, first: First, until: datetime) -
         new = sum(there not in known for there in used)
         if new >= NEW_GROUND and 2 * new >= len(used):
             return first._replace(at=one["timestamp"], ground=frozenset(used))
+    return None
+
+
+def _at_a_runner(store: EventReader, past: Past, first: First, until: datetime) -> First | None:
+    """Whether a person's account uses the tool at an address where machines work: it stands in a job, or somebody is there."""
+    for one in done_by(store, past.day, first.at, until, MOST_EVENTS, actor=first.actor):
+        client = one["client_ip"]
+        if one["client_class"] == first.tool and client and one["outcome"] in _CAME and past.runner(store, client):
+            return first._replace(at=one["timestamp"], runner=client)
     return None

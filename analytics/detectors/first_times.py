@@ -4,8 +4,9 @@ Notices: an account that has been known for a week (on four days at least) and t
 (pushes, deletes, lists, rights, questions about layers), uses a tool for the first time, or both. Medium: both at once; of a
 machine's account (robot, build, cluster; or one that has but their tools, or rests on few days) also deletes and changes of rights
 or settings by themselves, and a tool that nobody in the registry ever used; of anybody, a new tool, or first pushes, signatures or
-questions about layers, in three repositories that are new too. Low: the rest of what machines never did, tools that are new to a
-person, and a person's first deletes and changes of rights; what else people learn is no news. Low, too, where three accounts begin
+questions about layers, in three repositories that are new too; of a person, a new tool at an address where before only machines
+worked. Low: the rest of what machines never did, tools that are new to a person, and a person's first deletes and changes of
+rights; what else people learn is no news. Low, too, where three accounts begin
 the same on one day (a course, a new client for all). Needs: logs that name accounts, and tools for what is said about tools.
 Method: exact bookkeeping of what each account did and used in the last four weeks. Never sees: an intruder who does what the
 account does, with its own tool.
@@ -86,15 +87,27 @@ def _judge(store: EventReader, past: Past, begun: list[First], start: datetime, 
         tools = {one.tool for one in told if one.tool is not None}
         account = past.account(actor)
         ground = frozenset[str]().union(*(one.ground for one in told))
+        runner = next((one.runner for one in told if one.runner is not None), None)
         if account.machine or tools or ground or sorts & GRAVE:
-            severity = _severity(past, account, sorts, tools, ground) if alone else Severity.LOW
+            odd = bool(ground or runner)
+            severity = _severity(past, account, sorts, tools, odd) if alone else Severity.LOW
             yield _suspicion(
-                store, past, actor, told[0].at, sorted(sorts), sorted(tools), ground, severity, crowd=not alone, end=end
+                store,
+                past,
+                actor,
+                told[0].at,
+                sorted(sorts),
+                sorted(tools),
+                ground,
+                severity,
+                runner=runner,
+                crowd=not alone,
+                end=end,
             )
 
 
-def _severity(past: Past, account: Account, sorts: set[str], tools: set[str], ground: frozenset[str]) -> Severity:
-    if ground or (tools and sorts):
+def _severity(past: Past, account: Account, sorts: set[str], tools: set[str], odd_place: bool) -> Severity:
+    if odd_place or (tools and sorts):
         return Severity.MEDIUM
     if account.machine and (sorts & GRAVE or tools - past.tools):
         return Severity.MEDIUM
@@ -111,6 +124,7 @@ def _suspicion(
     ground: frozenset[str],
     severity: Severity,
     *,
+    runner: str | None,
     crowd: bool,
     end: datetime,
 ) -> Suspicion:
@@ -123,6 +137,7 @@ def _suspicion(
         "a machine does the same day after day. " if account.machine else "people do learn new things, one at a time. "
     )
     why += "Who changes the tool, or learns, goes on with the same images; here most are new to it. " if ground else ""
+    why += f"Only machines worked at {plain(runner)} before. " if runner else ""
     why += f"At least {CROWD} accounts began with it today, as after a course or with a new client. " if crowd else ""
     return Suspicion(
         kind=KIND,
@@ -139,7 +154,9 @@ def _suspicion(
         score=10.0 * severity.rank + min(2 * len(sorts) + len(tools), 9),
         expected=f"{names(sorted(account.sorts), 6)}"
         + (f", with {names(sorted(account.tools), 4)}" if account.tools else ""),
-        observed=what + (f", in {names(sorted(ground), 3)}" if ground else ""),
+        observed=what
+        + (f", in {names(sorted(ground), 3)}" if ground else "")
+        + (f", at {plain(runner)}" if runner else ""),
         evidence=[one["event_id"] for one in shown],
         explanation=why.strip(),
     )

@@ -118,6 +118,34 @@ def test_new_work_on_new_ground(action: str, where: tuple[str, ...], told: list[
     assert severities(judged(made, tmp_path)) == told
 
 
+@pytest.mark.parametrize(
+    ("client", "told"),
+    [
+        ("10.30.0.1", ["medium"]),  # where the robot builds
+        ("10.30.0.2", ["low"]),  # an address of nobody
+        ("192.0.2.1", ["low"]),  # at home
+    ],
+)
+def test_a_person_with_a_new_tool_where_machines_work(client: str, told: list[str], tmp_path: Path) -> None:
+    made = usual()
+    made.add(NOW, "pull", repository="shop/app", **ANN | {"client_class": "kaniko", "client_ip": client})
+    found = judged(made, tmp_path)
+    assert severities(found) == told
+    assert [f"at {client}" in one.observed for one in found] == [told == ["medium"]]
+
+
+def test_an_address_that_people_use_too_is_no_runner(tmp_path: Path) -> None:
+    made = usual()
+    made.add(
+        NOW - timedelta(days=2),
+        "pull",
+        repository="shop/app",
+        **ANN | {"actor": "ben", "client_ip": ROBOT["client_ip"]},
+    )
+    made.add(NOW, "pull", repository="shop/app", **ANN | {"client_class": "kaniko", "client_ip": ROBOT["client_ip"]})
+    assert severities(judged(made, tmp_path)) == ["low"]
+
+
 def test_what_three_begin_on_one_day_is_a_course(tmp_path: Path) -> None:
     made = usual()
     for number, name in enumerate(("ann", "ben", "cai")):
