@@ -62,6 +62,10 @@ def evaluate(
         bool,
         typer.Option("--unforeseen", help="Also with the kinds that nobody had foreseen (A71 to A80), told apart."),
     ] = False,
+    uncharted: Annotated[
+        bool,
+        typer.Option("--uncharted", help="Also with the kinds on nobody's map (A81 to A90), told apart."),
+    ] = False,
     captures: Annotated[
         Path, typer.Option(metavar="DIR", help="Captured logs of real registries; left out where they are not.")
     ] = Path("tests/samples"),
@@ -93,7 +97,8 @@ def evaluate(
         return Judged(outcomes, [score(one) for one in outcomes])
 
     judged = judge(setup)
-    asked = {"later": later, "newest": newest, "fresh": fresh, "unheard": unheard, "unforeseen": unforeseen}
+    asked = {"later": later, "newest": newest, "fresh": fresh, "unheard": unheard}
+    asked |= {"unforeseen": unforeseen, "uncharted": uncharted}
     families = [name for name, given in asked.items() if given]
     new = {family: judge(replace(setup, family=family)) for family in families}
     further = [afterwards(runs, family) for family, runs in new.items()]

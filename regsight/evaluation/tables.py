@@ -275,6 +275,14 @@ AFTERWARDS = {
   detector was changed for their sake.""",
         in_view=False,
     ),
+    "uncharted": Family(
+        "Kinds of attack on nobody's map (A81 to A90), in nobody's view",
+        "written after those, by an author who knew neither the detectors nor what had been found. No detector was changed for "
+        "them.",
+        """A81 to A90 were written last, by an author who knew neither the detectors nor what had been found; no
+  detector was changed for their sake.""",
+        in_view=False,
+    ),
 }
 
 

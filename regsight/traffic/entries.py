@@ -16,6 +16,7 @@ from regsight.traffic.truth import (
     LAYERS,
     REFUSALS,
     SIZES,
+    TYPES,
     Entry,
     Planted,
     subjects,
@@ -110,6 +111,8 @@ def _untold(planted: Planted, voices: list[Voice]) -> bool:
         return not any(isinstance(voice, DistributionJson | DistributionText) for voice in voices)
     if planted.needs == SIZES:
         return all(isinstance(voice, HarborAudit | CloudTrail) for voice in voices)
+    if planted.needs == TYPES:
+        return all(isinstance(voice, HarborAudit | Access) for voice in voices)
     if planted.needs == ACCOUNTS:
         return all(isinstance(voice, HarborAudit | Access) or _nameless(voice) for voice in voices)
     if planted.needs == REFUSALS:

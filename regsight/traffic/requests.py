@@ -11,6 +11,7 @@ from regsight.traffic.images import Blob, Image, Repository
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 BYTES = "application/octet-stream"
 JSON = "application/json"
 
@@ -127,9 +128,9 @@ class Session:
         """`HEAD` of a manifest."""
         return self._manifest("HEAD", repository, image, tag, 200, 0, answer_type=MANIFEST)
 
-    def pull(self, repository: Repository, image: Image, reference: str) -> Request:
+    def pull(self, repository: Repository, image: Image, reference: str, media_type: str = MANIFEST) -> Request:
         """`GET` of a manifest."""
-        return self._manifest("GET", repository, image, reference, 200, image.size, answer_type=MANIFEST)
+        return self._manifest("GET", repository, image, reference, 200, image.size, answer_type=media_type)
 
     def unknown(self, repository: str, reference: str, method: str = "GET") -> Request:
         """A manifest that is not there."""
@@ -210,6 +211,10 @@ class Session:
         """HEAD 404, POST, PATCH, PUT: a new blob."""
         if self.rng.random() < 0.5:
             self.look(repository, blob, known=False)
+        self.finish(repository, blob, self.feed(repository, blob))
+
+    def feed(self, repository: Repository, blob: Blob) -> str:
+        """POST, PATCH: all of a blob is there, and only the word that this is all is missing. Gives the upload's id."""
         uri = f"/v2/{repository.name}/blobs/uploads/"
         self._send("POST", uri, 202, name=repository.name)
         upload = identifier(self.at, self.rng)
@@ -218,10 +223,19 @@ class Session:
         self._send(
             "PATCH", f"{uri}{upload}?_state={state}", 202, 0, took, name=repository.name, upload=upload, sent_type=BYTES
         )
+        return upload
+
+    def finish(self, repository: Repository, blob: Blob, upload: str, *, gone: bool = False) -> Request:
+        """PUT: the end of an upload; `gone`: which the registry no longer knows."""
         state = f"{self.rng.getrandbits(256):064x}"
-        self._send(
+        digest = blob.digest.replace(":", "%3A")
+        uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={state}&digest={digest}"
+        if gone:
+            error = ("blob upload unknown", "blob upload unknown to registry", "")
+            return self._send("PUT", uri, 404, 87, name=repository.name, upload=upload, answer_type=JSON, error=error)
+        return self._send(
             "PUT",
-            f"{uri}{upload}?_state={state}&digest={blob.digest.replace(':', '%3A')}",
+            uri,
             201,
             name=repository.name,
             upload=upload,
@@ -229,6 +243,12 @@ class Session:
             target=blob.digest,
             size=blob.size,
         )
+
+    def cut_off(self, repository: Repository, upload: str) -> Request:
+        """An upload is taken back, by whoever knows its id."""
+        state = f"{self.rng.getrandbits(256):064x}"
+        uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={state}"
+        return self._send("DELETE", uri, 204, name=repository.name, upload=upload)
 
     def abandon(self, repository: Repository, size: int) -> Request:
         """An upload that is begun, fed with `size` bytes, and never finished."""
@@ -243,9 +263,7 @@ class Session:
         """An upload that is begun and taken back at once: so a client asks whether it may push."""
         uri = f"/v2/{repository.name}/blobs/uploads/"
         begun = self._send("POST", uri, 202, name=repository.name)
-        upload = identifier(self.at, self.rng)
-        state = f"{self.rng.getrandbits(256):064x}"
-        self._send("DELETE", f"{uri}{upload}?_state={state}", 204, name=repository.name, upload=upload)
+        self.cut_off(repository, identifier(self.at, self.rng))
         return begun
 
     def deny(self, repository: Repository) -> Request:
@@ -257,6 +275,11 @@ class Session:
     def delete(self, repository: Repository, image: Image) -> Request:
         """A manifest, by digest."""
         return self._manifest("DELETE", repository, image, image.digest, 202, 0)
+
+    def delete_layer(self, repository: Repository, blob: Blob) -> Request:
+        """A blob, while manifests go on naming it."""
+        uri = f"/v2/{repository.name}/blobs/{blob.digest}"
+        return self._send("DELETE", uri, 202, name=repository.name, digest=blob.digest)
 
     def fail(self, repository: Repository, reference: str) -> Request:
         """A server error on a pull."""

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from regsight.traffic.images import Image, Repository
 from regsight.traffic.operations import pull_all
-from regsight.traffic.population import DAY, HOUR, Actor, Population
+from regsight.traffic.population import DAY, HOUR, Actor, Node, Population
 from regsight.traffic.requests import Request, Session
 from regsight.traffic.truth import Planted
 
@@ -78,16 +78,18 @@ class Scene:
         minutes: tuple[float, float] = (2, 50),
     ) -> list[Request]:
         """Nodes of a cluster that runs the repository pull an image so many minutes later; if no cluster does, any node."""
-        rng, world = self.rng, self.world
-        running = [
-            node for node in world.nodes if repository in world.clusters[node.cluster].repositories
-        ] or world.nodes
         pulls = []
-        for node in rng.sample(running, min(count, len(running))):
-            at = after + int(rng.uniform(*minutes) * MINUTE)
-            puller = self.session(world.clusters[node.cluster].name, node.address, node.agent, at)
+        for node in self.machines(repository, count):
+            at = after + int(self.rng.uniform(*minutes) * MINUTE)
+            puller = self.session(self.world.clusters[node.cluster].name, node.address, node.agent, at)
             pulls.append(pull_all(puller, repository, image, reference))
         return pulls
+
+    def machines(self, repository: Repository, count: int) -> list[Node]:
+        """Nodes of clusters that run the repository; if none does, any."""
+        world = self.world
+        running = [one for one in world.nodes if repository in world.clusters[one.cluster].repositories] or world.nodes
+        return self.rng.sample(running, min(count, len(running)))
 
     @staticmethod
     def working_hours(moments: list[int]) -> list[int]:

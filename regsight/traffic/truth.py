@@ -14,10 +14,10 @@ from store.event import iso
 
 # What a log must tell for some scenarios to be known from it; ACCOUNTS is whose requests they are, and from what addresses,
 # REFUSALS that and whose passwords were refused, LAYERS what is done with blobs, DURATIONS how long an answer took, SIZES how large
-# a manifest is.
+# a manifest or a layer is, TYPES of what media type a manifest is.
 ADDRESSES, ADMINISTRATION, ACCOUNTS = "addresses", "administration", "accounts"
 REFUSALS, LAYERS = "refusals", "layers"
-DURATIONS, SIZES = "durations", "sizes"
+DURATIONS, SIZES, TYPES = "durations", "sizes", "types"
 
 
 @dataclass(slots=True)

@@ -1,5 +1,5 @@
-"""Every attack there is, by code: `ATTACKS`, and apart from them the families of `afterwards.py` and `unforeseen.py`. The functions
-behind them stand in the files of this folder.
+"""Every attack there is, by code: `ATTACKS`, and apart from them the families of `afterwards.py`, `unforeseen.py` and
+`uncharted.py`. The functions behind them stand in the files of this folder.
 """
 
 from __future__ import annotations
@@ -7,10 +7,11 @@ from __future__ import annotations
 from regsight.traffic.attacks import accounts, data, images, settings, supply
 from regsight.traffic.attacks.afterwards import FRESH, LATER, NEWEST, UNHEARD
 from regsight.traffic.attacks.rows import NIGHT, SHORT, WORK, Row, recipes
+from regsight.traffic.attacks.uncharted import UNCHARTED
 from regsight.traffic.attacks.unforeseen import UNFORESEEN
 from regsight.traffic.scenes import Recipe
 
-__all__ = ["ATTACKS", "FAMILIES", "FRESH", "LATER", "NEWEST", "UNFORESEEN", "UNHEARD", "every"]
+__all__ = ["ATTACKS", "FAMILIES", "FRESH", "LATER", "NEWEST", "UNCHARTED", "UNFORESEEN", "UNHEARD", "every"]
 
 _TABLE = (
     Row("A01", "password guessing", accounts.guess_password, "V", "T1110.001", "credentials", "high", (0.1, 0.4, 10)),
@@ -65,6 +66,7 @@ FAMILIES: dict[str, dict[str, Recipe]] = {
     "fresh": FRESH,
     "unheard": UNHEARD,
     "unforeseen": UNFORESEEN,
+    "uncharted": UNCHARTED,
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from regsight.traffic.images import Blob, Image, Repository
 from regsight.traffic.names import PARTS
 from regsight.traffic.population import DAY, HOUR, Actor, outside
-from regsight.traffic.requests import MANIFEST, Request
+from regsight.traffic.requests import INDEX, MANIFEST, Request
 from regsight.traffic.scenes import MINUTE, Scene
 from regsight.traffic.truth import LAYERS, Planted
 
@@ -15,7 +15,6 @@ from regsight.traffic.truth import LAYERS, Planted
 EMPTY = Blob("sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", 2)
 BAIT = ("free", "full", "movie", "ebook", "crack", "keygen", "bonus", "stream", "serial", "gift", "casino", "coins")
 DOCKER = "application/vnd.docker.distribution.manifest.v2+json"
-INDEX = "application/vnd.oci.image.index.v1+json"
 UNKNOWN = "unsupported manifest media type and no default available: "
 # Media type that is claimed, and what the registry says to what comes under it.
 NONE_SUCH = (

@@ -1,10 +1,12 @@
-"""Attacks that carry something away, of the kinds that nobody had heard of: blobs that belong to no image, and a client that
-goes by a machine's name. Whoever wrote them had read no detector and no rule, nor what had been found before.
+"""Attacks that carry something away: of the kinds that nobody had heard of, blobs that belong to no image, and a client that
+goes by a machine's name; of the uncharted kinds, data in names that the cache asks for outside. Whoever wrote them had read no
+detector and no rule, nor what had been found before.
 """
 
 from __future__ import annotations
 
 from regsight.traffic.images import Blob, blob
+from regsight.traffic.names import UPSTREAM
 from regsight.traffic.operations import pull_all
 from regsight.traffic.population import DAY, HOUR, Actor, outside
 from regsight.traffic.requests import Request
@@ -14,6 +16,7 @@ from regsight.traffic.truth import ADDRESSES, LAYERS, Planted
 MEGABYTE = 1_000_000
 PROBE = "kube-probe/1.30"  # the load balancer's own question
 ROUND = 2 * HOUR  # of the mirror
+BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
 def leave_blobs_for_another(scene: Scene) -> Planted:
@@ -83,3 +86,26 @@ def _in_the_round(scene: Scene, at: int) -> int:
     """The moment moved behind the beginning of the mirror's next round."""
     start = scene.world.start
     return start + -(-(at - start) // ROUND) * ROUND + int(scene.rng.uniform(2, 8) * MINUTE)
+
+
+def carry_out_in_names(scene: Scene) -> Planted:
+    """A machine without a way out asks the cache for images that do not exist: the cache asks outside, and the names are the data.
+
+    Whoever answers outside reads along, as with names that are asked of a name server. A name that is wrong is asked for again
+    and again, the same one; the fourth that is asked for once and was never there is no slip.
+    """
+    rng, world = scene.rng, scene.world
+    node = rng.choice(world.nodes)
+    cluster = world.clusters[node.cluster]
+    cache = world.cached[0].project
+    space = "".join(rng.choices(BASE32[:26], k=9))
+    agent = scene.pick(scene.agent(), node.agent, node.agent)
+    count, span = scene.pick((400, HOUR), (90, 8 * HOUR), (24, 3 * DAY))
+    evidence: list[Request] = []
+    for at in scene.moments(count, span):
+        piece = "".join(rng.choices(BASE32, k=scene.pick(52, 26, 10)))
+        name = scene.pick(f"{space}/{piece}", f"{space}/{piece}", f"library/{rng.choice(UPSTREAM)}-{piece}")
+        session = scene.session(cluster.name, node.address, agent, at)
+        session.challenge()
+        evidence.append(session.unknown(f"{cache}/{name}", "latest"))
+    return Planted(evidence, decidable=4)

@@ -1,10 +1,10 @@
-"""An attack that takes away, of the kinds that nobody had heard of: what runs is deleted, and pods cannot start. Whoever wrote it
-had read no detector and no rule, nor what had been found before.
+"""Attacks that take away: of the kinds that nobody had heard of, what runs is deleted, and pods cannot start; of the uncharted
+kinds, layers are deleted beneath images. Whoever wrote them had read no detector and no rule, nor what had been found before.
 """
 
 from __future__ import annotations
 
-from regsight.traffic.images import Image, Repository
+from regsight.traffic.images import Blob, Image, Repository
 from regsight.traffic.population import DAY, HOUR, Actor, outside
 from regsight.traffic.requests import JSON, Request
 from regsight.traffic.scenes import MINUTE, Scene
@@ -56,13 +56,18 @@ def delete_what_runs(scene: Scene) -> Planted:
 
 def _put_back(scene: Scene, culprit: Actor, repository: Repository, image: Image, at: int) -> None:
     """Somebody of the team has noticed: the layers are all there still, so that the manifest is enough."""
-    rng, world = scene.rng, scene.world
-    robots = [one for one in world.robots if repository in one.repositories]
-    people = [one for one in world.people if repository in one.repositories and one is not culprit]
-    rescuer = rng.choice(robots or people or [world.admin])
+    rescuer = _of_the_team(scene, culprit, repository)
     session = scene.session(rescuer.name, rescuer.addresses[0], rescuer.agent, at)
     session.challenge()
     session.put(repository, image, "stable")
+
+
+def _of_the_team(scene: Scene, culprit: Actor, repository: Repository) -> Actor:
+    """Another one who pushes there; a robot, if one builds it."""
+    world = scene.world
+    robots = [one for one in world.robots if repository in one.repositories]
+    people = [one for one in world.people if repository in one.repositories and one is not culprit]
+    return scene.rng.choice(robots or people or [world.admin])
 
 
 def _missing(request: Request) -> Request:
@@ -78,3 +83,63 @@ def _missing(request: Request) -> Request:
         target="",
         size=0,
     )
+
+
+def delete_layers(scene: Scene) -> Planted:
+    """Layers are deleted and the manifests that name them stay: lists are complete, tags answer, and the image cannot be had.
+
+    What is tidied up is manifests; the clean-up of the storage takes layers when none names them. A layer that somebody deletes
+    by its own digest was meant to be missed, which is known at once. Until the team has put it back whoever fetches it there is
+    told that there is none.
+    """
+    rng, world, person = scene.rng, scene.world, scene.somebody()
+    run = list({one.name: one for cluster in world.clusters for one in cluster.repositories}.values())
+    own = {one.name: [repository for repository in run if repository in one.repositories] for one in world.people}
+    insider = rng.choice([one for one in world.people if len(own[one.name]) >= 2] or [person])
+    who: Actor = scene.pick(person, insider, insider)
+    address = scene.pick(outside(rng), who.addresses[-1], who.addresses[0])
+    agent = scene.pick(scene.agent(), who.agent, who.agent)
+    pool = scene.pick(run, own[who.name] or run, own[who.name] or run)
+    chosen = rng.sample(pool, min(scene.pick(10, 3, 2), len(pool)))
+    prey = [(one, layer) for one in chosen for layer in _deep_layers(one, scene.at)[: scene.pick(4, 2, 1)]]
+    moments = scene.moments(len(prey), scene.pick(20 * MINUTE, 4 * HOUR, 2 * DAY))
+    if scene.difficulty == "stealthy":
+        moments = [at for at in scene.working_hours(moments) if at >= scene.at] or [scene.at]
+    evidence: list[Request] = []
+    gone: dict[tuple[str, str], tuple[int, int]] = {}
+    for (repository, layer), at in zip(prey, moments, strict=False):
+        session = scene.session(who.name, address, agent, at)
+        session.login()
+        session.pull(repository, repository.image(repository.deployed(at)), "stable")  # what layers there are
+        evidence.append(session.delete_layer(repository, layer))
+        back = session.at + int(rng.uniform(*scene.pick((0.5, 1.5), (2, 5), (8, 20))) * HOUR)
+        gone[repository.name, layer.digest] = (session.at, back)
+        _upload_again(scene, who, repository, layer, back)
+    evidence.sort(key=lambda request: request.at)
+
+    def alter(request: Request) -> Request | None:
+        begin, end = gone.get((request.name, request.digest), (0, 0))
+        missed = begin < request.start < end and request.method == "GET"
+        return _without_layer(request) if missed else request
+
+    return Planted(evidence, culprit=who.name, alter=alter)
+
+
+def _deep_layers(repository: Repository, at: int) -> list[Blob]:
+    """Of what clusters run, the largest first; neither the lowest, which builds mount, nor the upper ones, which they look at."""
+    layers = repository.image(repository.deployed(at)).layers
+    return sorted(layers[1:-4] or layers[1:2], key=lambda layer: -layer.size)
+
+
+def _upload_again(scene: Scene, culprit: Actor, repository: Repository, layer: Blob, at: int) -> None:
+    """Somebody of the team has noticed. The manifest is there still, so that the layer is enough."""
+    rescuer = _of_the_team(scene, culprit, repository)
+    session = scene.session(rescuer.name, rescuer.addresses[0], rescuer.agent, at)
+    session.challenge()
+    session.upload(repository, layer)
+
+
+def _without_layer(request: Request) -> Request:
+    """The same question with the answer that there is no such layer."""
+    error = ("blob unknown", "blob unknown to registry", request.digest)
+    return request._replace(status=404, written=157, answer_type=JSON, error=error, size=0)

@@ -1,15 +1,16 @@
-"""Attacks that change what others get, of the kinds that nobody had heard of: a copy in the cache, a tag that is clean at the
-scanner's hour, an image that was withdrawn. Whoever wrote them had read no detector and no rule, nor what had been found
-before.
+"""Attacks that change what others get: of the kinds that nobody had heard of, a copy in the cache, a tag that is clean at the
+scanner's hour, an image that was withdrawn; of the uncharted kinds, an image for one platform alone. Whoever wrote them had read
+no detector and no rule, nor what had been found before.
 """
 
 from __future__ import annotations
 
 from regsight.traffic.images import Image, Repository
 from regsight.traffic.population import DAY, HOUR, Actor, outside
-from regsight.traffic.requests import Request
+from regsight.traffic.requests import INDEX, Request, Session
 from regsight.traffic.scenes import MINUTE, Scene
-from regsight.traffic.truth import Planted
+from regsight.traffic.supply import signed
+from regsight.traffic.truth import TYPES, Planted
 
 BEFORE_SCAN, AFTER_SCAN = (1.2, 1.7), (4.6, 5.5)  # hours, UTC: the nightly scan begins about two and is soon over
 
@@ -130,3 +131,61 @@ def _old_versions(repositories: list[Repository], at: int) -> list[tuple[Reposit
         if old:
             found.append((repository, repository.image(old[-1])))
     return found
+
+
+def swap_one_platform(scene: Scene) -> Planted:
+    """The tag becomes an index of two images: for most machines the one that was there, for one platform another.
+
+    Whoever looks, on an ordinary machine, gets what has always been there. A team that begins to build for a second platform
+    builds both anew and rolls both out. Here one of them is the old image and the other came by its digest, which is known when
+    the first machine has been given that one.
+    """
+    rng, world = scene.rng, scene.world
+    run = {one.name: one for cluster in world.clusters for one in cluster.repositories}
+    person = scene.somebody()
+    robot = rng.choice(
+        [one for one in world.robots if any(own.name in run for own in one.repositories)] or world.robots
+    )
+    who: Actor = scene.pick(person, person, robot)
+    address = scene.pick(outside(rng), person.addresses[-1], rng.choice(robot.addresses))
+    agent = scene.pick(scene.agent(), person.agent, robot.agent)
+    own = [one for one in who.repositories if one.name in run] or who.repositories
+    foreign = [one for one in run.values() if one not in who.repositories]
+    pool = scene.pick(foreign, own, own)
+    prey = rng.sample(pool, min(scene.pick(6, 2, 1), len(pool)))
+    evidence: list[Request] = []
+    for repository, at in zip(prey, scene.moments(len(prey), scene.pick(HOUR, 4 * HOUR, 10 * MINUTE)), strict=False):
+        session = scene.session(who.name, address, agent, at)
+        session.login()
+        good, bad = repository.image(repository.deployed(at)), repository.image(900_000 + rng.randrange(10**6))
+        session.check(repository, good, "stable")
+        for blob in (bad.layers[-1], bad.config):
+            session.upload(repository, blob)
+        evidence.append(session.put(repository, bad, bad.digest))
+        index = Image(f"sha256:{rng.getrandbits(256):064x}", 771, bad.config, ())
+        tags = scene.pick(("latest", "stable"), ("stable",), ("stable",))
+        evidence += [session.put(repository, index, tag, INDEX) for tag in tags]
+        if who is robot:  # as whatever comes out of a pipeline
+            signed(scene.out, repository, index, session.at)
+        for place, node in enumerate(scene.machines(repository, 6)):
+            odd = place < scene.pick(3, 1, 1)
+            minutes = scene.pick((15, 40), (20, 60), (60, 240)) if odd else (2, 12)
+            begin = session.at + int(rng.uniform(*minutes) * MINUTE)
+            puller = scene.session(world.clusters[node.cluster].name, node.address, node.agent, begin)
+            puller.challenge()
+            evidence += _resolve(puller, repository, index, bad if odd else good)[: 2 if odd else 1]
+    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    return Planted(evidence, culprit=who.name, decidable=_first_given(evidence), needs=TYPES)
+
+
+def _resolve(session: Session, repository: Repository, index: Image, given: Image) -> list[Request]:
+    """What the tag stands for, then the image for this platform."""
+    found = [session.pull(repository, index, "stable", INDEX), session.pull(repository, given, given.digest)]
+    session.fetch(repository, [given.config, *given.layers[-1:]])
+    return found
+
+
+def _first_given(evidence: list[Request]) -> int:
+    """The place of the first machine that gets the bad image."""
+    given = [place for place, one in enumerate(evidence, 1) if one.method == "GET" and ":" in one.reference]
+    return min(given, default=len(evidence) + 1)

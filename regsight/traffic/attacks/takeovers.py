@@ -1,6 +1,6 @@
-"""Attacks by accounts in other hands, of the fresh kinds: an owner who is locked out, an account that only ever pulled and now
-writes, signatures that are put a second time. Whoever wrote them had read no detector and no rule, nor what had been found
-before.
+"""Attacks by accounts in other hands: of the fresh kinds, an owner who is locked out, an account that only ever pulled and now
+writes, signatures that are put a second time; of the uncharted kinds, signatures for images that are not here, and tokens that are
+hoarded. Whoever wrote them had read no detector and no rule, nor what had been found before.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from regsight.traffic.truth import REFUSALS, Planted
 
 CHECKED = 55 * MILLISECOND  # what it takes to find that a password is wrong
 TRIES = 3
+UNUSED = 12  # logins that lead to nothing
 SIGNED_WITHIN = 6 * HOUR  # a signature comes seconds after the push; after so long nobody takes one for the other
 
 
@@ -137,3 +138,43 @@ def sign_again(scene: Scene) -> Planted:
 def _second_signature(repository: Repository, image: Image) -> Image:
     number = derive(repository.seed, "second signature", image.digest) % 10**9
     return Repository(repository.seed, f"{repository.key or repository.name}#again", 0.0, 1, False).image(number)
+
+
+def sign_what_is_not_here(scene: Scene) -> Planted:
+    """Whoever can make the signer sign has it sign images of another registry: what they sell bears the firm's name.
+
+    A signature follows a push by seconds, and its tag names the image that was pushed. One for a digest that nobody pushed here
+    is for an image that is somewhere else, which is known at once.
+    """
+    rng, world = scene.rng, scene.world
+    signer = world.signer
+    address = scene.pick(outside(rng), SIGNER_ADDRESS, SIGNER_ADDRESS)
+    agent = scene.pick(scene.agent(), SIGNER_AGENT, SIGNER_AGENT)
+    moments = scene.moments(*scene.pick((40, 20 * MINUTE), (8, 4 * HOUR), (2, 2 * DAY)))
+    if scene.difficulty == "stealthy":
+        moments = [at for at in scene.working_hours(moments) if at >= scene.at] or [scene.at]
+    one_place = rng.choice(signer.repositories)
+    evidence: list[Request] = []
+    for at in moments:
+        repository = scene.pick(rng.choice(signer.repositories), one_place, rng.choice(signer.repositories))
+        elsewhere = Repository(world.seed, f"elsewhere-{rng.getrandbits(64)}", 0.0, 4, True).image(1)
+        signature = signature_of(repository, elsewhere)
+        session = scene.session(signer.name, address, agent, at)
+        session.challenge()
+        session.upload(repository, signature.config)
+        evidence.append(session.put(repository, signature, signature_tag(elsewhere)))
+    return Planted(evidence)
+
+
+def hoard_tokens(scene: Scene) -> Planted:
+    """A stolen password is changed for tokens, again and again, and nothing is done with any: they outlive the password.
+
+    Who logs in does so to do something. Some who do not have tried whether they can; a dozen in a row that lead to nothing are
+    kept for later, or checked to be good before they are sold.
+    """
+    rng, owner = scene.rng, scene.somebody()
+    address = scene.pick(outside(rng), outside(rng), owner.addresses[-1])
+    agent = scene.pick(scene.agent(), owner.agent, owner.agent)
+    count, span = scene.pick((600, HOUR), (96, 8 * HOUR), (72, 3 * DAY))
+    evidence = [scene.session(owner.name, address, agent, at).login() for at in scene.moments(count, span)]
+    return Planted(evidence, decidable=UNUSED)

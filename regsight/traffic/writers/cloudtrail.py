@@ -64,8 +64,7 @@ class CloudTrail:
             "userAgent": request.agent,
         }
         if request.error is not None and request.status == 404:
-            code = "RepositoryNotFoundException"
-            record |= {"errorCode": code, "errorMessage": f"The repository with name '{request.name}' does not exist"}
+            record |= _not_found(request)
         elif request.status == 403:
             why = f"User: {arn(request.actor)} is not authorized to perform: ecr:{name}"
             record |= {"errorCode": "AccessDeniedException", "errorMessage": why}
@@ -91,6 +90,18 @@ class CloudTrail:
         records = list(lines)
         for first in range(0, len(records), PAGE):
             yield '{"Records":[' + ",".join(records[first : first + PAGE]) + "]}"
+
+
+def _not_found(request: Request) -> dict[str, str]:
+    """What ECR says to whoever asks for something that is not there."""
+    if request.upload:
+        why = f"The upload with id '{request.upload}' does not exist in the repository with name '{request.name}'"
+        return {"errorCode": "UploadNotFoundException", "errorMessage": why}
+    if request.digest and request.method == "GET":
+        why = f"The layer with digest '{request.digest}' does not exist in the repository with name '{request.name}'"
+        return {"errorCode": "LayersNotFoundException", "errorMessage": why}
+    why = f"The repository with name '{request.name}' does not exist"
+    return {"errorCode": "RepositoryNotFoundException", "errorMessage": why}
 
 
 def _call(request: Request) -> tuple[str, dict[str, Any]] | None:
@@ -126,6 +137,8 @@ def _layer_call(request: Request, asked: dict[str, Any]) -> tuple[str, dict[str,
     if request.digest:
         if request.method == "GET":
             return "GetDownloadUrlForLayer", asked | {"layerDigest": request.digest}
+        if request.method == "DELETE":  # there is no such call
+            return None
         return "BatchCheckLayerAvailability", asked | {"layerDigests": [request.digest]}
     names = {"POST": "InitiateLayerUpload", "PATCH": "UploadLayerPart", "PUT": "CompleteLayerUpload"}
     if request.method not in names or "mount=" in request.uri:

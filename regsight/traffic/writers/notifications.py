@@ -78,7 +78,7 @@ def _target(request: Request) -> dict[str, Any] | None:
         return {"mediaType": "", "digest": digest, "size": 0, "repository": request.name}
     manifest = "/manifests/" in request.uri
     found: dict[str, Any] = {
-        "mediaType": (request.sent_type or MANIFEST) if manifest else BYTES,
+        "mediaType": (request.sent_type or request.answer_type or MANIFEST) if manifest else BYTES,
         "digest": digest,
         "size": request.size,
         "length": request.size,

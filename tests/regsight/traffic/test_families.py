@@ -126,6 +126,35 @@ LATE = (
         days=2.2,
         begin=0.05,
     ),
+    Family(
+        "uncharted",
+        10,
+        {
+            "distribution-json": {"A90"},  # nothing of administration
+            "distribution-text": {"A90"},
+            "distribution-json-2.8": {"A90"},
+            "access": {"A83", "A90"},  # no media types
+            "notifications": {
+                "A82",
+                "A85",
+                "A86",
+                "A90",
+            },  # no uploads that are taken back, no logins, nothing that failed
+            "harbor-audit": {
+                "A81",
+                "A82",
+                "A83",
+                "A86",
+                "A87",
+            },  # no layers, no media types, no sizes, nothing that failed
+            "ecr-cloudtrail": {"A81", "A82", "A87", "A90"},  # neither takes back uploads nor deletes layers; no sizes
+        },
+        ("A84/stealthy@0.05", ["A84"]),
+        days=2.2,
+        begin=0.05,
+        late={"A89": 0.9},  # after those that its nodes come upon
+        lineless="A89",
+    ),
 )
 FORMATS: dict[str, Format] = {
     "distribution-json": distribution_json.FORMAT,
@@ -237,7 +266,7 @@ def test_they_can_be_asked_for_by_name(family: Family, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", FORMATS)
-@pytest.mark.parametrize("family", ["unheard", "unforeseen"])
+@pytest.mark.parametrize("family", ["unheard", "unforeseen", "uncharted"])
 def test_every_line_is_read(family: str, source: str, tmp_path: Path) -> None:
     """Not one line becomes a dead letter."""
     truth = short(tmp_path, days=0.7, source=source, attacks=[f"{code}/blatant@0.05" for code in FAMILIES[family]])
