@@ -78,7 +78,6 @@ def test_techniques_are_those_that_the_causes_name() -> None:
 
 def test_the_page_shows_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both are well-formed SVG without script, name every kind and way of finding, and stand on the page."""
-    monkeypatch.setitem(AFTERWARDS, "unforeseen", AFTERWARDS["unforeseen"]._replace(in_view=True))
     monkeypatch.setitem(AFTERWARDS, "uncharted", AFTERWARDS["uncharted"]._replace(in_view=False))
     judged = Judged(runs(), [score(one) for one in runs()])
     pictures = write(tmp_path, judged, curves(runs(), runs()))
