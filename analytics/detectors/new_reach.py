@@ -150,9 +150,9 @@ def _images(store: EventReader, today: Today, account: Account, start: datetime,
     fresh = {image: at for image, at in account.images.items() if at < now}
     if not any(at + timedelta(minutes=CELL) > start for at in fresh.values()):
         return
-    recent = sum(many for at, many in days.items() if at > day - WEEK) + len(fresh)
+    recent = _week(days, day) + len(fresh)
     weeks = [
-        sum(many for at, many in days.items() if moment - WEEK < at <= moment)
+        _week(days, moment)
         for moment in sorted(days)
         if moment <= day - WEEK and moment - account.first >= timedelta(days=SETTLED_DAYS)
     ]
@@ -161,12 +161,15 @@ def _images(store: EventReader, today: Today, account: Account, start: datetime,
         return
     severity = Severity.HIGH if recent >= 2 * limit else Severity.MEDIUM
     repositories = sorted({repository for repository, _ in fresh})[:MOST_NEW]
+    counted = {at: many for at, many in days.items() if many} | {day: len(fresh)}
+    # The day on which it became too many: what is told again on the days after it is one finding.
+    since = next(one for one in (day - n * DAY for n in reversed(range(7))) if _week(counted, one) >= limit)
     yield Suspicion(
         kind="new_images",
-        cause=("new_images", actor, f"{_week_of(day):%Y-%m-%d}"),
+        cause=("new_images", actor, f"{since:%Y-%m-%d}"),
         severity=severity,
         title=f"{plain(actor)}: pulled {recent} images new to them within a week; at most {max(weeks)} before",
-        start=min(fresh.values()),
+        start=min(fresh.values()) if since == day else since,
         end=now,
         subjects={"actor": [actor], "client": today.clients(actor, set(repositories), now), "repository": repositories},
         score=round(recent / limit, 3),
@@ -175,6 +178,11 @@ def _images(store: EventReader, today: Today, account: Account, start: datetime,
         evidence=_evidence(store, actor, set(repositories), min(fresh.values()), now),
         explanation="A person fetches image after image, as somebody does who wants to have them all.",
     )
+
+
+def _week(days: dict[datetime, int], last: datetime) -> int:
+    """How many in the week that ends with the day."""
+    return sum(many for at, many in days.items() if last - WEEK < at <= last)
 
 
 def _week_of(day: datetime) -> datetime:

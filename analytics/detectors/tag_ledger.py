@@ -3,7 +3,7 @@
 Notices: a whole version number (`v1.2.3`) that is pushed again with another image; a tag that goes back to an image which it had
 left. Needs: logs that name the digest of a push, or clients that ask for the tag and then fetch by digest; a version number whose
 push stores layers that were never there is another image, whatever its line leaves out. Assumes that whole version numbers stay
-what they are. A release that its own pusher builds again within the hour, a repository whose release tags move all the time, one
+what they are. A release that those who build there build again on the day, a repository whose release tags move all the time, one
 step back by a usual pusher, and an account that takes back within a day what it had set itself (a night of trouble) are told, but
 wake nobody; a tag that goes to and fro for days does. Method: exact bookkeeping (`analytics/ledger.py`), weighed by whether the
 account and its address are usual there. Never sees: an image that was changed behind the registry's back, and a tag set before the
@@ -37,7 +37,7 @@ from store.contract import EventReader
 from store.event import Action, Outcome
 from store.finding import Severity
 
-_REBUILT = timedelta(hours=1)  # after the first push of a release its builder may still be at it
+_REBUILT = timedelta(hours=12)  # after the first push of a release those who build it may still be at it
 _HABIT = 3  # release tags of a repository that moved before: there they are no releases
 _LONG_GONE = timedelta(days=14)
 _UNDONE = timedelta(days=1)  # within which an account takes back what it did itself
@@ -115,7 +115,8 @@ def _overwritten(move: Move, settled: bool) -> Suspicion:
     if settled and not move.before.usual_pusher and after.usual_pusher and after.actor != move.before.actor:
         return _taken(move)
     strange = _strange(move) if settled else []
-    rebuilt = after.actor == move.before.actor and after.at - (move.first_push or after.at) <= _REBUILT
+    same_hands = after.actor == move.before.actor or (after.usual_pusher and move.before.usual_pusher)
+    rebuilt = same_hands and after.at - (move.first_push or after.at) <= _REBUILT
     habit = move.release_moves >= _HABIT
     if strange:
         severity = Severity.HIGH
@@ -126,7 +127,7 @@ def _overwritten(move: Move, settled: bool) -> Suspicion:
     why = "Whoever pulls this version gets something else than was released. "
     why += f"Unusual: {' and '.join(strange)}. " if strange else "The account and its address are usual here. "
     why += f"{move.release_moves} release tags of this repository moved before. " if move.release_moves else ""
-    why += "It was first pushed less than an hour before, by the same account: built again. " if rebuilt else ""
+    why += "It was first pushed on the same day, by those who build here: built again. " if rebuilt else ""
     return _suspicion(
         "release_tag_overwritten",
         move,

@@ -120,3 +120,27 @@ def lone(made: Made, folder: Path) -> list[tuple[str, str, list[str]]]:
         store.close()
     loud = [one for one in told if str(one.severity) != "low"]
     return [(one.kind, str(one.severity), one.subjects["client"]) for one in loud]
+
+
+def test_images_that_are_new_are_told_once_for_their_week(tmp_path: Path) -> None:
+    """What is still too much on the days after, beyond a Monday too, is the same finding, from the day on which it became so."""
+    made, friday = Made(), START + timedelta(days=18 + (4 - START.weekday()) % 7)
+    monday = friday + timedelta(days=3)
+
+    def take(at: datetime, image: int) -> None:
+        fields = {"actor": "ann", "actor_kind": "human", "client_ip": "192.0.2.1", "repository": "team/one"}
+        made.add(at, "pull", digest=f"sha256:{image:064x}", **fields)
+
+    for day in range(18):
+        take(START + timedelta(days=day, hours=9), day // 4)
+    for number in range(70):
+        take(friday + timedelta(hours=10, minutes=number), 100 + number)
+    take(monday + timedelta(hours=10), 99)
+    store = made.store(tmp_path)
+    told = {}
+    for day in (friday, monday):
+        found = NewReach().detect(store, day + timedelta(hours=9), day + timedelta(hours=12))
+        (told[day],) = [one for one in found if one.kind == "new_images"]
+    store.close()
+    assert told[friday].cause == told[monday].cause
+    assert told[friday].start == friday + timedelta(hours=10) and told[monday].start == friday

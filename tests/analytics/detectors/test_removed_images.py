@@ -122,6 +122,15 @@ def test_a_push_that_names_no_digest_is_known_by_the_answer(tmp_path: Path) -> N
     assert found[0].end == NOW + 2 * HOUR
 
 
+def test_a_push_of_another_image_brings_nothing_back(tmp_path: Path) -> None:
+    """Whoever still gets what was deleted, from a cache perhaps: what was pushed since has a name of its own."""
+    made = usual()
+    made.add(NOW - HOUR, "delete", **ANN, **APP)
+    made.add(NOW + HOUR, "push", repository="shop/app", tag="stable", digest=f"sha256:{77:064x}", **CI)
+    made.add(NOW + 2 * HOUR, "check", **NODES, **APP)
+    assert judged(made, tmp_path) == []
+
+
 def test_repairs_and_clean_ups_are_nothing_to_wake_for(tmp_path: Path) -> None:
     made = usual()
     made.add(NOW - 2 * HOUR, "pull", **NODES, **APP)

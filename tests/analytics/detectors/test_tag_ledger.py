@@ -85,11 +85,23 @@ def test_work_as_usual_is_silent(tmp_path: Path) -> None:
     assert found(made, tmp_path) == []
 
 
-def test_built_again_at_once_is_low(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("later", "actor", "severity"),
+    [
+        (timedelta(minutes=20), CI, "low"),
+        (9 * HOUR, CI, "low"),
+        (9 * HOUR, "robot$shop+release", "low"),  # another of those who build here
+        (9 * HOUR, "mallory", "high"),
+        (DAY, CI, "medium"),  # nobody is still at it
+    ],
+)
+def test_built_again_on_the_day_is_low(later: timedelta, actor: str, severity: str, tmp_path: Path) -> None:
     made = releases()
+    for day in range(6):
+        push(made, START + day * DAY + 12 * HOUR, f"2.{day}.0", 40 + day, "robot$shop+release")
     push(made, AT, "1.15.0", 80)
-    push(made, AT + timedelta(minutes=20), "1.15.0", 81)
-    assert [one.severity for one in found(made, tmp_path)] == ["low"]
+    push(made, AT + later, "1.15.0", 81, actor)
+    assert [one.severity for one in found(made, tmp_path)] == [severity]
 
 
 def test_back_from_the_dead(tmp_path: Path) -> None:
