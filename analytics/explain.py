@@ -128,6 +128,10 @@ CAUSES: dict[str, tuple[str, str]] = {
         "somebody with a key vouches for other images than were built (T1553, T1552.004, T1195.002)",
         "keys that were changed, a second signature on release",
     ),
+    "signature_without_image": (
+        "somebody has the signer vouch for images that are elsewhere (T1553.002, T1552.004, T1195.002)",
+        "images that are signed before they are copied here",
+    ),
     "signature_removed": (
         "a check is taken away before the image is (T1553, T1562.001)",
         "keys that are renewed, a clean-up of signatures",

@@ -4,11 +4,11 @@ Notices: an image that is pulled unsigned or unscanned in a project where every 
 comes within two minutes of the push, or within twice the project's slowest, is in time); an image signed by its own pusher, or by
 an account that never signed there, where one always pushes and another signs; a moving tag (`latest`, `main`) that is pushed
 without what its pushes always had: a base image fetched before, other tags beside it, a signature, a scan; signatures that are
-deleted while their images stay, or replaced an hour and longer after; what is signed or attested by somebody who neither pushed
-nor signed there. Needs: signatures or scans among the events, and logs that name accounts; digests as `tag_ledger` does, or the
-upload of new layers: then an image is known by its tag, and a signature is taken for each image that it may be for. Speaks after a
-dozen images of a project, eight pushes of a tag. Method: bookkeeping; a habit is one without exception. Never sees: what an image
-holds, and signatures that are kept elsewhere.
+deleted while their images stay, replaced an hour and longer after, or put for images that are not here; what is signed or attested
+by somebody who neither pushed nor signed there. Needs: signatures or scans among the events, and logs that name accounts; digests
+as `tag_ledger` does, or the upload of new layers: then an image is known by its tag, and a signature is taken for each image that
+it may be for. Speaks after a dozen images of a project, eight pushes of a tag. Method: bookkeeping; a habit is one without
+exception. Never sees: what an image holds, and signatures that are kept elsewhere.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from analytics.signatures import (
     signature_put,
     still_gone,
 )
+from analytics.unknown_images import image_signed, is_signature
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import plain
 from store.contract import EventReader
@@ -45,6 +46,7 @@ ACTIONS = (
 FEWEST_PUSHES = 8
 BUILD = timedelta(minutes=60)  # the base image is fetched at most so long before
 BESIDE = timedelta(minutes=5)
+LOOKED = 8  # images at which an account looked last: who signs one has its tag or digest resolved first
 MOST_PUSHED = 1_000  # by one account, within that time
 BREATH = timedelta(seconds=30)  # all tags of one push
 AFTER = timedelta(minutes=65)  # signatures and scans follow within an hour
@@ -71,9 +73,10 @@ class _Habit:
 
 @dataclass(slots=True)
 class _Actor:
-    """When an account last fetched what it does not push, and what it pushed lately."""
+    """When an account last fetched what it does not push, what it pushed lately, and at which images it looked last."""
 
     fetched: datetime = EPOCH
+    looked: list[tuple[str, str]] = field(default_factory=list)
     pushed: list[tuple[datetime, str, str]] = field(default_factory=list)
     seen: datetime = EPOCH
 
@@ -144,6 +147,8 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
             _signs(memory, repository, at)
             if signature:
                 yield from signature_put(memory, event, signature)
+                if is_signature(event):
+                    yield from image_signed(memory, event, known=_known(memory, event, signature))
         if digest:
             image = image_of(memory, repository, digest)
             image.seen = at
@@ -167,6 +172,12 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
         actor.seen = at
         if not any(pushed == repository for _, pushed, _ in actor.pushed):
             actor.fetched = at
+        if event["digest"]:
+            actor.looked = [*actor.looked[1 - LOOKED :], (repository, event["digest"])]
+    if (
+        event["action"] == Action.PUSH and event["digest"] and not event["tag"]
+    ):  # a part of an index may be signed alone
+        image_of(memory, repository, event["digest"]).seen = at
     if event["action"] == Action.PUSH and event["tag"]:
         lately = _lately(memory, repository, at)
         lately.pushes.append(at)
@@ -184,6 +195,15 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
             image_pushed(memory, event, move.after.digest, move.after.at)
     if event["action"] == Action.PULL and (name := _pulled(memory, event)):
         yield from used(memory, event, name)
+
+
+def _known(memory: Memory, event: Event, digest: str) -> bool:
+    """Whether the image was pushed or scanned here, or its signer has just looked at it: then it is older than the log."""
+    repository = event["repository"]
+    if memory.table("images", Image).look((repository, digest)) is not None:
+        return True
+    signer = memory.table("actors", _Actor).look(event["actor"] or "")
+    return signer is not None and (repository, digest) in signer.looked
 
 
 def _pulled(memory: Memory, event: Event) -> str | None:

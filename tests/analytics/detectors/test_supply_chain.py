@@ -344,3 +344,46 @@ def test_in_the_first_week_of_a_store_no_signature_is_unusual(tmp_path: Path) ->
         again(made, AT - 6 * DAY + number * MINUTE, number, 5_000 + number)
     again(made, AT, 3, 6_003)
     assert replaced(made, tmp_path) == []
+
+
+def sign(made: Made, at: datetime, number: int) -> None:
+    tag = digest(number).replace(":", "-") + ".sig"
+    made.add(at, "push", repository="shop/api", tag=tag, actor="robot$signer", client_ip="10.30.0.9")
+
+
+def of_unknown(told: list[tuple[str, str]]) -> list[str]:
+    return [severity for kind, severity in told if kind == "signature_without_image"]
+
+
+@pytest.mark.parametrize(("many", "severities"), [(1, ["low"]), (10, ["low", *["medium"] * 8, "high"])])
+def test_a_signature_for_an_image_that_is_not_here(many: int, severities: list[str], tmp_path: Path) -> None:
+    made = usual()
+    for number in range(many):
+        sign(made, AT + number * MINUTE, 700 + number)
+    assert of_unknown(found(made, tmp_path)) == severities
+
+
+@pytest.mark.parametrize("action", ["pull", "push", "scan"])
+def test_a_signature_for_an_image_that_somebody_looked_at(action: str, tmp_path: Path) -> None:
+    """Older than the log perhaps; whoever signs it has it resolved."""
+    made = usual()
+    made.add(
+        AT - MINUTE, action, repository="shop/api", digest=digest(700), actor="robot$signer", client_ip="10.30.0.9"
+    )
+    sign(made, AT, 700)
+    assert of_unknown(found(made, tmp_path)) == []
+
+
+def test_where_images_come_after_their_signatures_that_is_the_custom(tmp_path: Path) -> None:
+    made = usual()
+    for day in (12, 14):
+        sign(made, START + day * DAY + timedelta(hours=12), 800 + day)
+    sign(made, AT, 700)
+    assert of_unknown(found(made, tmp_path)) == []
+
+
+def test_where_pushes_do_not_say_their_digest_nothing_is_unknown(tmp_path: Path) -> None:
+    made = usual()
+    made.events = [event | {"digest": None} if event["action"] == "push" else event for event in made.events]  # type: ignore[misc]
+    sign(made, AT, 700)
+    assert of_unknown(found(made, tmp_path)) == []
