@@ -17,7 +17,7 @@ from analytics.wording import names, plain, several
 from store.event import Action
 from store.finding import Severity
 
-KIND = "signature_without_image"
+KIND = "signature_without_image"  # the kinds of its findings
 FEWEST = 12  # signatures of a project whose images were known, before one that is not says anything
 SETTLED = timedelta(days=7)  # of history: an image that is older than the log is signed sooner or later
 HABIT = 2  # days before on which a project did so: there images come by ways that the log does not tell of

@@ -75,7 +75,9 @@ def what_is_known(rule: Rule, events: list[Event], chance: random.Random) -> Kno
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_what_is_left_out_changes_no_match(rule: Rule) -> None:
     fired = 0
-    for seed in range(20):
+    for seed in range(100):
+        if seed >= 20 and fired:  # which samples are beside the rule's own changes with every rule that is added
+            break
         chance = random.Random(f"{rule.id} {seed}")
         events = mixed(rule, chance)
         known = what_is_known(rule, events, chance)
