@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from analytics.daily import block_of, each_day, same
 from analytics.day_events import MOST_EVENTS, done_by
@@ -105,6 +105,7 @@ class Past:
     def __init__(self, days: Days, day: datetime) -> None:
         self.day = day
         self._days = days
+        self._begin = days[0][0] if days else day
         self._found: dict[str, Account] = {}
         self._ground: dict[str, frozenset[str]] = {}
         self._runner: dict[str, bool] = {}
@@ -124,7 +125,7 @@ class Past:
         """The repositories that an account ever used: asked of the store, which only few are worth."""
         if name not in self._ground:
             query = EventQuery(
-                since=self._days[0][0] if self._days else self.day,
+                since=self._begin,
                 until=self.day,
                 outcome=_CAME,
                 actor=name,
@@ -140,7 +141,7 @@ class Past:
         """Whether machines worked at an address, and nobody else. Asked of the store, by the newest that it has."""
         if client not in self._runner:
             query = EventQuery(
-                since=self._days[0][0] if self._days else self.day,
+                since=self._begin,
                 until=self.day,
                 outcome=_CAME,
                 client=client,
@@ -234,21 +235,23 @@ def firsts(store: EventReader, past: Past, until: datetime) -> list[First]:
     grounds = []
     for one in sorted(found.values(), key=lambda one: (one.at, one.actor)):
         before[one.sort, one.tool] += 1
-        if (one.tool is not None or one.sort in _NEVER_IDLE) and before[one.sort, one.tool] < CROWD:
-            grounds.append(_new_ground(store, past, one, until))
-        if one.tool is not None and before[one.sort, one.tool] < CROWD and not past.account(one.actor).machine:
-            grounds.append(_at_a_runner(store, past, one, until))
+        if before[one.sort, one.tool] >= CROWD or (one.tool is None and one.sort not in _NEVER_IDLE):
+            continue
+        events = done_by(store, past.day, one.at, until, MOST_EVENTS, actor=one.actor)
+        grounds.append(_new_ground(store, past, one, events))
+        if one.tool is not None and not past.account(one.actor).machine:
+            grounds.append(_at_a_runner(store, past, one, events))
     return sorted([*found.values(), *filter(None, grounds)], key=lambda one: one.at)
 
 
-def _new_ground(store: EventReader, past: Past, first: First, until: datetime) -> First | None:
+def _new_ground(store: EventReader, past: Past, first: First, events: Iterable[dict[str, Any]]) -> First | None:
     """Whether it is mostly where the account never was: whoever changes the tool, or learns to push, does so with the images
     that they had before.
     """
     used: list[str] = []
     known: frozenset[str] | None = None
     new = 0
-    for one in done_by(store, past.day, first.at, until, MOST_EVENTS, actor=first.actor):
+    for one in events:
         repository, came = one["repository"], one["actor"] == first.actor and one["outcome"] in _CAME
         is_it = SORTS.get(one["action"]) == first.sort if first.sort else one["client_class"] == first.tool
         if not came or not is_it or not repository or repository in used:
@@ -263,9 +266,9 @@ def _new_ground(store: EventReader, past: Past, first: First, until: datetime) -
     return None
 
 
-def _at_a_runner(store: EventReader, past: Past, first: First, until: datetime) -> First | None:
+def _at_a_runner(store: EventReader, past: Past, first: First, events: Iterable[dict[str, Any]]) -> First | None:
     """Whether a person's account uses the tool at an address where machines work: it stands in a job, or somebody is there."""
-    for one in done_by(store, past.day, first.at, until, MOST_EVENTS, actor=first.actor):
+    for one in events:
         client = one["client_ip"]
         if one["client_class"] == first.tool and client and one["outcome"] in _CAME and past.runner(store, client):
             return first._replace(at=one["timestamp"], runner=client)

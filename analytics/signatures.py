@@ -86,11 +86,16 @@ class _Signer:
     seen: datetime = EPOCH
 
 
+def is_signature(event: Event) -> bool:
+    """Of what is put beside an image: whether it is a signature, and no attestation."""
+    return str(event["tag"]).endswith(".sig")
+
+
 def signature_put(memory: Memory, event: Event, image: str) -> Iterator[Suspicion]:
     """A signature of `image` was stored; an attestation, which may come every day, is none."""
     at, digest = event["timestamp"], event["digest"] or ""
     of = memory.table("signed images", _Image)[home(event), image]
-    if event["tag"].endswith(".sig"):
+    if is_signature(event):
         yield from _perhaps_again(memory, event, of)
         of.digest = digest
     of.signed = of.seen = at

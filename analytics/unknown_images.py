@@ -14,7 +14,6 @@ from analytics.ledger import project_of
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory
 from analytics.wording import names, plain, several
-from store.event import Action
 from store.finding import Severity
 
 KIND = "signature_without_image"  # the kinds of its findings
@@ -86,8 +85,3 @@ def _suspicion(event: Event, actor: str, signer: _Signer, custom: _Custom) -> Su
         next_step="Ask whoever keeps the keys what was signed and for whom; search for the digests elsewhere, and withdraw the "
         "signatures if nobody knows them.",
     )
-
-
-def is_signature(event: Event) -> bool:
-    """Whether it stores a signature, and no attestation."""
-    return event["action"] in (Action.SIGN, Action.PUSH) and str(event["tag"] or "").endswith(".sig")

@@ -150,7 +150,8 @@ def _images(store: EventReader, today: Today, account: Account, start: datetime,
     fresh = {image: at for image, at in account.images.items() if at < now}
     if not any(at + timedelta(minutes=CELL) > start for at in fresh.values()):
         return
-    recent = _week(days, day) + len(fresh)
+    counted = days | {day: len(fresh)}
+    recent = _week(counted, day)
     weeks = [
         _week(days, moment)
         for moment in sorted(days)
@@ -161,7 +162,6 @@ def _images(store: EventReader, today: Today, account: Account, start: datetime,
         return
     severity = Severity.HIGH if recent >= 2 * limit else Severity.MEDIUM
     repositories = sorted({repository for repository, _ in fresh})[:MOST_NEW]
-    counted = {at: many for at, many in days.items() if many} | {day: len(fresh)}
     # The day on which it became too many: what is told again on the days after it is one finding.
     since = next(one for one in (day - n * DAY for n in reversed(range(7))) if _week(counted, one) >= limit)
     yield Suspicion(

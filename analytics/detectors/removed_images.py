@@ -202,8 +202,9 @@ def _returned(memory: Memory, event: Event, who: str, key: tuple[str, str]) -> I
     """It is there again: by a push that says so, or by one before that names no digest."""
     at, gone = event["timestamp"], memory.table("gone", _Gone)[key]
     push = memory.table("pushes", _Push).look(key[0])
-    unsaid = push is not None and push.seen > gone.seen and not push.event["digest"]
-    put = event if event["action"] == Action.PUSH else push.event if push is not None and unsaid else None
+    put = event if event["action"] == Action.PUSH else None
+    if put is None and push is not None and push.seen > gone.seen and not push.event["digest"]:
+        put = push.event
     gone.back = True
     if put is None or gone.cleaner or put["traffic_class"] in NOT_USE:
         return

@@ -27,12 +27,13 @@ from analytics.replay import EPOCH
 from analytics.signatures import (
     Gone,
     image_pushed,
+    is_signature,
     perhaps_signature_deleted,
     signature_asked,
     signature_put,
     still_gone,
 )
-from analytics.unknown_images import image_signed, is_signature
+from analytics.unknown_images import image_signed
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import plain
 from store.contract import EventReader
