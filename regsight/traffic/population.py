@@ -106,6 +106,10 @@ class Population:
         """The repositories of these projects."""
         return [repository for repository in self.repositories if repository.project in names]
 
+    def running(self) -> dict[str, Repository]:
+        """The repositories that clusters run, by name."""
+        return {one.name: one for cluster in self.clusters for one in cluster.repositories}
+
 
 def populate(preset: Preset, seed: int, start: int) -> Population:
     """The population that follows from the seed. `start` is in nanoseconds since 1970."""

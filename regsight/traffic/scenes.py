@@ -43,6 +43,11 @@ class Scene:
         """A person with an account: another one for each scenario, as far as there are enough."""
         return self.world.people[self.turn % len(self.world.people)]
 
+    def builder(self) -> Actor:
+        """A robot that builds what clusters run; if none does, any."""
+        run, robots = self.world.running(), self.world.robots
+        return self.rng.choice([one for one in robots if any(own.name in run for own in one.repositories)] or robots)
+
     def agent(self) -> str:
         """What an intruder brings along."""
         return self.rng.choice(

@@ -92,7 +92,7 @@ def run_own_build(scene: Scene) -> Planted:
     person: Actor = scene.pick(scene.somebody(), builder, builder)
     address = scene.pick(outside(rng), person.addresses[-1], person.addresses[0])
     agent = scene.pick(scene.agent(), person.agent, person.agent)
-    run = {one.name: one for cluster in world.clusters for one in cluster.repositories}
+    run = world.running()
     own = [one for one in person.repositories if one.name in run] or person.repositories
     foreign = [one for one in run.values() if one not in person.repositories]
     pool = scene.pick(foreign, own, own)

@@ -67,7 +67,7 @@ def spread_one_image(scene: Scene) -> Planted:
     address = scene.pick(outside(rng), rng.choice(robot.addresses), rng.choice(robot.addresses))
     agent = scene.pick(scene.agent(), robot.agent, robot.agent)
     home = rng.choice(who.repositories)
-    run = {one.name: one for cluster in world.clusters for one in cluster.repositories}
+    run = world.running()
     foreign = [one for one in run.values() if one not in who.repositories and one.project != home.project]
     prey = _one_of_each_project_first(rng.sample(foreign, len(foreign)))[: scene.pick(24, 8, 3)]
     session = scene.session(who.name, address, agent)

@@ -61,7 +61,7 @@ def push_without_tag(scene: Scene) -> Planted:
     who: Actor = scene.pick(person, person, robot)
     address = scene.pick(outside(rng), person.addresses[-1], rng.choice(robot.addresses))
     agent = scene.pick(scene.agent(), person.agent, robot.agent)
-    run = {one.name: one for cluster in world.clusters for one in cluster.repositories}
+    run = world.running()
     own = [one for one in who.repositories if one.name in run] or who.repositories
     foreign = [one for one in run.values() if one not in who.repositories]
     pool = scene.pick(foreign, own, own)
@@ -87,7 +87,7 @@ def push_run_and_delete(scene: Scene) -> Planted:
     who: Actor = scene.pick(person, person, robot)
     address = scene.pick(outside(rng), person.addresses[-1], rng.choice(robot.addresses))
     agent = scene.pick(scene.agent(), person.agent, robot.agent)
-    run = {one.name: one for cluster in world.clusters for one in cluster.repositories}
+    run = world.running()
     own = [one for one in who.repositories if one.name in run] or who.repositories
     pool = scene.pick(list(run.values()), own, own)
     prey = rng.sample(pool, min(scene.pick(8, 3, 1), len(pool)))

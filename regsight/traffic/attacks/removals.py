@@ -17,14 +17,8 @@ def delete_what_runs(scene: Scene) -> Planted:
     What is tidied up is old, or was a try. The digest that nodes have asked for since the last rollout is neither, which is
     known at once. Until somebody has put it back whoever asks for it is told that there is none.
     """
-    rng, world, person = scene.rng, scene.world, scene.somebody()
-    run = list({one.name: one for cluster in world.clusters for one in cluster.repositories}.values())
-    own = {one.name: [repository for repository in run if repository in one.repositories] for one in world.people}
-    insider = rng.choice([one for one in world.people if len(own[one.name]) >= 3] or [person])
-    who: Actor = scene.pick(person, insider, insider)
-    address = scene.pick(outside(rng), who.addresses[-1], who.addresses[0])
-    agent = scene.pick(scene.agent(), who.agent, who.agent)
-    pool = scene.pick(run, own[who.name] or run, own[who.name] or run)
+    rng = scene.rng
+    who, address, agent, pool = _who_and_what(scene, 3)
     prey = rng.sample(pool, min(scene.pick(10, 3, 2), len(pool)))
     moments = scene.moments(len(prey), scene.pick(10 * MINUTE, 4 * HOUR, 2 * DAY))
     if scene.difficulty == "stealthy":
@@ -52,6 +46,21 @@ def delete_what_runs(scene: Scene) -> Planted:
         return None if request.method == "GET" and request.digest and client in refused else request
 
     return Planted(evidence, culprit=who.name, alter=alter)
+
+
+def _who_and_what(scene: Scene, fewest: int) -> tuple[Actor, str, str, list[Repository]]:
+    """Who deletes, from where, with what, and in which of the repositories that clusters run: somebody from outside in any, or one
+    of a team who has at least so many of them in those.
+    """
+    rng, world, person = scene.rng, scene.world, scene.somebody()
+    run = list(world.running().values())
+    own = {one.name: [repository for repository in run if repository in one.repositories] for one in world.people}
+    insider = rng.choice([one for one in world.people if len(own[one.name]) >= fewest] or [person])
+    who: Actor = scene.pick(person, insider, insider)
+    address = scene.pick(outside(rng), who.addresses[-1], who.addresses[0])
+    agent = scene.pick(scene.agent(), who.agent, who.agent)
+    pool = scene.pick(run, own[who.name] or run, own[who.name] or run)
+    return who, address, agent, pool
 
 
 def _put_back(scene: Scene, culprit: Actor, repository: Repository, image: Image, at: int) -> None:
@@ -92,14 +101,8 @@ def delete_layers(scene: Scene) -> Planted:
     by its own digest was meant to be missed, which is known at once. Until the team has put it back whoever fetches it there is
     told that there is none.
     """
-    rng, world, person = scene.rng, scene.world, scene.somebody()
-    run = list({one.name: one for cluster in world.clusters for one in cluster.repositories}.values())
-    own = {one.name: [repository for repository in run if repository in one.repositories] for one in world.people}
-    insider = rng.choice([one for one in world.people if len(own[one.name]) >= 2] or [person])
-    who: Actor = scene.pick(person, insider, insider)
-    address = scene.pick(outside(rng), who.addresses[-1], who.addresses[0])
-    agent = scene.pick(scene.agent(), who.agent, who.agent)
-    pool = scene.pick(run, own[who.name] or run, own[who.name] or run)
+    rng = scene.rng
+    who, address, agent, pool = _who_and_what(scene, 2)
     chosen = rng.sample(pool, min(scene.pick(10, 3, 2), len(pool)))
     prey = [(one, layer) for one in chosen for layer in _deep_layers(one, scene.at)[: scene.pick(4, 2, 1)]]
     moments = scene.moments(len(prey), scene.pick(20 * MINUTE, 4 * HOUR, 2 * DAY))

@@ -141,11 +141,9 @@ def swap_one_platform(scene: Scene) -> Planted:
     the first machine has been given that one.
     """
     rng, world = scene.rng, scene.world
-    run = {one.name: one for cluster in world.clusters for one in cluster.repositories}
+    run = world.running()
     person = scene.somebody()
-    robot = rng.choice(
-        [one for one in world.robots if any(own.name in run for own in one.repositories)] or world.robots
-    )
+    robot = scene.builder()
     who: Actor = scene.pick(person, person, robot)
     address = scene.pick(outside(rng), person.addresses[-1], rng.choice(robot.addresses))
     agent = scene.pick(scene.agent(), person.agent, robot.agent)

@@ -66,10 +66,8 @@ def blow_up_images(scene: Scene) -> Planted:
     when the first node has fetched it.
     """
     rng, world, person = scene.rng, scene.world, scene.somebody()
-    run = {one.name: one for cluster in world.clusters for one in cluster.repositories}
-    robot = rng.choice(
-        [one for one in world.robots if any(own.name in run for own in one.repositories)] or world.robots
-    )
+    run = world.running()
+    robot = scene.builder()
     who: Actor = scene.pick(person, person, robot)
     address = scene.pick(outside(rng), person.addresses[-1], rng.choice(robot.addresses))
     agent = scene.pick(scene.agent(), person.agent, robot.agent)
