@@ -150,6 +150,7 @@ class Move:
     first_push: datetime | None
     undone: bool  # it goes back over nothing but what the same account had set
     returns: tuple[datetime, ...] = ()  # of this tag, when it went back before
+    set_at: tuple[datetime, ...] = ()  # if it goes back: when each digest was set that is remembered
 
 
 @dataclass(slots=True)
@@ -351,6 +352,7 @@ def _point(tag: Tag, known: Repository, event: Event, setting: Setting, at: date
         first_push=tag.settings[0].at if tag.settings else None,
         undone=bool(over) and setting.actor is not None and all(one.actor == setting.actor for one in over),
         returns=tag.returns,
+        set_at=tuple(one.at for one in tag.settings) if back else (),
     )
     if back:
         tag.returns = (*tag.returns, at)[-MOST_RETURNS:]

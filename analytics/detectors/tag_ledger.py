@@ -43,6 +43,7 @@ _LONG_GONE = timedelta(days=14)
 _UNDONE = timedelta(days=1)  # within which an account takes back what it did itself
 _TO_AND_FRO = timedelta(days=4)
 _TIMES = 3  # within that time, that a tag goes back to what it had left
+_SHARE = 10  # at least one in so many of its moves: two pipelines at a time set a busy `latest` back now and then
 _SETTLED = timedelta(days=3)  # before so much is known, nobody is unusual
 
 
@@ -162,7 +163,8 @@ def _rolled_back(move: Move, settled: bool, habits: bool) -> Suspicion:
     # What it put there in the meantime is judged by itself; this step brings back what everybody ran before.
     undone = move.undone and move.gone <= _UNDONE
     lately = 1 + sum(move.at - one <= _TO_AND_FRO for one in move.returns)
-    fro = habits and lately >= _TIMES and lately > len(move.returns) + 1 - lately
+    moved = 1 + sum(move.at - one <= _TO_AND_FRO for one in move.set_at)
+    fro = habits and lately >= _TIMES and lately > len(move.returns) + 1 - lately and lately * _SHARE >= moved
     if undone and not fro:
         severity = Severity.LOW
     elif strange:

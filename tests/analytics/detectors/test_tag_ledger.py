@@ -151,6 +151,17 @@ def test_a_tag_that_always_went_to_and_fro(tmp_path: Path) -> None:
     assert {str(one.severity) for one in found(made, tmp_path)} == {"low"}
 
 
+def test_two_pipelines_that_set_a_busy_tag_back_now_and_then(tmp_path: Path) -> None:
+    """Three steps back in four days are strange of a tag that seldom moves, and nothing of one that moves all day."""
+    made = releases()
+    for day in range(-4, 4):
+        for build in range(12):
+            push(made, AT + day * DAY + build * HOUR, "stable", 1000 + 12 * day + build)
+    for day in (1, 2, 3):
+        push(made, AT + day * DAY + HOUR / 2, "stable", 1000 + 12 * day - 1)
+    assert [str(one.severity) for one in found(made, tmp_path)] == ["low"] * 3
+
+
 def test_a_digest_that_only_the_next_client_shows(tmp_path: Path) -> None:
     """The log names no digest at the push: the first node that asks for the tag and fetches says it; the push is blamed."""
     made = releases(named=False)
