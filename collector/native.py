@@ -7,7 +7,7 @@ every other line, by its place, to it. `REGSIGHT_NATIVE=off` turns the scanner o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -34,6 +34,9 @@ _SHAPES = {
     "harbor-audit-syslog": "harbor_forwarded",
 }
 FORMATS = tuple(_SHAPES)
+ByColumns = Callable[
+    [Block, datetime], Any
+]  # a format's own columns: like `Scanned.found`, None where nothing is gained
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -127,14 +130,19 @@ def nothing_of(block: Block, now: datetime) -> Scanned:
     return Scanned(lines=unwrapped(block, now), blocks=[block])
 
 
-def scan(name: str, block: Block, now: datetime, *, by_line: bool = True) -> Scanned:
-    """What the scanner makes of a block of this format; everything is left where it is not installed, or where lines
-    belong together."""
+def scan(
+    name: str, block: Block, now: datetime, *, by_line: bool = True, by_columns: ByColumns | None = None
+) -> Scanned:
+    """What the scanner makes of a block of this format, or the format's own columns; everything is left where there is neither,
+    or where lines belong together."""
     shape = _SHAPES.get(name)
-    if shape is None:
+    if by_columns is not None:
+        found = by_columns(block, now) if columns_wanted() else None
+    elif shape is None:
         return nothing_of(block, now)
-    module = compiled()
-    found = _columns(shape, block, now) if module is None else _native(module, shape, block, now)
+    else:
+        module = compiled()
+        found = _columns(shape, block, now) if module is None else _native(module, shape, block, now)
     if found is None:
         return nothing_of(block, now)
     left = found.left

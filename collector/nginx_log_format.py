@@ -12,9 +12,11 @@ Variables: https://nginx.org/en/docs/varindex.html; escapes: the directive's des
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -25,7 +27,7 @@ from collector.lines import address, apache_moment, as_text, moment, seconds_ns,
 from collector.nginx_directives import LogFormat, read_log_formats
 from collector.one_by_one import Line, OneByOne, one_by_one, share_of_lines
 from collector.request import Kind
-from collector.stages import Facts
+from collector.stages import Block, Facts
 from store.event import Event, Via
 
 _VARIABLE = re.compile(r"\$(?:\{([a-z0-9_]{1,100})\}|([a-z0-9_]{1,100}))")
@@ -52,8 +54,8 @@ _SHAPES = {
     "upstream_header_time": r"[\d.,: -]{0,200}",
     "upstream_response_length": r"[\d.,: -]{0,200}",
 }
-_DIGESTS = ("sent_http_docker_content_digest", "upstream_http_docker_content_digest")
-_REQUEST_IDS = ("sent_http_x_request_id", "upstream_http_x_request_id")
+DIGESTS = ("sent_http_docker_content_digest", "upstream_http_docker_content_digest")
+REQUEST_IDS = ("sent_http_x_request_id", "upstream_http_x_request_id")
 # nginx' own messages may share the file: `2026/11/24 02:17:24 [error] 7#0: …`.
 _MESSAGE = re.compile(rb"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]+\] |nginx: \[[a-z]+\] ")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -61,10 +63,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A directive made into an expression; `names` are the variables of its groups."""
+    """A directive made into an expression; `names` are the variables of its groups, `between` the texts around them."""
 
     pattern: re.Pattern[str]
     names: tuple[str, ...]
+    between: tuple[str, ...]
     json: bool
 
     def values(self, text: str) -> dict[str, str] | None:
@@ -74,13 +77,14 @@ class Template:
             return None
         values: dict[str, str] = {}
         for name, raw in zip(self.names, found.groups(), strict=True):
-            value = _from_json(raw) if self.json else unescape(raw)
+            value = from_json(raw) if self.json else unescape(raw)
             if value not in ("", "-"):
                 values.setdefault(name, value)
         return values
 
 
-def _from_json(raw: str) -> str:
+def from_json(raw: str) -> str:
+    """What stood there before nginx escaped it for JSON. Raises: Unreadable."""
     if "\\" not in raw:
         return raw
     try:
@@ -95,6 +99,7 @@ def template_of(log_format: LogFormat) -> Template:
         raise LogFormatError("log_format with escape=none cannot be read safely: use escape=json or leave it out")
     pieces: list[str] = []
     names: list[str] = []
+    texts: list[str] = []
     text, at = log_format.text.strip(), 0
     for found in _VARIABLE.finditer(text):
         name, between = found[1] or found[2], text[at : found.start()]
@@ -105,10 +110,12 @@ def template_of(log_format: LogFormat) -> Template:
         pieces.append(re.escape(between))
         pieces.append(f"({_shape(name, text[: found.start()], text[found.end() :], log_format.escape)})")
         names.append(name)
+        texts.append(between)
         at = found.end()
     pieces.append(re.escape(text[at:]))
     _check(names)
-    return Template(re.compile("".join(pieces), re.DOTALL), tuple(names), log_format.escape == "json")
+    pattern = re.compile("".join(pieces), re.DOTALL)
+    return Template(pattern, tuple(names), (*texts, text[at:]), log_format.escape == "json")
 
 
 def _shape(name: str, before: str, after: str, escape: str) -> str:
@@ -148,7 +155,12 @@ def nginx_format(name: str, log_format: LogFormat, *, title: str, facts: Facts |
             raise NotMine("not a line of this log_format")
         return _event(values, line)
 
-    return one_by_one(name, claims, parse_line, title=title, registry_kind="proxy", facts=facts)
+    def by_columns(block: Block, now: datetime) -> Any:
+        from collector.columnar.nginx import scan  # numpy and Arrow, which are not needed to list the formats
+
+        return scan(template, block, now)
+
+    return one_by_one(name, claims, parse_line, title=title, registry_kind="proxy", facts=facts, by_columns=by_columns)
 
 
 OWN = "nginx-log-format"  # what --format and `event.dataset` call a format that a site made
@@ -195,16 +207,16 @@ def _event(values: dict[str, str], line: Line) -> Event:
     # The shared reader takes values as nginx escapes them.
     user, agent = (_escaped(get(name) or "-") for name in ("remote_user", "http_user_agent"))
     fields = (get("remote_addr") or "-", user, values["status"], size, agent)
-    told = access_line(_when(values) or line.wrapper_time or line.now, _escaped(_request(values)), fields)
+    told = access_line(time_of(values) or line.wrapper_time or line.now, _escaped(_request(values)), fields)
     event = told.event()
     event["forwarded_for"] = get("http_x_forwarded_for")
     event["host"] = get("http_host") or get("host")
     event["duration_ns"] = seconds_ns(get("request_time") or "-")
     event["request_bytes"] = whole(get("request_length"))
-    event["request_id"] = next((values[name] for name in _REQUEST_IDS if name in values), None)
+    event["request_id"] = next((values[name] for name in REQUEST_IDS if name in values), None)
     port = whole(get("remote_port"))
     event["client_port"] = port if event["client_ip"] and port and port < 65536 else None
-    digest = next((values[name] for name in _DIGESTS if name in values), None)
+    digest = next((values[name] for name in DIGESTS if name in values), None)
     if digest and is_digest(digest) and told.request.kind is Kind.MANIFEST and told.status < 300:
         event["digest"] = event["digest"] or digest
     return _behind_proxy_protocol(event, get("proxy_protocol_addr"))
@@ -233,8 +245,8 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\")
 
 
-def _when(values: dict[str, str]) -> datetime | None:
-    """Milliseconds where there are any, else seconds."""
+def time_of(values: Mapping[str, str]) -> datetime | None:
+    """Milliseconds where there are any, else seconds. Raises: Unreadable."""
     if "msec" in values:
         seconds, _, milliseconds = values["msec"].partition(".")
         if int(seconds) > 250_000_000_000:

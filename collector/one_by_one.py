@@ -36,6 +36,7 @@ class OneByOne:
     claim: Callable[[bytes], float]
     parse_line: ParseLine
     facts: Facts | None = None
+    by_columns: native.ByColumns | None = None
     clock: Callable[[], datetime] = now_utc
 
     def claims(self, head: bytes) -> float:
@@ -44,7 +45,7 @@ class OneByOne:
     def parse(self, block: Block) -> Parsed:
         now = self.clock()
         sheet = Sheet(block, dataset=self.name, registry_kind=self.registry_kind, now=now)
-        scanned = native.scan(self.name, block, now)
+        scanned = native.scan(self.name, block, now, by_columns=self.by_columns)
         for line in scanned.lines:
             if line.problem:
                 sheet.reject_unwrapped(line, line.problem)
@@ -74,10 +75,18 @@ def one_by_one(
     title: str,
     registry_kind: str,
     facts: Facts | None = None,
+    by_columns: native.ByColumns | None = None,
 ) -> OneByOne:
-    """A `Format` of which every line stands for itself. `parse_line` sees neither blank nor overlong lines."""
+    """A `Format` of which every line stands for itself. `parse_line` sees neither blank nor overlong lines; with `by_columns`
+    only those that are left."""
     return OneByOne(
-        name=name, title=title, registry_kind=registry_kind, claim=claims, parse_line=parse_line, facts=facts
+        name=name,
+        title=title,
+        registry_kind=registry_kind,
+        claim=claims,
+        parse_line=parse_line,
+        facts=facts,
+        by_columns=by_columns,
     )
 
 

@@ -17,6 +17,7 @@ from format_samples import formats
 
 from collector import native
 from collector.columnar import scan, templates
+from collector.one_by_one import OneByOne
 from collector.stages import Block, Parsed
 
 NOW = datetime(2026, 11, 26, 12, 0, 0, 123456, UTC)
@@ -45,17 +46,17 @@ def by(path: str) -> Iterator[None]:
         yield
 
 
-def parsed(name: str, block: Block, path: str) -> tuple[Parsed, native.Tally]:
+def parsed(name: str | OneByOne, block: Block, path: str) -> tuple[Parsed, native.Tally]:
     """(the answer of this path, how many lines were read before Python line by line, and left)."""
-    format_: Any = replace(formats()[name], clock=lambda: NOW)
+    format_: Any = replace(formats()[name] if isinstance(name, str) else name, clock=lambda: NOW)
     native.TALLY.scanned = native.TALLY.left = 0
     with by(path):
         answer = format_.parse(block)
     return answer, native.Tally(native.TALLY.scanned, native.TALLY.left)
 
 
-def check_equal(name: str, block: Block) -> dict[str, native.Tally]:
-    """All paths give the same table, rejects and counts. Returns what each of the quick ones read."""
+def check_equal(name: str | OneByOne, block: Block) -> dict[str, native.Tally]:
+    """All paths give the same table, rejects and counts. Returns what each of the quick ones read. A format may be given itself."""
     plain, _ = parsed(name, block, "rows")
     tallies = {}
     for path in PATHS:

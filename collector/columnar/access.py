@@ -5,6 +5,7 @@ Quotes divide such a line: what stands in front of the first, the request, statu
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from collector.access_line import unescape
-from collector.columnar.requests import read_requests
+from collector.columnar.requests import Requests, read_requests
 from collector.columnar.rows import Columns, Rows, fill, verdicts
 from collector.columnar.text import BlockText
 from collector.columnar.values import by_word, codes, like, mask, seconds
@@ -31,6 +32,19 @@ _REQUEST = r"^[A-Z]{3,20} [^ \\]+ HTTP/[^ \\]*$"
 _ANSWER = r"^ [1-5]\d\d (?:\d{1,18}|-) $"
 _TAIL = r"^ (?:\d{1,9}\.\d{1,6}|-) [\d.,:-]{1,200} [.p]$"
 _TIMESTAMP = pa.timestamp("us", "UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What every access line says, a column each: `-` where there is nothing. `status` and `sizes` are such. `agents` are without
+    escapes, and null where there is nothing."""
+
+    hosts: pa.Array
+    users: pa.Array
+    requests: pa.Array
+    status: pa.Array
+    sizes: pa.Array
+    agents: pa.Array
 
 
 def combined(text: BlockText, lines: Places) -> tuple[Rows, Mask]:
@@ -71,12 +85,13 @@ def _combined(text: BlockText, lines: Places, count: int) -> tuple[Rows, Mask]:
     head = text.cut(places[0], quote - _TIME - 4)
     times, timed = _times(text.cut(quote - _TIME - 2, quote - 2))
     good = like(head, r"^[0-9A-Fa-f:.]{1,64} - [^ \\\[]{1,255}$") & timed
-    columns, sure, routed = _common(text, places, pc.if_else(pa.array(good), head, pa.scalar("0.0.0.0 - -")))
+    said, fit = _said(text, places, pc.if_else(pa.array(good), head, pa.scalar("0.0.0.0 - -")))
+    columns, sure, request = common(said)
     columns["timestamp"] = times
     if count == 8:
         columns["forwarded_for"] = by_word(text.cut(places[7] + 1, places[8]), _plain, pa.string())
-    good &= sure
-    return Rows(lines, columns).where(good), routed[good]
+    good &= sure & fit
+    return Rows(lines, columns).where(good), request.routed[good]
 
 
 def timed(text: BlockText, lines: Places, now: datetime, newest: datetime, zone: tzinfo) -> Rows:
@@ -103,13 +118,14 @@ def timed(text: BlockText, lines: Places, now: datetime, newest: datetime, zone:
     rest = text.cut(places[6] + 1, places[7])
     good = dated & like(host, r"^[0-9A-Fa-f:.]{1,64}$") & like(rest, _TAIL)
     front = pc.binary_join_element_wise(pc.if_else(pa.array(good), host, pa.scalar("0.0.0.0")), pa.scalar("- -"), " ")  # noqa: S104
-    columns, sure, _ = _common(text, places, front)
+    said, fit = _said(text, places, front)
+    columns, sure, _ = common(said)
     columns["timestamp"] = times
     rest = pc.if_else(pa.array(good), rest, pa.scalar(" - - ."))
     tails = pc.split_pattern(rest, " ", max_splits=2).flatten()
     columns["duration_ns"] = seconds(tails.take(pa.array(np.arange(1, len(tails), 3))))
     del columns["actor"]
-    return Rows(lines, columns).where(good & sure)
+    return Rows(lines, columns).where(good & sure & fit)
 
 
 def _headers(headers: pa.Array, now: datetime, newest: datetime, zone: tzinfo) -> tuple[pa.Array, Mask]:
@@ -142,26 +158,19 @@ def _plain(text: str) -> str | None:
     return None if text in ("", "-") else unescape(text)
 
 
-def _common(text: BlockText, places: Places, head: pa.Array) -> tuple[Columns, Mask, Mask]:
-    """(what both forms say in the same words, which rows are sure, which are routed). `head`: `host - user`."""
-    heads = pc.split_pattern(head, " ").flatten()
-    at = np.arange(0, len(heads), 3)
-    hosts, users = heads.take(pa.array(at)), heads.take(pa.array(at + 2))
-    clients = by_word(hosts, address, pa.string())
-    requests = text.cut(places[1] + 1, places[2])
-    answers = text.cut(places[2] + 1, places[3])
-    sure = like(requests, _REQUEST) & like(answers, _ANSWER) & mask(clients.is_valid())
+def common(said: Said) -> tuple[Columns, Mask, Requests]:
+    """(what all forms say in the same words, which rows are sure, what they ask). Rows that are not sure hold anything."""
+    clients = by_word(said.hosts, address, pa.string())
+    requests = said.requests
+    sure = like(requests, _REQUEST) & mask(clients.is_valid())
     if not sure.all():
         requests = pc.if_else(pa.array(sure), requests, pa.scalar("GET / HTTP/1"))
-        answers = pc.if_else(pa.array(sure), answers, pa.scalar(" 200 - "))
     parts = pc.split_pattern(requests, " ").flatten()
     at = np.arange(0, len(parts), 3)
     methods, uris = parts.take(pa.array(at)), parts.take(pa.array(at + 1))
     request = read_requests(methods, uris)
-    status = pc.utf8_slice_codeunits(answers, 1, 4).cast(pa.int64())
-    sizes = pc.utf8_slice_codeunits(answers, 5, stop=-1)
-    unsized = pc.equal(sizes, "-")
-    actors = pc.if_else(pc.equal(users, "-"), pa.scalar(None, pa.string()), users)
+    status = said.status.cast(pa.int64())
+    actors = pc.if_else(pc.equal(said.users, "-"), pa.scalar(None, pa.string()), said.users)
     code, known = codes(status)
 
     def verdict(sort: int, code: int, named: int) -> Event:
@@ -176,17 +185,40 @@ def _common(text: BlockText, places: Places, head: pa.Array) -> tuple[Columns, M
         "actor": actors,
         "client_ip": clients,
         "client_via": pa.repeat(pa.scalar("peer"), len(clients)),
-        "user_agent": by_word(text.cut(places[5] + 1, places[6]), _plain, pa.string()),
+        "user_agent": said.agents,
         "method": methods,
         "uri": uris,
         "status": status,
-        "response_bytes": pc.if_else(
-            unsized, pa.scalar(None, pa.int64()), pc.if_else(unsized, pa.scalar("0"), sizes).cast(pa.int64())
-        ),
+        "response_bytes": count_of(said.sizes),
         "repository": request.repository,
         "reference": request.reference,
         "digest": request.digest,
         "from_repository": request.from_repository,
     }
     fill(columns, mask(request.digest.is_valid()))
-    return columns, sure, request.routed
+    return columns, sure, request
+
+
+def count_of(written: pa.Array) -> pa.Array:
+    """Digits as numbers; nothing for `-`."""
+    none = pc.equal(written, "-")
+    return pc.if_else(none, pa.scalar(None, pa.int64()), pc.if_else(none, pa.scalar("0"), written).cast(pa.int64()))
+
+
+def _said(text: BlockText, places: Places, head: pa.Array) -> tuple[Said, Mask]:
+    """(the values of lines that quotes divide, whether status and size are such). `head`: `host - user`."""
+    heads = pc.split_pattern(head, " ").flatten()
+    at = np.arange(0, len(heads), 3)
+    answers = text.cut(places[2] + 1, places[3])
+    fit = like(answers, _ANSWER)
+    if not fit.all():
+        answers = pc.if_else(pa.array(fit), answers, pa.scalar(" 200 - "))
+    said = Said(
+        hosts=heads.take(pa.array(at)),
+        users=heads.take(pa.array(at + 2)),
+        requests=text.cut(places[1] + 1, places[2]),
+        status=pc.utf8_slice_codeunits(answers, 1, 4),
+        sizes=pc.utf8_slice_codeunits(answers, 5, stop=-1),
+        agents=by_word(text.cut(places[5] + 1, places[6]), _plain, pa.string()),
+    )
+    return said, fit

@@ -102,14 +102,17 @@ class Scan:
         return self.rows if self.accesses is None else [*self.rows, self.accesses]
 
 
-def scan(shape: str, block: Block, now: datetime, newest: datetime) -> Scan | None:
-    """None: there are too few lines to gain by it, or lines that mean something only together."""
+def worth_it(block: Block) -> bool:
+    """Whether there are lines enough to gain by it, and none that mean something only together."""
     data = block.data
     if data.count(b"\n") < FEWEST_LINES or len(data) >= _LONGEST:
-        return None
-    if b'"__REALTIME_TIMESTAMP"' in data or any(sign in block.before for sign in _ENTANGLED):
-        return None
-    return _SHAPES[shape](block, now, newest)
+        return False
+    return b'"__REALTIME_TIMESTAMP"' not in data and not any(sign in block.before for sign in _ENTANGLED)
+
+
+def scan(shape: str, block: Block, now: datetime, newest: datetime) -> Scan | None:
+    """None where it is not `worth_it`."""
+    return _SHAPES[shape](block, now, newest) if worth_it(block) else None
 
 
 TEMPLATES: dict[str, dict[int, list[Template]]] = {}  # of each kind of log, by the number of quotes in a line
