@@ -39,12 +39,13 @@ _NUMBER = r"(?:-|0|[1-9]\d{0,17})"
 _SECONDS = r"(?:-|\d{1,9}\.\d{1,6})"
 _ADDRESS = r"[0-9A-Fa-f:.]{1,45}"
 _UPSTREAM = r"[\d.:-]{1,40}"
-# What `collector.nginx_log_format` takes for these, less what it could end elsewhere; and what is written there, without T.
+# What `collector.nginx_log_format` takes for these, less what could end elsewhere; and what is written there: 0 for digits, a and A
+# for letters.
 _SHAPES = {
     "remote_addr": (_ADDRESS, "0aA:."),
     "remote_port": (_NUMBER, "0-"),
-    "time_local": (r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", "0Aa/:+- "),
-    "time_iso8601": (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)", "0TZ-:+"),
+    "time_local": (r"\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}", "0aA/:+- "),
+    "time_iso8601": (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)", "0A-:+"),
     "msec": (r"\d{1,12}\.\d{3}", "0."),
     "status": (r"[1-5]\d\d", "0"),
     "body_bytes_sent": (_NUMBER, "0-"),
