@@ -31,11 +31,15 @@ log = logging.getLogger(__name__)
 # deltalake 1.6 panics at these in a path, or decodes what was never encoded.
 UNFIT = frozenset("%[]^|\\")
 # Files that a compaction replaced stay this long for readers that listed them before.
-VACUUM_HOURS = 24
+KEPT_HOURS = 3
 TABLE_SETTINGS = {
     "delta.checkpointInterval": "100",
-    # One small file a commit adds up: what is older than this is in a checkpoint anyhow.
-    "delta.logRetentionDuration": "interval 2 days",
+    # Each commit lists the whole log, which grows by an entry with each: at one a second, two days of it made a commit take
+    # more than a second. What is older than this is in a checkpoint.
+    "delta.logRetentionDuration": "interval 5 minutes",
+    # Each checkpoint names every file that was replaced so lately. Longer than files are kept and `store.delta_gather` waits, or
+    # nobody would know what to delete.
+    "delta.deletedFileRetentionDuration": "interval 4 hours",
 }
 MEND = "`regsight store verify` says what is lost, `regsight store repair` takes it out"
 
@@ -74,6 +78,8 @@ class EventTable:
         self._table = table
         if create and self.broken_entry is not None:
             raise Rejected(f"{self.broken_entry} of the event table's log is broken, nothing can be added: {MEND}")
+        if create and not TABLE_SETTINGS.items() <= table.metadata().configuration.items():  # of an earlier release
+            table.alter.set_table_properties(TABLE_SETTINGS)
         return table
 
     def _create(self) -> None:
@@ -218,14 +224,22 @@ class EventTable:
         return True
 
     def tidy(self) -> int:
-        """Old log entries into a checkpoint, replaced files away; how many those were."""
+        """Old log entries into a checkpoint; replaced files away, and those that a killed process left; how many those were."""
         with self.lock, delta_errors():
             table = self.current()
             if table is None or self.broken_entry is not None:
                 return 0
             table.create_checkpoint()
             table.cleanup_metadata()
-            return len(table.vacuum(VACUUM_HOURS, dry_run=False, enforce_retention_duration=False))
+            return len(table.vacuum(KEPT_HOURS, dry_run=False, enforce_retention_duration=False, full=True))
+
+    def drop_replaced(self) -> int:
+        """Files away that were replaced some hours ago, as the log tells of them; how many. Some 0.1 s for a thousand."""
+        with self.lock, delta_errors():
+            table = self.current()
+            if table is None or self.broken_entry is not None:
+                return 0
+            return len(table.vacuum(KEPT_HOURS, dry_run=False, enforce_retention_duration=False))
 
 
 def _app(stream: str) -> str:

@@ -1,13 +1,15 @@
 """Many small files into one while a log is followed: each commit adds a file, and each question opens them all.
 
 It happens in the commit that makes a day's small files too many, takes some 2 CPU ms a file, and leaves open what upkeep
-(`store.delta_upkeep`) finds out later: the rows stay as they were, in one file instead of many.
+(`store.delta_upkeep`) finds out later: the rows stay as they were, in one file instead of many. What was replaced goes away
+some hours later, also where nobody lets upkeep run.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa
 
@@ -22,14 +24,17 @@ MANY_FILES = 32
 MOST_FILES = 4 * MANY_FILES  # in one commit, which somebody waits for
 # A file with more rows costs little for what it holds, and is left to upkeep. So many at once are in memory, as in a large commit.
 SMALL_ROWS = 20_000
+DROP_EVERY_SECONDS = 1800.0
 
 
 class SmallFiles:
     """What one process has added to each day since it last looked; its caller holds the table's lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._added: dict[str, int] = {}
         self._unreadable: set[str] = set()
+        self._monotonic = monotonic
+        self._dropped = monotonic()
 
     def added(self, table: EventTable, days: Iterable[str]) -> int:
         """After a commit that added a file to each of these days; how many files were replaced. Never raises: what was
@@ -48,7 +53,16 @@ class SmallFiles:
                 log.info("small files stay as they are: %s", error, extra={"day": day})
             finally:
                 working.release()
+        if replaced and self._monotonic() - self._dropped >= DROP_EVERY_SECONDS:
+            self._dropped = self._monotonic()
+            self._drop(table)
         return replaced
+
+    def _drop(self, table: EventTable) -> None:
+        try:
+            table.drop_replaced()
+        except StoreError as error:
+            log.info("replaced files stay for now: %s", error)
 
     def _gather(self, table: EventTable, day: str) -> int:
         if sum(map(self._is_small, table.listed(day))) < MANY_FILES:

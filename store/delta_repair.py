@@ -15,10 +15,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import deltalake
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from store.contract import Damage
-from store.delta import VACUUM_HOURS, delta_errors, wrong_size
+from store.delta import KEPT_HOURS, delta_errors, wrong_size
 from store.delta_files import UNKNOWN, described, new_name
 
 ENTRY = "[0-9]" * 20 + ".json"
@@ -126,17 +128,26 @@ def _unknown_files(folder: Path, entry: BrokenEntry) -> list[Path]:
     known: set[str] = set()
     before = deltalake.DeltaTable(folder.absolute().as_uri(), version=entry.version - 1)
     known.update(file.name for file in described(before))
+    for path in (folder / "_delta_log").glob(
+        CHECKPOINT
+    ):  # older entries are gone, and what was replaced then is still there
+        actions_of = pq.ParquetFile(path).read(columns=["add.path", "remove.path"])
+        known.update(unquote(name) for kind in ("add", "remove") for name in _paths(actions_of[kind]))
     for path in (folder / "_delta_log").glob(ENTRY):
         if path == entry.path:
             continue
         for action in actions(path)[0]:
             known.update(unquote(action[kind]["path"]) for kind in ("add", "remove") if kind in action)
     # What was replaced longer ago than this has been swept away, or waits for it.
-    newest = entry.path.stat().st_mtime - VACUUM_HOURS * 3600
+    newest = entry.path.stat().st_mtime - KEPT_HOURS * 3600
     files = [path for path in folder.glob("day=*/*.parquet") if path.stat().st_mtime >= newest]
     return sorted(
         path for path in files if path.relative_to(folder).as_posix() not in known and _unreadable(path) is None
     )
+
+
+def _paths(actions_of: pa.ChunkedArray) -> list[str]:
+    return [name for name in pc.struct_field(actions_of, "path").to_pylist() if name is not None]
 
 
 def _add(folder: Path, path: Path) -> dict[str, Any]:

@@ -136,6 +136,24 @@ def test_a_log_entry_is_written_anew(folder, reopened, row, table, version, to, 
     assert deltalake.DeltaTable(str(folder / "events")).version() == 5
 
 
+def test_a_repair_leaves_out_what_was_replaced_before_the_log_begins(folder, reopened, row, table):
+    """Entries are kept for minutes, replaced files for hours: what only a checkpoint knows of is no file that was lost."""
+    store = reopened()
+    store.maintain(row(0)["timestamp"], None)
+    for number in (5, 6):
+        store.commit(table(row(number)), [Position(stream="s1", offset=100 * number)])
+    files, log = store._table.days(), folder / "events" / "_delta_log"
+    newest = store._table.current().version()
+    for old in [path for path in log.glob("*.json") if int(path.stem) < newest - 1]:
+        old.unlink()
+    cut(entry(folder, newest), 0.3)
+    (damage,) = reopened().damage(repair=True)
+    assert damage.mended.endswith(" 1 files taken in again")
+    store = reopened()
+    assert store._table.days() == files
+    assert store.total() == 6
+
+
 def test_entries_behind_a_checkpoint_are_nobodys_business(folder, reopened, row):
     """What is broken there is never read."""
     store = reopened()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
+import time
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from store.contract import EventQuery, Position
+from store.delta import KEPT_HOURS, TABLE_SETTINGS
 from store.delta_gather import MANY_FILES, MOST_FILES, SmallFiles
 from store.delta_upkeep import around
 from store.locate import open_store
@@ -182,7 +186,7 @@ def test_upkeep_tries_again_where_another_process_was_faster(tmp_path: Path, row
     other.close()
 
 
-def test_files_that_were_replaced_are_there_for_a_day(tmp_path: Path, row, table, start):
+def test_files_that_were_replaced_are_there_for_hours(tmp_path: Path, row, table, start):
     """Who listed them before goes on reading; nobody is kept waiting while they are written."""
     store = open_store(f"delta:{tmp_path}")
     for number in range(3):
@@ -191,6 +195,52 @@ def test_files_that_were_replaced_are_there_for_a_day(tmp_path: Path, row, table
     assert store.maintain(start, None)["files_compacted"] == 3
     after = {path.name for path in tmp_path.rglob("day=*/*.parquet")}
     assert before < after and len(after) == 4
+    store.close()
+
+
+def test_a_followed_log_of_a_day_leaves_a_short_log_of_the_table(tmp_path: Path, row, table, start, monkeypatch):
+    """Each commit lists the log's folder: a day of them, one a second, made a commit last longer than a second. Who has not looked
+    for so long finds everything; files that were replaced go, also where nobody lets upkeep run."""
+    monkeypatch.setitem(TABLE_SETTINGS, "delta.checkpointInterval", "10")
+    monkeypatch.setitem(TABLE_SETTINGS, "delta.logRetentionDuration", "interval 0 seconds")
+    monkeypatch.setattr("store.delta_gather.DROP_EVERY_SECONDS", 0.0)
+    store, idle = open_store(f"delta:{tmp_path}"), open_store(f"delta:{tmp_path}")
+    for number in range(3 * MANY_FILES):
+        store.commit(table(row(number)), [Position(stream="s", offset=number + 1)])
+        if number < 2:
+            assert idle.total() == number + 1
+        for path in tmp_path.rglob("day=*/*.parquet"):
+            os.utime(path, times=2 * (path.stat().st_mtime - 60,))
+        monkeypatch.setattr("store.delta.KEPT_HOURS", 0)
+    log = list((tmp_path / "events" / "_delta_log").glob("*.json"))
+    assert len(log) <= 30
+    assert len(list(tmp_path.rglob("day=*/*.parquet"))) < 2 * MANY_FILES
+    assert (store.total(), idle.total(), idle.position("s").offset) == (96, 96, 96)
+    store.close()
+    idle.close()
+
+
+def test_what_a_killed_process_left_goes_with_upkeep(tmp_path: Path, row, table, start):
+    """A file that was written and never committed: not while somebody may be about to."""
+    store = open_store(f"delta:{tmp_path}")
+    store.commit(table(row(1)), [])
+    (kept,) = tmp_path.rglob("day=*/*.parquet")
+    young, old = (Path(shutil.copy(kept, kept.with_name(f"{name}.parquet"))) for name in ("young", "old"))
+    os.utime(old, times=2 * (time.time() - (KEPT_HOURS + 1) * 3600,))
+    store.maintain(start, None)
+    assert young.exists() and not old.exists() and store.total() == 1
+    store.close()
+
+
+def test_a_table_of_an_earlier_release_is_told_what_it_needs(tmp_path: Path, row, table, start):
+    store = open_store(f"delta:{tmp_path}")
+    store.commit(table(row(1)), [])
+    store._table.current().alter.set_table_properties({"delta.logRetentionDuration": "interval 2 days"})
+    store.close()
+    store = open_store(f"delta:{tmp_path}")
+    store.commit(table(row(2)), [])
+    assert TABLE_SETTINGS.items() <= store._table.current().metadata().configuration.items()
+    assert store.total() == 2
     store.close()
 
 
