@@ -180,6 +180,14 @@ CAUSES: dict[str, tuple[str, str]] = {
         "somebody takes lines away (T1562.008)",
         "a replica, collector or log shipper that stopped; an outage of the clusters' network",
     ),
+    "cluster_silent": (
+        "its machines were told to take images from somebody else (T1557, T1565.002)",
+        "it was switched off, moved to another registry, or lost its network",
+    ),
+    "project_unasked": (
+        "its machines were told to take these images from somebody else (T1557, T1565.002, T1195.002)",
+        "what it ran of the project was switched off or moved",
+    ),
     "off_timetable": (
         "the credentials of a job are in other hands (T1078.004)",
         "a job that was started by hand, or a schedule that was changed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from made_traffic import REPOSITORIES, START, Made
@@ -138,13 +138,25 @@ def drop_data(made: Made) -> None:
     made.add(EVENING + timedelta(minutes=30), "pull", repository="shop/data", client_ip="198.51.100.99")
 
 
+def around_the_clock(until: datetime, every: int) -> Iterator[datetime]:
+    """Two weeks, of which a third is told in the night that `thinned_log` is to find."""
+    for minute in range(0, int((until - NIGHT + timedelta(days=15)) / timedelta(minutes=1)), every):
+        at = NIGHT - timedelta(days=15) + timedelta(minutes=minute, seconds=7)
+        if not NIGHT <= at < NIGHT + timedelta(hours=8) or minute % (3 * every) == 0:
+            yield at
+
+
 def lose_lines(made: Made) -> None:
     """Two load balancers that ask every four minutes, of which a third is told for some hours."""
-    for minute in range(0, (15 * 24 + 8) * 60, 4):
-        at = NIGHT - timedelta(days=15) + timedelta(minutes=minute, seconds=7)
-        if at < NIGHT or minute % 12 == 0:
-            made.add(at, "ping", client_ip="10.0.0.2")
-            made.add(at, "ping", client_ip="10.0.0.3")
+    for at in around_the_clock(EVENING + timedelta(hours=8), 4):
+        made.add(at, "ping", client_ip="10.0.0.2")
+        made.add(at, "ping", client_ip="10.0.0.3")
+
+
+def take_from_elsewhere(made: Made) -> None:
+    """A cluster that asks every six minutes, until its machines are told of another registry."""
+    for at in around_the_clock(EVENING + timedelta(minutes=30), 6):
+        made.pull(at, "robot$cluster-b", "10.20.7.1", REPOSITORIES[49])
 
 
 def pile_up_versions(made: Made) -> None:
@@ -254,6 +266,7 @@ PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "unfinished_uploads": (leave_uploads, EVENING, {"actor": "person-1", "repository": REPOSITORIES[0]}),
     "dead_drop": (drop_data, EVENING, {"client": "198.51.100.99", "repository": "shop/data"}),
     "thinned_log": (lose_lines, NIGHT, {}),
+    "silent_clusters": (take_from_elsewhere, EVENING, {"actor": "robot$cluster-b"}),
     "push_volume": (pile_up_versions, EVENING, {"actor": "person-7", "repository": "tools/many"}),
     "release_hands": (take_a_release, EVENING, {"actor": "person-8", "repository": "tools/released"}),
     "blobs_alone": (fetch_layers_alone, EVENING, {"actor": "person-5", "repository": REPOSITORIES[0]}),
@@ -276,4 +289,5 @@ LONGER = {
     "slow_delete": timedelta(hours=20),
     "unfinished_uploads": timedelta(hours=8),
     "thinned_log": timedelta(hours=4),
+    "silent_clusters": timedelta(hours=5),
 }
