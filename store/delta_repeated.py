@@ -16,8 +16,9 @@ MOST_FILES, MOST_HASHES = 1_000, 100_000  # of a set that is kept
 
 @dataclass(slots=True)
 class Repeated:
-    """Files → the hashes of the ids that more than one of their rows has."""
+    """Files → the hashes of the ids that more than one of their rows has; `seldom`: there were none the last time."""
 
+    seldom: bool = True
     _known: dict[frozenset[str], pa.Table] = field(default_factory=dict)
 
     def of(self, files: frozenset[str] | None) -> pa.Table | None:
@@ -28,6 +29,7 @@ class Repeated:
 
     def keep(self, files: frozenset[str] | None, found: pa.Table) -> None:
         """The newest are kept, and of those without any the largest."""
+        self.seldom = not found.num_rows
         if files is None or len(files) > MOST_FILES or found.num_rows > MOST_HASHES:
             return
         if not found.num_rows:

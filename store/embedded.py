@@ -46,6 +46,7 @@ NEIGHBOURHOOD = timedelta(days=1)
 COMMIT_ROUNDS = 20
 READ_ROWS = 2_000
 OVERLAPS_KEPT = 8
+LOOKED_AHEAD = timedelta(days=4)  # for ids that several rows have
 # A question by account, image or address is answered from the parts of so many events alone; more are cheaper to read whole.
 CANDIDATES_AT_MOST = 100_000
 DUCKDB_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -255,6 +256,8 @@ class EmbeddedStore(SqliteRecords):
             if several and query is not None and self._narrowed(cursor, rest, parameters, query):
                 rest, known, asked_of = "narrowed", None, None
                 parameters = {name: value for name, value in parameters.items() if name == "single"}
+            if known is None and asked_of is not None and since is not None and until is not None:
+                known = self._none_repeated(cursor, others, since, until)
             if known is None:
                 of_rest = {name: value for name, value in parameters.items() if f"${name}" in rest}
                 known = cursor.sql(sql.repeated(rest), params=of_rest or None).to_arrow_table()
@@ -263,6 +266,19 @@ class EmbeddedStore(SqliteRecords):
             used = f"{rest} {single} $counted"
             parameters = {name: value for name, value in parameters.items() if f"${name}" in used}
             yield cursor, sql.Parts(rest, single, bool(known.num_rows)), parameters
+
+    def _none_repeated(
+        self, cursor: duckdb.DuckDBPyConnection, asked: list[File], since: datetime, until: datetime
+    ) -> pa.Table | None:
+        """No hashes, if no id is in two rows of the files asked for and of those of the next days: whoever goes through a long
+        past asks for these next. None if it is not so, or if there is nothing to look ahead at."""
+        first, last = day_of(since - NEIGHBOURHOOD), day_of(until + NEIGHBOURHOOD + LOOKED_AHEAD)
+        ahead = [file for file in self._table.files(first, last) if file.kind != SINGLE]
+        if not self._repeated.seldom or until - since > LOOKED_AHEAD or len(ahead) <= len(asked):
+            return None
+        found = cursor.sql(sql.repeated(sql.rows("ahead")), params={"ahead": self._paths(ahead)}).to_arrow_table()
+        self._repeated.keep(frozenset(file.name for file in ahead), found)
+        return None if found.num_rows else found
 
     def _overlapping(self, cursor: duckdb.DuckDBPyConnection, unknown: list[File], single: list[File]) -> bool:
         """Whether files of which nothing is known share ids with files near them in which each is there once; the hashes are
