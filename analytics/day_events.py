@@ -32,13 +32,14 @@ class _Day:
     """What was asked of a day and the hours before it: of some the events with their times, and everybody's once it was read."""
 
     query: EventQuery  # for everybody
+    one_by_one: int  # before everybody is asked for
     kept: dict[tuple[str | None, str | None], tuple[list[datetime], list[dict[str, Any]]]] = field(default_factory=dict)
     events: Columns | None = None
 
     def of_one(self, store: EventReader, query: EventQuery) -> list[dict[str, Any]]:
         """What `query` asks of one account or address, if it is within the day."""
         key = (query.actor, query.client)
-        if key not in self.kept and len(self.kept) >= ONE_BY_ONE and not any(map(_pattern, key)):
+        if key not in self.kept and len(self.kept) >= self.one_by_one and not any(map(_pattern, key)):
             return self._among_all(store, query)
         if key not in self.kept:
             whole = replace(self.query, actor=query.actor, client=query.client, limit=MOST_KEPT + 1)
@@ -87,7 +88,8 @@ def done_by(
         return list(store.events(query))
     end = min(day + DAY, horizon(store, until))
     whole = EventQuery(since=day - BEFORE, until=end, columns=COLUMNS)
-    return store.memo("events of one", day, lambda: _Day(whole)).of_one(store, query)
+    over = day + DAY < store.until  # such a replay asks for many
+    return store.memo("events of one", day, lambda: _Day(whole, 0 if over else ONE_BY_ONE)).of_one(store, query)
 
 
 def done_exactly_by(

@@ -252,12 +252,12 @@ class EmbeddedStore(SqliteRecords):
                 return
             asked_of = None if overlapping else frozenset(file.name for file in others)
             known = self._repeated.of(asked_of)
+            if known is None and asked_of is not None and since is not None and until is not None:
+                known = self._none_repeated(cursor, others, since, until)
             several = known is None or bool(known.num_rows)
             if several and query is not None and self._narrowed(cursor, rest, parameters, query):
                 rest, known, asked_of = "narrowed", None, None
                 parameters = {name: value for name, value in parameters.items() if name == "single"}
-            if known is None and asked_of is not None and since is not None and until is not None:
-                known = self._none_repeated(cursor, others, since, until)
             if known is None:
                 of_rest = {name: value for name, value in parameters.items() if f"${name}" in rest}
                 known = cursor.sql(sql.repeated(rest), params=of_rest or None).to_arrow_table()

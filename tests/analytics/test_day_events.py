@@ -20,19 +20,25 @@ NAME, ADDRESS = next(iter(PEOPLE.items()))
 
 
 @pytest.mark.parametrize(
-    ("most_kept", "one_by_one", "questions", "readings"),
-    [(5_000, 3, 3, 0), (3, 3, 3 + 3 * 48, 0), (5_000, 1, 1, 1), (5_000, 0, 0, 1)],
+    ("most_kept", "one_by_one", "days", "questions", "readings"),
+    [(5_000, 3, 2, 3, 0), (3, 3, 2, 3 + 3 * 48, 0), (5_000, 1, 2, 1, 1), (5_000, 3, 3, 0, 1)],
 )
 def test_a_day_is_read_once_and_cut_as_the_store_would(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_kept: int, one_by_one: int, questions: int, readings: int
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    most_kept: int,
+    one_by_one: int,
+    days: int,
+    questions: int,
+    readings: int,
 ) -> None:
     """Each half an hour asks for what the account did, at an address and everywhere; who does too much is asked for each time.
-    From some accounts and addresses on, all of the day is read.
+    From some accounts and addresses on all of the day is read; of a day that is over, at once.
     """
     monkeypatch.setattr(day_events, "MOST_KEPT", most_kept)
     monkeypatch.setattr(day_events, "ONE_BY_ONE", one_by_one)
     store = steady(3).store(tmp_path / "store")
-    replay, asked, events = Replay(store, START, START + 3 * DAY), Counter[str](), store.events
+    replay, asked, events = Replay(store, START, START + days * DAY), Counter[str](), store.events
     table = store.table
     day, seen = START + DAY, 0
 
