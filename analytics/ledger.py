@@ -54,6 +54,7 @@ def network(client: str) -> str:
     return str(ip_network(f"{address}/{24 if address.version == 4 else 64}", strict=False))
 
 
+@lru_cache(maxsize=50_000)
 def is_release(tag: str) -> bool:
     """Whether everybody takes the tag for fixed, as `v1.2.3` or `1.2.3-alpine`."""
     return _RELEASE.fullmatch(tag) is not None and _MOVING.search(tag) is None
