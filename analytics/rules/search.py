@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import reduce
 from itertools import pairwise
 from string import Formatter
 from typing import Any
@@ -99,20 +98,23 @@ def _before(
         theirs = [rule for rule in rules if starts[rule.id] < end]
         begin = max(edge, min(starts.values()))
         if yesterday is not None and yesterday[0] <= begin and end <= yesterday[0] + DAY:
-            yield _out_of(Columns(yesterday[1]), theirs, begin, end)
+            yield _out_of(yesterday[1], theirs, begin, end)
         else:
             yield _read(store, theirs, columns, begin, end)
 
 
-def _out_of(day: Columns, rules: Iterable[Rule], since: datetime, until: datetime) -> pa.Table:
+def _out_of(day: pa.Table, rules: Iterable[Rule], since: datetime, until: datetime) -> pa.Table:
     """As `_read`, out of events that are at hand."""
-    first, last = (int(day.times().searchsorted((moment - EPOCH) // _US)) for moment in (since, until))
-    rows = day.rows.slice(first, max(last - first, 0))
+    times = Columns(day).times()
+    first, last = (int(times.searchsorted((moment - EPOCH) // _US)) for moment in (since, until))
+    rows = day.slice(first, max(last - first, 0))
     asked = _asked(rules)
     if asked is None:
         return rows
-    fits = [pc.is_in(rows[name], pa.array(sorted(words), pa.string())) for name, words in asked.items() if words]
-    return rows.filter(reduce(pc.or_, fits)) if fits else rows.slice(0, 0)
+    fits = pc.is_in(rows["action"], pa.array(sorted(asked["action"]), pa.string()))
+    if asked["outcome"]:
+        fits = pc.or_(fits, pc.is_in(rows["outcome"], pa.array(sorted(asked["outcome"]), pa.string())))
+    return rows.filter(fits)
 
 
 def _read(
