@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -140,16 +140,20 @@ def _self_approved(event: Event, image: Image, project: Project, own: bool) -> S
     )
 
 
-def used(memory: Memory, event: Event, name: str) -> Iterator[Suspicion]:
+def used(memory: Memory, event: Event, name: str) -> Iterable[Suspicion]:
     """The first use of a fresh image (`name` as for `image_of`) by somebody else than its pusher, or a tool that looks at it."""
     at = event["timestamp"]
     image = memory.table("images", Image).look((event["repository"], name))
+    if image is None or image.used or image.pushed is None or at - image.pushed > FRESH:
+        return ()
     looks_on = event["traffic_class"] in NOT_USE or event["client_class"] in _TOOLS or event["actor_kind"] == "internal"
-    if image is None or image.used or image.pushed is None or at - image.pushed > FRESH or looks_on:
-        return
-    if event["actor"] and event["actor"] == image.pusher:
-        return
-    pushed = image.pushed
+    if looks_on or (event["actor"] and event["actor"] == image.pusher):
+        return ()
+    return _first_use(memory, event, name, image.pushed)
+
+
+def _first_use(memory: Memory, event: Event, name: str, pushed: datetime) -> Iterator[Suspicion]:
+    at = event["timestamp"]
     image = image_of(memory, event["repository"], name)
     image.used, image.seen = True, at
     project = memory.table("projects", Project)[project_of(event)]

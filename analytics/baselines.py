@@ -114,8 +114,9 @@ def learn(codes: Ints, hours: Ints, counts: Ints, subjects: int, since: int, unt
 
     Hours without a row are zeros, from the day on which the subject was first seen.
     """
-    order = np.lexsort((hours, codes))
-    codes, hours, counts = codes[order], hours[order], counts[order]
+    if not ((codes[1:] > codes[:-1]) | ((codes[1:] == codes[:-1]) & (hours[1:] >= hours[:-1]))).all():
+        order = np.lexsort((hours, codes))
+        codes, hours, counts = codes[order], hours[order], counts[order]
     start, end = since, until
     days = (end - max(start, int(hours.min()) * 60)) / 1440 if len(hours) else 0.0
     slots = 168 if days >= 7 * WEEKS_FOR_HOUR_OF_WEEK - 1 else 24 if days >= DAYS_FOR_HOUR_OF_DAY else 1
@@ -123,8 +124,8 @@ def learn(codes: Ints, hours: Ints, counts: Ints, subjects: int, since: int, unt
     np.minimum.at(first, codes, hours // 24 * 1440.0)
     seen = np.maximum((end - first) / 60.0, 1.0)  # hours known
     clipped = _without_the_highest(codes, counts, subjects)
-    sums = np.zeros((subjects, slots))
-    np.add.at(sums, (codes, hours % slots), clipped)
+    summed = np.bincount(codes * slots + hours % slots, clipped, subjects * slots)
+    sums = np.asarray(summed, dtype=np.float64).reshape(subjects, slots)
     per_slot = np.repeat((seen / slots)[:, None], slots, axis=1)
     if slots > 1:  # neighbouring hours tell of each other; a job that moves by half an hour is no news
         sums = 0.5 * sums + 0.25 * (np.roll(sums, 1, axis=1) + np.roll(sums, -1, axis=1))
@@ -144,12 +145,13 @@ def _shrunk(sums: Floats, windows: Floats) -> Floats:
 
 
 def _without_the_highest(codes: Ints, counts: Ints, subjects: int) -> Floats:
-    """Counts cut down to each subject's second highest: one odd hour in the past must not become usual."""
-    order = np.lexsort((counts, codes))
-    ends = np.searchsorted(codes[order], np.arange(subjects), side="right")
-    starts = np.searchsorted(codes[order], np.arange(subjects), side="left")
+    """Counts cut down to each subject's second highest: one odd hour in the past must not become usual. Codes are sorted."""
+    most = int(counts.max(initial=0)) + 1
+    in_order = np.sort(codes * most + counts) % most  # by subject, then by count
+    ends = np.searchsorted(codes, np.arange(subjects), side="right")
+    starts = np.searchsorted(codes, np.arange(subjects), side="left")
     second = np.where(ends - starts > 1, ends - 2, ends - 1)
-    caps = np.where(ends > starts, counts[order][np.clip(second, 0, max(len(counts) - 1, 0))] if len(counts) else 0, 0)
+    caps = np.where(ends > starts, in_order[np.clip(second, 0, max(len(counts) - 1, 0))] if len(counts) else 0, 0)
     return np.minimum(counts, caps[codes]).astype(np.float64) if len(codes) else np.zeros(0)
 
 

@@ -35,6 +35,10 @@ class Coded:
         """Of which events it says something."""
         return self.codes < len(self.values) - 1
 
+    def equal(self, value: Any) -> Mask:
+        """Which events have this value."""
+        return np.asarray(self.codes == (self.values.index(value) if value in self.values else -1), dtype=np.bool_)
+
 
 @dataclass(slots=True)
 class Columns:

@@ -202,12 +202,15 @@ def _read(store: EventReader, since: datetime, until: datetime) -> dict[datetime
 
 
 def _counted(
-    store: EventReader, since: datetime, until: datetime, width: timedelta
+    store: EventReader, since: datetime, until: datetime, width: timedelta, *, first: bool = False
 ) -> Iterator[tuple[datetime, str, str | None, str | None, Action, int]]:
-    """Of accounts that were let in: window, account, its kind, tool, action, how many; in order of time."""
+    """Of accounts that were let in: window, account, its kind, tool, action, how many; in order of time. `first`: only when an
+    account did something with a tool for the first time.
+    """
     frame = store.counts(since, until, _BY, width)
     chosen = frame["outcome"].isin(_CAME) & frame["actor"].notna() & ~frame["actor_kind"].isin(NOBODY)
     frame = frame[chosen]
+    frame = frame.drop_duplicates(["actor", "client_class", "action"]) if first else frame
     columns = ("window_start", "actor", "actor_kind", "client_class", "action", "events")
     for at, actor, kind, tool, action, many in zip(*(frame[name] for name in columns), strict=True):
         yield at.to_pydatetime(), actor, _text(kind), _text(tool), action, int(many)
@@ -221,7 +224,7 @@ def _text(value: object) -> str | None:
 def firsts(store: EventReader, past: Past, until: datetime) -> list[First]:
     """What accounts that are known well did, or used, for the first time on the day, by time."""
     found: dict[tuple[str, str | None, str | None], First] = {}
-    for at, actor, _, tool, action, _ in _counted(store, past.day, until, MOMENT):
+    for at, actor, _, tool, action, _ in _counted(store, past.day, until, MOMENT, first=True):
         account = past.account(actor)
         if not account.known_well(past.day):
             continue

@@ -54,8 +54,10 @@ class Account:
 
     def steady(self, of_all: int) -> bool:
         """Whether it runs images round the clock and does next to nothing else: no person, no builder, no copy."""
+        if self.hours.bit_count() < MOST_HOURS:
+            return False
         pulls = sum(self.pulls.values())
-        busy = self.hours.bit_count() >= MOST_HOURS and pulls >= MANY * self.pull_days
+        busy = pulls >= MANY * self.pull_days
         return busy and max(self.builds / pulls, self.push_days / self.pull_days) < SELDOM and self._some(of_all)
 
     def makes(self, at: datetime) -> bool:

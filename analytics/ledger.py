@@ -18,6 +18,7 @@ from typing import Any
 
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory
+from analytics.walked import HOME, home_of
 from store.event import Action, Outcome
 
 ACTIONS = (Action.PUSH, Action.TAG, Action.UNTAG, Action.PULL, Action.CHECK)
@@ -31,6 +32,8 @@ MOST_EVIDENCE = 6
 MANY_NETWORKS = 6
 MOST_RETURNS = 100
 _NONE: list[str] = []  # never added to
+# Plain words: most events are pulls, and to be compared with a member of an enum takes them five times as long.
+PULL, SUCCESS = Action.PULL.value, Outcome.SUCCESS.value
 
 # A name that is taken for fixed: a whole version number. What says itself that it moves is none.
 _RELEASE = re.compile(r"v?\d{1,5}\.\d{1,5}\.\d{1,9}(?:[-+._][A-Za-z0-9][A-Za-z0-9._-]{0,60})?")
@@ -51,6 +54,7 @@ def network(client: str) -> str:
     return str(ip_network(f"{address}/{24 if address.version == 4 else 64}", strict=False))
 
 
+@lru_cache(maxsize=50_000)
 def is_release(tag: str) -> bool:
     """Whether everybody takes the tag for fixed, as `v1.2.3` or `1.2.3-alpine`."""
     return _RELEASE.fullmatch(tag) is not None and _MOVING.search(tag) is None
@@ -58,7 +62,7 @@ def is_release(tag: str) -> bool:
 
 def image_of_tag(tag: str | None) -> str:
     """The digest of the image that a tag of this name belongs to; empty where it is none of a signature."""
-    found = _ATTACHED.fullmatch(tag or "")
+    found = _ATTACHED.fullmatch(tag) if tag and tag.startswith("sha256-") else None
     return f"sha256:{found[1]}" if found else ""
 
 
@@ -165,9 +169,9 @@ class _Asked:
 
 def note(memory: Memory, event: Event) -> Iterable[Move]:
     """Enter one event; what it shows to have moved comes out."""
-    if not event["repository"] or event["outcome"] != Outcome.SUCCESS:
+    if not event["repository"] or event["outcome"] != SUCCESS:
         return ()
-    return () if event["action"] == Action.PULL and _as_before(memory, event) else _noted(memory, event)
+    return () if event["action"] == PULL and _as_before(memory, event) else _noted(memory, event)
 
 
 def _as_before(memory: Memory, event: Event) -> bool:
@@ -180,7 +184,11 @@ def _as_before(memory: Memory, event: Event) -> bool:
     tag.seen = at
     if tag.pending is not None:
         return False
-    _told(tag, event, (event["event_id"],))
+    settings = tag.settings
+    if settings and settings[-1].digest == digest:
+        settings[-1].last = at
+    else:
+        _told(tag, event, (event["event_id"],))
     _digest(repositories(memory)[repository], digest, at)
     return True
 
@@ -200,12 +208,8 @@ def _noted(memory: Memory, event: Event) -> Iterator[Move]:
 
 def home(event: Event) -> str:
     """The repository as one of its registry: two registries may each have one of that name."""
-    return _home(event.get("registry"), event["repository"])
-
-
-@lru_cache(maxsize=50_000)
-def _home(registry: str | None, repository: str) -> str:
-    return f"{registry or ''}\x1f{repository}"
+    known: str | None = event.get(HOME)
+    return home_of(event.get("registry"), event["repository"]) if known is None else known
 
 
 def project_of(event: Event) -> str:
@@ -333,8 +337,7 @@ def _point(tag: Tag, known: Repository, event: Event, setting: Setting, at: date
     if before is not None and before.digest == setting.digest:
         before.last = at
         return
-    digests = [old.digest for old in tag.settings]
-    back = digests[::-1].index(setting.digest) if setting.digest in digests else 0
+    back = next((at for at, old in enumerate(reversed(tag.settings)) if old.digest == setting.digest), 0)
     gone, over = None, tag.settings[len(tag.settings) - back :]
     if back:
         held = tag.settings[len(tag.settings) - 1 - back]

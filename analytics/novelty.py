@@ -41,14 +41,12 @@ class Pushes:
 
     def _own(self, starts: Ints, actors: Ints, repositories: Ints) -> np.ndarray:
         named = self.actors >= 0
-        first: dict[tuple[int, int], int] = {}
-        for start, actor, repository in zip(
-            self.starts[named].tolist(), self.actors[named].tolist(), self.repositories[named].tolist(), strict=True
-        ):
-            first.setdefault((actor, repository), start)
-        late = np.iinfo(np.int64).max
-        asked = zip(actors.tolist(), repositories.tolist(), strict=True)
-        return np.asarray([first.get(pair, late) for pair in asked], dtype=np.int64) <= starts
+        keys, first = np.unique(pair(self.actors[named], self.repositories[named]), return_index=True)
+        if not len(keys):
+            return np.zeros(len(starts), dtype=bool)
+        asked = pair(actors, repositories)
+        place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
+        return np.asarray((keys[place] == asked) & (self.starts[named][first][place] <= starts))
 
     def _just_made(self, starts: Ints, repositories: Ints) -> np.ndarray:
         order = np.lexsort((self.starts, self.repositories))

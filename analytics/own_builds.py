@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -88,17 +88,19 @@ def built(memory: Memory, event: Event) -> None:
         memory.table("built tags", _Tag)[where, tag] = _Tag(key, at)
 
 
-def ran(memory: Memory, event: Event, settled: bool) -> Iterator[Suspicion]:
+def ran(memory: Memory, event: Event, settled: bool) -> Iterable[Suspicion]:
     """A cluster's account pulled an image."""
-    at, where, actor = event["timestamp"], home(event), event["actor"]
-    key = event["digest"]
+    where, key = home(event), event["digest"]
     if not key:
         tag = memory.table("built tags", _Tag).look((where, event["tag"]))
         key = tag.key if tag is not None else ""
     known = memory.table("builds", _Build).look((where, key))
-    if known is None or known.run:
-        return
-    build = memory.table("builds", _Build)[where, key]
+    return () if known is None or known.run else _ran_first(memory, event, (where, key), settled)
+
+
+def _ran_first(memory: Memory, event: Event, key: tuple[str, str], settled: bool) -> Iterator[Suspicion]:
+    at, where, actor = event["timestamp"], key[0], event["actor"]
+    build = memory.table("builds", _Build)[key]
     here, cluster = memory.table("run", _Run)[where], memory.table("run by", _Run)[actor]
     build.run = True
     # Where too little was built lately to say how it is done, what the cluster runs elsewhere says it.

@@ -176,11 +176,9 @@ class _Table:
         """Per subject the second highest of its days' busiest hours before `end`: one odd day is forgiven."""
         chosen = self.starts < end
         codes, days, hour = self.codes[chosen], self.starts[chosen] // 1440, self.hour[chosen]
-        order = np.lexsort((hour, days, codes))
-        codes, days, hour = codes[order], days[order], hour[order]
-        last = np.ones(len(codes), dtype=bool)
-        last[:-1] = (codes[1:] != codes[:-1]) | (days[1:] != days[:-1])
-        return _second_highest(codes[last], hour[last], self.subjects)
+        first = np.flatnonzero(changes([codes, days])) if len(codes) else codes  # a subject's rows come by time
+        busiest = np.maximum.reduceat(hour, first) if len(first) else hour
+        return _second_highest(codes[first], busiest, self.subjects)
 
 
 def busiest_hours(kind: str, pulls: Pulls, begin: int) -> tuple[Ints, Ints]:

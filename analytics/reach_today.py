@@ -81,11 +81,18 @@ class Past:
         sums = np.bincount(self.actors[inside], self.weights[inside], minlength=len(self.first))
         return np.asarray((sums + 0.5) / (np.maximum(before - since, 1.0) + SETTLED_DAYS), dtype=np.float64)
 
+    @cached_property
+    def _by_actor(self) -> tuple[Ints, Ints]:
+        """The rows account by account, each by time, and their accounts."""
+        order = np.argsort(self.actors, kind="stable")
+        return order, self.actors[order]
+
     def new_of(self, actor: int) -> list[New]:
-        words = NAMES["repository"].words
+        words, (order, actors) = NAMES["repository"].words, self._by_actor
+        first, end = np.searchsorted(actors, [actor, actor + 1])
         return [
             (moment(int(self.days[at]) * _A_DAY), float(self.weights[at]), words[self.repositories[at]])
-            for at in np.flatnonzero(self.actors == actor)
+            for at in order[first:end]
         ]
 
     def _raised(self, day: int, allowed: int) -> dict[str, float]:

@@ -29,7 +29,7 @@ def version(repositories: Ints, words: Ints) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class _Day:
-    """What accounts pulled on one day, each version once."""
+    """What accounts pulled on one day, each version once, account by account."""
 
     day: int  # since the epoch, as all days here
     actors: Ints
@@ -37,6 +37,11 @@ class _Day:
     versions: Ints
     before: Ints  # the day on which the account pulled it last
     old: Bools  # nobody pushed it lately
+
+    def of(self, actor: int, begin: int) -> Ints:
+        """The places of what the account had not pulled since `begin`."""
+        first, end = np.searchsorted(self.actors, [actor, actor + 1])
+        return np.asarray(first + np.flatnonzero(self.before[first:end] < begin), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,8 @@ class Past:
         oldest = day + 1 - self.span
         pulls, versions, pairs = pulled(acts)
         pairs, place = np.unique(pairs, return_index=True)
+        by_actor = np.argsort(pulls.codes["actor"][place], kind="stable")
+        pairs, place = pairs[by_actor], place[by_actor]
         versions = versions[place]
         pushed = self.pushed.seen(_pushed(acts)[1], day, day - LATELY)
         of_day = _Day(
@@ -112,7 +119,7 @@ class Past:
     def account(self, actor: int, began: int, day: int) -> Account:
         """`began` is the first day of all."""
         begin = day - self.span
-        rows = [(one, np.flatnonzero((one.actors == actor) & (one.before < begin))) for one in self.days]
+        rows = [(one, one.of(actor, begin)) for one in self.days]
         joined = {
             name: np.concatenate([np.zeros(0, dtype=np.int64), *(getattr(one, name)[at] for one, at in rows)])
             for name in ("repositories", "versions")

@@ -37,17 +37,18 @@ class Layer(dict[K, V], Generic[K, V]):
         self.below, self.make, self.given_up = below, make, given_up
 
     def __missing__(self, key: K) -> V:
-        if key in self.below:
-            self[key] = self.below[key] if self.given_up else _copy(self.below[key])
-        else:
-            self[key] = self.make()
-        return self[key]
+        value = self.below.get(key)
+        if value is None:
+            value = self.make()
+        elif not self.given_up:
+            value = _copy(value)
+        self[key] = value
+        return value
 
     def look(self, key: K) -> V | None:
         """The entry as it is, not to be changed; None where there is none."""
-        if key in self:
-            return self[key]
-        return self.below.get(key)
+        found = self.get(key)
+        return self.below.get(key) if found is None else found
 
     def keys_of_all(self) -> Iterator[K]:
         """Every key of both layers, once."""
@@ -76,9 +77,10 @@ class Memory:
 
     def table(self, name: str, make: Callable[[], V]) -> Layer[Any, V]:
         """The table of that name; `make` gives an entry that is new."""
-        if name not in self.tables:
-            self.tables[name] = Layer(self.below.get(name, {}), make, given_up=self.given_up)
-        return self.tables[name]
+        found = self.tables.get(name)
+        if found is None:
+            found = self.tables[name] = Layer(self.below.get(name, {}), make, given_up=self.given_up)
+        return found
 
     def reaches_back(self, at: datetime, span: timedelta) -> bool:
         """Whether there were events so long before."""

@@ -26,7 +26,7 @@ from store.delta_files import SINGLE, UNKNOWN, File
 from store.delta_gather import SmallFiles
 from store.delta_hours import Hours, chosen
 from store.delta_repair import event_damage
-from store.delta_repeated import Repeated
+from store.delta_repeated import MOST_ROWS, Repeated
 from store.delta_rollups import RollupTable
 from store.delta_upkeep import around, pack
 from store.errors import Rejected, Unavailable
@@ -46,6 +46,7 @@ NEIGHBOURHOOD = timedelta(days=1)
 COMMIT_ROUNDS = 20
 READ_ROWS = 2_000
 OVERLAPS_KEPT = 8
+LOOKED_AHEAD, LOOKED_BACK = timedelta(days=4), timedelta(days=3)  # for ids that several rows have
 # A question by account, image or address is answered from the parts of so many events alone; more are cheaper to read whole.
 CANDIDATES_AT_MOST = 100_000
 DUCKDB_SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -251,18 +252,45 @@ class EmbeddedStore(SqliteRecords):
                 return
             asked_of = None if overlapping else frozenset(file.name for file in others)
             known = self._repeated.of(asked_of)
+            if known is None and asked_of is not None and (ahead := self._ahead(others, since, until)):
+                self._look_through(cursor, ahead)
+                known = self._repeated.of(asked_of)
             several = known is None or bool(known.num_rows)
             if several and query is not None and self._narrowed(cursor, rest, parameters, query):
                 rest, known, asked_of = "narrowed", None, None
                 parameters = {name: value for name, value in parameters.items() if name == "single"}
-            if known is None:
+            if known is None and asked_of is not None:
+                known = self._look_through(cursor, others)
+            elif known is None:
                 of_rest = {name: value for name, value in parameters.items() if f"${name}" in rest}
                 known = cursor.sql(sql.repeated(rest), params=of_rest or None).to_arrow_table()
-                self._repeated.keep(asked_of, known)
             cursor.register("repeated", known)
             used = f"{rest} {single} $counted"
             parameters = {name: value for name, value in parameters.items() if f"${name}" in used}
             yield cursor, sql.Parts(rest, single, bool(known.num_rows)), parameters
+
+    def _ahead(self, asked: list[File], since: datetime | None, until: datetime | None) -> list[File]:
+        """The files asked for with those of the days around, if there are any behind them: whoever goes through a long past asks
+        for these next. None where so many ids have several rows that each question is better answered by itself."""
+        if since is None or until is None or until - since > LOOKED_AHEAD or not self._repeated.seldom:
+            return []
+        files = self._table.files(day_of(since - LOOKED_BACK), day_of(until + NEIGHBOURHOOD + LOOKED_AHEAD))
+        ahead = [file for file in files if file.kind != SINGLE]
+        return ahead if any(file.day > max(one.day for one in asked) for file in ahead) else []
+
+    def _look_through(self, cursor: duckdb.DuckDBPyConnection, files: list[File]) -> pa.Table:
+        """The hashes of the ids that several rows of these files have; remembered."""
+        paths, names = {"through": self._paths(files)}, frozenset(file.name for file in files)
+        found = cursor.sql(sql.repeated(sql.rows("through")), params=paths).to_arrow_table()
+        self._repeated.seldom = found.num_rows <= MOST_ROWS
+        if self._repeated.seldom and found.num_rows:
+            cursor.register("repeated_through", found)
+            rows = cursor.sql(sql.repeated_rows("through", "repeated_through"), params=paths).to_arrow_table()
+            of_day = ["/".join(Path(name).parts[-2:]) for name in rows["filename"].to_pylist()]
+            self._repeated.keep_rows(names, pa.table({"h": rows["h"], "file": pa.array(of_day, pa.string())}))
+        else:
+            self._repeated.keep(names, found)
+        return found
 
     def _overlapping(self, cursor: duckdb.DuckDBPyConnection, unknown: list[File], single: list[File]) -> bool:
         """Whether files of which nothing is known share ids with files near them in which each is there once; the hashes are

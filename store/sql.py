@@ -79,6 +79,12 @@ def repeated(source: str) -> str:
     return f"SELECT hash(event_id) AS h FROM {source} GROUP BY h HAVING count(*) > 1"
 
 
+def repeated_rows(files: str, table: str) -> str:
+    """Of all rows of the files that the parameter of this name lists those whose id's hash is in the table: that, and the file."""
+    return f"""SELECT hash(event_id) AS h, filename FROM read_parquet(${files}, union_by_name = true,
+        hive_partitioning = false, filename = true) WHERE h IN (SELECT h FROM {table})"""
+
+
 def overlap(some: str, others: str) -> str:
     """Hashes of the ids that are in both."""
     return f"""SELECT DISTINCT hash(event_id) AS h FROM {some}

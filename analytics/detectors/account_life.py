@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial, reduce
+from itertools import pairwise
 from operator import or_
 from typing import TYPE_CHECKING, Any
 
@@ -56,10 +57,24 @@ _DOES = frozenset((*_STRONG, Action.PULL, Action.LOGIN, Action.TOKEN, Action.CAT
 class _Past:
     """One account on the days before: which, from which networks, what it did, which repositories."""
 
-    days: list[datetime] = field(default_factory=list)
-    networks: set[str] = field(default_factory=set)
-    actions: set[str] = field(default_factory=set)
+    days: list[datetime]
+    done: list[tuple[frozenset[str], frozenset[str]]]  # its addresses and acts on these days
     asked: list[datetime] = field(default_factory=list)  # days since the first of `days` on which it asked for anything
+
+    @property
+    def networks(self) -> set[str]:
+        return set(map(network, frozenset[str]().union(*(clients for clients, _ in self.done))))
+
+    @property
+    def actions(self) -> set[str]:
+        return set().union(*(actions for _, actions in self.done))
+
+    def slept(self, day: datetime) -> bool:
+        """Whether it was silent before `day`, for so long that its coming back is looked at."""
+        silent = day - self.days[-1] - DAY
+        unlike = silent >= QUIET and len(self.days) >= FEWEST_DAYS and silent >= TIMES_LONGER * self.longest_gap()
+        little = silent >= LITTLE_QUIET and len(self.days) <= LITTLE_KNOWN
+        return silent >= DORMANT or unlike or little
 
     def longest_gap(self) -> timedelta:
         gaps = [later - earlier for earlier, later in zip(self.days, self.days[1:], strict=False)]
@@ -113,8 +128,11 @@ class AccountLife:
                 known: dict[str, _Past | None] = remember(store, f"{self.name} past", day, dict)
                 for actor in sorted(actors):
                     if actor not in known:
-                        known[actor] = _past(actor, days)
-                    found += _judge(store, actor, known[actor], ended.get(actor), rest, day, start, end)
+                        known[actor] = _sleeper(actor, days, day)
+                    if actor in ended:
+                        found += _after_end(store, actor, days, ended[actor], day, start, end)
+                    elif (past := known[actor]) is not None:
+                        found += _perhaps_woke(store, actor, past, rest, day, start, end)
         return found
 
     def _ended(self, store: EventReader, day: datetime) -> dict[str, _End]:
@@ -133,10 +151,10 @@ def _active(store: EventReader, since: datetime, until: datetime) -> set[str]:
 def _cells(store: EventReader, since: datetime, until: datetime) -> dict[datetime, set[str]]:
     frame = store.counts(since, until, ("actor", "actor_kind"), CELL).dropna(subset=["actor"])
     named = frame[~frame["actor_kind"].isin(NOBODY)]
-    cells: dict[datetime, set[str]] = {}
-    for at, actor in zip(named["window_start"], named["actor"], strict=True):
-        cells.setdefault(at.to_pydatetime(), set()).add(str(actor))
-    return cells
+    actors, starts = named["actor"].tolist(), named["window_start"]
+    begins = [*np.flatnonzero(starts.ne(starts.shift()).to_numpy()).tolist(), len(actors)]  # counts come by time
+    moments = (starts.iloc[first].to_pydatetime() for first in begins[:-1])
+    return {at: set(actors[first:last]) for at, (first, last) in zip(moments, pairwise(begins), strict=True)}
 
 
 def _day(store: EventReader, day: datetime) -> _Day:
@@ -174,13 +192,19 @@ def _past(actor: str, days: _Days) -> _Past | None:
     done = [(at, one.done[actor]) for at, one in days if actor in one.done]
     if not done:
         return None
-    clients = frozenset[str]().union(*(clients for _, (clients, _) in done))
     return _Past(
         days=[at for at, _ in done],
-        networks=set(map(network, clients)),
-        actions=set().union(*(actions for _, (_, actions) in done)),
-        asked=[at for at, one in days if at >= done[0][0] and actor in one.hours],
+        done=[of_day for _, of_day in done],
     )
+
+
+def _sleeper(actor: str, days: _Days, day: datetime) -> _Past | None:
+    """Its past, if it slept until `day`: of the many that did not no more need be known."""
+    past = _past(actor, days)
+    if past is None or not past.slept(day):
+        return None
+    past.asked = [at for at, one in days if at >= past.days[0] and actor in one.hours]
+    return past
 
 
 def _ended(store: EventReader, since: datetime, until: datetime, before: Mapping[str, _End]) -> dict[str, _End]:
@@ -197,34 +221,25 @@ def _ended(store: EventReader, since: datetime, until: datetime, before: Mapping
     return ended
 
 
-def _judge(
-    store: EventReader,
-    actor: str,
-    past: _Past | None,
-    end: _End | None,
-    rest: frozenset[int],
-    day: datetime,
-    start: datetime,
-    now: datetime,
+def _after_end(
+    store: EventReader, actor: str, days: _Days, end: _End, day: datetime, start: datetime, now: datetime
 ) -> Iterator[Suspicion]:
-    if end is not None:
-        tried = _events(store, actor, day, max(end.at, now - DAY), now)
-        if any(event["timestamp"] >= start for event in tried):
-            yield from _goes_on(actor, tried, past, end)
-        return
-    if past is None or not past.days:
-        return
-    silent = day - past.days[-1] - DAY
-    unlike = silent >= QUIET and len(past.days) >= FEWEST_DAYS and silent >= TIMES_LONGER * past.longest_gap()
-    little = silent >= LITTLE_QUIET and len(past.days) <= LITTLE_KNOWN
-    if silent >= DORMANT or unlike or little:
-        done = [
-            event
-            for event in _events(store, actor, day, day, now)
-            if event["outcome"] == Outcome.SUCCESS and event["action"] in _DOES
-        ]
-        if done and done[-1]["timestamp"] >= start:
-            yield _woke(actor, done, past, silent, rest, _before(store, actor, past, day))
+    tried = _events(store, actor, day, max(end.at, now - DAY), now)
+    if any(event["timestamp"] >= start for event in tried):
+        yield from _goes_on(actor, tried, _past(actor, days), end)
+
+
+def _perhaps_woke(
+    store: EventReader, actor: str, past: _Past, rest: frozenset[int], day: datetime, start: datetime, now: datetime
+) -> Iterator[Suspicion]:
+    """`past`: of an account that slept."""
+    done = [
+        event
+        for event in _events(store, actor, day, day, now)
+        if event["outcome"] == Outcome.SUCCESS and event["action"] in _DOES
+    ]
+    if done and done[-1]["timestamp"] >= start:
+        yield _woke(actor, done, past, day - past.days[-1] - DAY, rest, _before(store, actor, past, day))
 
 
 def _before(store: EventReader, actor: str, past: _Past, day: datetime) -> set[str]:
@@ -293,8 +308,9 @@ def _goes_on(actor: str, tried: list[dict[str, Any]], past: _Past | None, end: _
 def _woke(
     actor: str, done: list[dict[str, Any]], past: _Past, silent: timedelta, rest: frozenset[int], before: set[str]
 ) -> Suspicion:
-    strong = sorted({one["action"] for one in done if one["action"] in _STRONG and one["action"] not in past.actions})
-    elsewhere = any(one["client_ip"] and network(one["client_ip"]) not in past.networks for one in done)
+    actions, networks = past.actions, past.networks
+    strong = sorted({one["action"] for one in done if one["action"] in _STRONG and one["action"] not in actions})
+    elsewhere = any(one["client_ip"] and network(one["client_ip"]) not in networks for one in done)
     seldom = past.longest_gap() >= silent / 2
     beyond = _projects(done) - before if before else set()
     at_rest = done[0]["timestamp"].hour in rest

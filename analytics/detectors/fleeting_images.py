@@ -9,12 +9,12 @@ sees: what only its pusher pulled, what a scanner or mirror pulled, and images t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from analytics.detector import Suspicion
-from analytics.ledger import COLUMNS, home, image_of_tag
+from analytics.ledger import COLUMNS, PULL, home, image_of_tag
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.windows import DAY
@@ -97,16 +97,16 @@ class FleetingImages:
         return self.walk.between(store, since, now)
 
 
-def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
+def _see(memory: Memory, event: Event) -> Iterable[Suspicion]:
     if not event["repository"] or event["actor_kind"] == "internal" or image_of_tag(event["tag"]):
-        return
-    if event["action"] in (Action.PUSH, Action.TAG):
-        _pushed(memory, event)
-    elif event["action"] == Action.PULL:
+        return ()
+    if event["action"] == PULL:
         _known(memory, event)
-        yield from _pulled(memory, event)
-    else:
-        yield from _removed(memory, event)
+        return _pulled(memory, event)
+    if event["action"] not in (Action.PUSH, Action.TAG):
+        return _removed(memory, event)
+    _pushed(memory, event)
+    return ()
 
 
 def _who(event: Event) -> str:
@@ -146,14 +146,18 @@ def _known(memory: Memory, event: Event) -> None:
         lately.seen = at
 
 
-def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
+def _pulled(memory: Memory, event: Event) -> Iterable[Suspicion]:
     at, images, key = event["timestamp"], memory.table("images", _Image), (home(event), _digest(memory, event))
     known = images.look(key)
-    if known is None or not _other(known, event) or event["traffic_class"] in NOT_USE or at - known.at > FRESH:
-        return
+    if known is None or at - known.at > FRESH or not _other(known, event) or event["traffic_class"] in NOT_USE:
+        return ()
     if (known.named and at - known.at > BRIEF) or len(known.pulls) >= MOST_PULLS:
-        return
-    image = images[key]
+        return ()
+    return _entered(memory, event, images[key])
+
+
+def _entered(memory: Memory, event: Event, image: _Image) -> Iterator[Suspicion]:
+    at = event["timestamp"]
     image.pulls.append((_who(event), event["event_id"]))
     if not image.named and len(image.pulls) == 1:
         quiet = _custom(memory, UNTAGGED, event, image)

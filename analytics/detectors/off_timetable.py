@@ -193,8 +193,9 @@ def _learn(days: Sequence[tuple[datetime, _Day]], day: datetime) -> dict[str, _T
 def _timetable(actor: str, days: list[tuple[datetime, _Day]], day: datetime) -> _Timetable | None:
     if len(days) < FEWEST_DAYS or len(days) < NEARLY_EVERY_DAY * ((day - days[0][0]) // DAY):
         return None
-    masks = [one.hours[actor] for _, one in days]
-    hours = frozenset(hour for hour in range(24) if sum(mask >> hour & 1 for mask in masks) >= USUAL)
+    masks = np.asarray([one.hours[actor] for _, one in days], dtype=np.int64)
+    often = (masks[:, None] >> np.arange(24) & 1).sum(axis=0)
+    hours = frozenset(np.flatnonzero(often >= USUAL).tolist())
     if len(hours) > MOST_HOURS:
         return None
     cells = [cell for _, one in days for cell in zip(*one.cells(actor), strict=True)]

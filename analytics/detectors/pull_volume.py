@@ -12,18 +12,19 @@ have (a node that holds the image already).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from analytics.acts import acts_of
+from analytics.columns import Columns
 from analytics.daily import carried, each_day
 from analytics.detector import Suspicion
 from analytics.pull_days import PullDays
 from analytics.pulls import KINDS, DayOfPulls, Odd, Pulls, day_of_pulls, history_start
-from analytics.replay import floor, horizon, remember
+from analytics.replay import Replay, floor, horizon, remember
 from analytics.surprise import a_week
 from analytics.windows import DAY, minute, moment
 from analytics.wording import names, number, plain, several
@@ -32,6 +33,7 @@ from store.finding import Severity
 
 _MANY_CLIENTS = 4.0  # effective number of sources from which on a surge has no single author
 _MANY_ACTORS = 3.0
+_FIELDS = {"actor": "actor", "client": "client_ip", "repository": "repository", "project": "repository"}
 _MUCH, _MANY_PULLS = 10.0, 30  # times the usual, and pulls, of a single source in known repositories
 _FLOOD, _FLOODS = 100, 30.0  # pulls in an hour, and times the usual, that are worth a look even of an account at home
 
@@ -302,18 +304,29 @@ def _evidence(store: EventReader, pulls: Pulls, lead: Odd, start: datetime, end:
     name, day = pulls.names[lead.kind][lead.code], floor(moment(lead.start), DAY)
     asked: dict[tuple[str, str], list[dict[str, Any]]] = remember(store, "pulls for evidence", day, dict)
     if (lead.kind, name) not in asked:
-        query = EventQuery(
-            since=day - DAY,
-            until=min(day + DAY, horizon(store, end)),
-            action=("pull",),
-            outcome=("success",),
-            actor=name if lead.kind == "actor" else None,
-            client=name if lead.kind == "client" else None,
-            repository={"repository": name, "project": f"{name}/*"}.get(lead.kind),
-            columns=("event_id", "timestamp"),
-        )
-        asked[lead.kind, name] = list(store.events(query))
+        asked[lead.kind, name] = _pulls_of(store, lead.kind, name, day, min(day + DAY, horizon(store, end)))
     return [event["event_id"] for event in asked[lead.kind, name] if start <= event["timestamp"] < end][:50]
+
+
+def _pulls_of(store: EventReader, kind: str, name: str, day: datetime, until: datetime) -> list[dict[str, Any]]:
+    """Of the day and the one before. Of a day that is over everybody's are read at once, for many are asked for."""
+    columns = ("event_id", "timestamp")
+    query = EventQuery(since=day - DAY, until=until, action=("pull",), outcome=("success",), columns=columns)
+    if not isinstance(store, Replay) or until >= store.until or "*" in name or "?" in name:
+        one = replace(
+            query,
+            actor=name if kind == "actor" else None,
+            client=name if kind == "client" else None,
+            repository={"repository": name, "project": f"{name}/*"}.get(kind),
+        )
+        return list(store.events(one))
+    every = replace(query, columns=(*columns, *sorted(set(_FIELDS.values()))))
+    events = remember(store, "all pulls for evidence", day, lambda: Columns(store.table(every)))
+    column = events.coded(_FIELDS[kind])
+    if kind != "project":
+        return events.events(np.flatnonzero(column.equal(name)))
+    inside = [value is not None and value.startswith(f"{name}/") for value in column.values]
+    return events.events(np.flatnonzero(np.asarray(inside, dtype=np.bool_)[column.codes]))
 
 
 def _why(shared: bool, unlike: bool, times: float, new: str) -> str:

@@ -62,9 +62,12 @@ class PushVolume:
             lately = np.unique(today.codes["repository"][today.starts + CELL > minute(start)])
             if len(lately):
                 days = days_before(store, self.name, day, self.history, self._kept, partial(_versions, store))
+                known: dict[int, dict[datetime, int]] = remember(store, f"{self.name} before", day, dict)
                 for repository in sorted(lately.tolist(), key=NAMES["repository"].words.__getitem__):
+                    if repository not in known:
+                        known[repository] = {at: _of(repository, counted) for at, counted in days}
                     mine = today.where(today.codes["repository"] == repository)
-                    found += _judge(store, repository, mine, days, day, end)
+                    found += _judge(store, repository, mine, known[repository], day, end)
         return found
 
     def _today(self, store: EventReader, day: datetime, now: datetime) -> Acts:
@@ -88,11 +91,11 @@ def _judge(
     store: EventReader,
     repository: int,
     today: Acts,
-    days: Sequence[tuple[datetime, _Day]],
+    before: dict[datetime, int],
     day: datetime,
     now: datetime,
 ) -> Iterator[Suspicion]:
-    before = {at: _of(repository, counted) for at, counted in days}
+    """`before`: the versions that the repository got on each day before."""
     first = min((at for at, many in before.items() if many), default=day)
     if day - first < SETTLED:
         return

@@ -11,13 +11,13 @@ what was its own to delete. Never sees: deletes by tag alone, and a digest that 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analytics.account_day import AccountDay
 from analytics.detector import Suspicion
-from analytics.ledger import home
+from analytics.ledger import PULL, SUCCESS, home
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import names, plain, several
@@ -34,6 +34,7 @@ SURE = 2  # pulls of one account, each within a day, where no tool says that it 
 AT_ONCE = timedelta(minutes=1)  # lines of one moment in any order
 SETTLED = timedelta(days=7)  # of history, and of an account's: one that was made for a migration tidies up behind it
 _ASKS = (Action.PULL, Action.CHECK)
+_PUSH, _DELETE = Action.PUSH.value, Action.DELETE.value  # plain words, as `analytics.ledger.PULL`
 
 
 @dataclass(slots=True)
@@ -119,30 +120,34 @@ class RemovedImages:
         return self.walk.between(store, since, now)
 
 
-def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
+def _see(memory: Memory, event: Event) -> Iterable[Suspicion]:
     who = event["actor"] or event["client_ip"]
     if not who or not event["repository"] or event["actor_kind"] == "internal":
-        return
-    key, served = (home(event), event["digest"]), event["outcome"] == Outcome.SUCCESS
+        return ()
+    key, served = (home(event), event["digest"]), event["outcome"] == SUCCESS
     if served:
         _enter(memory, event, who)
-    if event["action"] == Action.DELETE:
-        if served and event["digest"]:
-            yield from _deleted(memory, event, who, key)
-        return
+    if event["action"] == _DELETE:
+        return _deleted(memory, event, who, key) if served and event["digest"] else ()
     if not event["digest"]:
-        return
+        return ()
+    found: list[Suspicion] = []
     gone = memory.table("gone", _Gone).look(key)
     if gone is not None and not gone.back and event["timestamp"] - gone.seen > AT_ONCE:
         if served:
-            yield from _returned(memory, event, who, key)
+            found += _returned(memory, event, who, key)
         elif event["reason"] == "not_found" and event["timestamp"] - gone.seen <= MISSED:
-            yield from _missed(memory, event, who, key)
-    if event["action"] == Action.PULL and served and _runs(memory, event, who):
-        use, sure = memory.table("uses", _Use)[key], bool(event["traffic_class"])
-        again = use.who == who and event["timestamp"] - use.at <= LATELY
-        use.pulls = SURE if sure else use.pulls + 1 if again else 1
-        use.who, use.at = who, event["timestamp"]
+            found += _missed(memory, event, who, key)
+    if served and event["action"] == PULL and _runs(memory, event, who):
+        _used(memory, event, who, key)
+    return found
+
+
+def _used(memory: Memory, event: Event, who: str, key: tuple[str, str]) -> None:
+    use, sure = memory.table("uses", _Use)[key], bool(event["traffic_class"])
+    again = use.who == who and event["timestamp"] - use.at <= LATELY
+    use.pulls = SURE if sure else use.pulls + 1 if again else 1
+    use.who, use.at = who, event["timestamp"]
 
 
 def _runs(memory: Memory, event: Event, who: str) -> bool:
@@ -157,16 +162,16 @@ def _enter(memory: Memory, event: Event, who: str) -> None:
     at, action = event["timestamp"], event["action"]
     known = memory.table("accounts", _Account).look(who)
     if known is not None and at - known.seen <= LATELY:
-        news = (action == Action.PUSH and not known.pushes) or (action == Action.PULL and not known.pulls)
+        news = (not known.pushes and action == _PUSH) or (not known.pulls and action == PULL)
     else:
         news = True
     if news:
         account = memory.table("accounts", _Account)[who]
         account.first = at if known is None else account.first
         account.seen = at
-        account.pushes = account.pushes or action == Action.PUSH
-        account.pulls = account.pulls or action == Action.PULL
-    if action == Action.PUSH:
+        account.pushes = account.pushes or action == _PUSH
+        account.pulls = account.pulls or action == PULL
+    if action == _PUSH:
         there = memory.table("pushes", _Push)[home(event)]
         there.event, there.seen = event, at
 

@@ -14,7 +14,7 @@ exception. Never sees: what an image holds, and signatures that are kept elsewhe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,7 +22,19 @@ from analytics.approvals import Image, Project, Use, done, image_of, signed, sti
 from analytics.attachments import attached
 from analytics.detector import Suspicion
 from analytics.layers import new_layers, stored
-from analytics.ledger import COLUMNS, Move, Tag, home, image_of_tag, is_release, network, note, project_of, tags_of
+from analytics.ledger import (
+    COLUMNS,
+    PULL,
+    Move,
+    Tag,
+    home,
+    image_of_tag,
+    is_release,
+    network,
+    note,
+    project_of,
+    tags_of,
+)
 from analytics.replay import EPOCH
 from analytics.signatures import (
     Gone,
@@ -132,10 +144,39 @@ class SupplyChain:
         return self.walk.between(store, since, now)
 
 
-def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
-    repository, at = event["repository"], event["timestamp"]
-    if not repository:
+def _see(memory: Memory, event: Event) -> Iterable[Suspicion]:
+    if not event["repository"]:
+        return ()
+    if event["action"] != PULL:
+        return _done(memory, event)
+    return () if image_of_tag(event["tag"]) else _fetched(memory, event)
+
+
+def _fetched(memory: Memory, event: Event) -> Iterable[Suspicion]:
+    """A pull; most say nothing new."""
+    _looked(memory, event)
+    for move in note(memory, event):
+        _moved(memory, event, move)
+    name = event["digest"] or _pulled(memory, event)
+    return used(memory, event, name) if name else ()
+
+
+def _looked(memory: Memory, event: Event) -> None:
+    """Somebody fetched an image, or asked for it."""
+    if not event["actor"]:
         return
+    at, repository = event["timestamp"], event["repository"]
+    actor = memory.table("actors", _Actor)[event["actor"]]
+    actor.seen = at
+    if not any(pushed == repository for _, pushed, _ in actor.pushed):
+        actor.fetched = at
+    if event["digest"]:
+        actor.looked = [*actor.looked[1 - LOOKED :], (repository, event["digest"])]
+
+
+def _done(memory: Memory, event: Event) -> Iterator[Suspicion]:
+    """Anything else than a pull."""
+    repository, at = event["repository"], event["timestamp"]
     if event["action"] == Action.LAYER_UPLOAD:
         stored(memory, event)
         return
@@ -168,13 +209,8 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
         if event["action"] == Action.CHECK:
             signature_asked(memory, event, signature)
         return
-    if event["action"] in (Action.PULL, Action.CHECK) and event["actor"]:
-        actor = memory.table("actors", _Actor)[event["actor"]]
-        actor.seen = at
-        if not any(pushed == repository for _, pushed, _ in actor.pushed):
-            actor.fetched = at
-        if event["digest"]:
-            actor.looked = [*actor.looked[1 - LOOKED :], (repository, event["digest"])]
+    if event["action"] == Action.CHECK:
+        _looked(memory, event)
     if (
         event["action"] == Action.PUSH and event["digest"] and not event["tag"]
     ):  # a part of an index may be signed alone
@@ -191,11 +227,7 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
         if event["actor"]:
             _pushed(memory, event)
     for move in note(memory, event):
-        _enter(memory, move)
-        if move.after.actor:
-            image_pushed(memory, event, move.after.digest, move.after.at)
-    if event["action"] == Action.PULL and (name := _pulled(memory, event)):
-        yield from used(memory, event, name)
+        _moved(memory, event, move)
 
 
 def _known(memory: Memory, event: Event, digest: str) -> bool:
@@ -244,12 +276,14 @@ def _lately(memory: Memory, repository: str, at: datetime) -> _Lately:
     return lately
 
 
-def _enter(memory: Memory, move: Move) -> None:
+def _moved(memory: Memory, event: Event, move: Move) -> None:
     image = image_of(memory, move.repository, move.after.digest)
     image.seen = move.at
     if image.pushed is None and not move.back:
         image.pushed, image.pusher = move.after.at, move.after.actor
         image.push_id = move.after.evidence[0] if move.after.evidence else ""
+    if move.after.actor:
+        image_pushed(memory, event, move.after.digest, move.after.at)
 
 
 def _pushed(memory: Memory, event: Event) -> None:

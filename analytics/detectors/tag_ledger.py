@@ -12,7 +12,7 @@ history begins.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -22,6 +22,7 @@ from analytics.ledger import (
     ACTIONS,
     COLUMNS,
     MOST_EVIDENCE,
+    PULL,
     Move,
     Setting,
     home,
@@ -69,13 +70,24 @@ class TagLedger:
         return self.walk.between(store, since, now)
 
 
-def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
+def _see(memory: Memory, event: Event) -> Iterable[Suspicion]:
+    if event["action"] == PULL:
+        moves = note(memory, event)
+        return _judged(memory, moves) if moves else ()
+    return _set(memory, event)
+
+
+def _set(memory: Memory, event: Event) -> Iterator[Suspicion]:
     if event["action"] == Action.LAYER_UPLOAD:
         stored(memory, event)
         return
     if event["action"] == Action.PUSH and event["tag"] and not event["digest"] and is_release(event["tag"]):
         yield from _pushed_unsaid(memory, event)
-    for move in note(memory, event):
+    yield from _judged(memory, note(memory, event))
+
+
+def _judged(memory: Memory, moves: Iterable[Move]) -> Iterator[Suspicion]:
+    for move in moves:
         if move.before is None:
             continue
         settled = memory.reaches_back(move.after.at, _SETTLED)

@@ -16,13 +16,13 @@ by digest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
 from analytics.hands import USED, Account, Custom, Project, Push, Repository, renewed
-from analytics.ledger import COLUMNS, home, project_of
+from analytics.ledger import COLUMNS, PULL, home, project_of
 from analytics.own_builds import built, ran
 from analytics.puller_writes import perhaps_puller_writes
 from analytics.replay import EPOCH
@@ -43,6 +43,7 @@ BASE = 4  # accounts that pull from a repository and push elsewhere: it is built
 MOST_PULLERS = 200  # remembered of one repository
 MOST_TAGS = 500
 MOST_REPOSITORIES = 2_000  # remembered of one account
+_CI = Traffic.CI.value  # the plain word
 MOST_HELD = 100  # images of one repository to which hardly anybody pushes
 
 
@@ -67,13 +68,10 @@ class UnusualHands:
         return self.walk.between(store, since, now)
 
 
-def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
+def _see(memory: Memory, event: Event) -> Iterable[Suspicion]:
     if not event["repository"] or not event["actor"] or event["actor_kind"] == "internal":
-        return
-    if event["action"] == Action.PUSH:
-        yield from _pushed(memory, event)
-    else:
-        yield from _pulled(memory, event)
+        return ()
+    return _pulled(memory, event) if event["action"] == PULL else _pushed(memory, event)
 
 
 def _pushed(memory: Memory, event: Event) -> Iterator[Suspicion]:
@@ -153,7 +151,8 @@ def _strange(repository: Repository, event: Event, made: bool, makers: int, stil
     return push if known_tag and not before.known_tag else before
 
 
-def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
+def _pulled(memory: Memory, event: Event) -> list[Suspicion]:
+    found: list[Suspicion] = []
     at, name = event["timestamp"], event["actor"]
     accounts, repositories = memory.table("accounts", Account), memory.table("repositories", Repository)
     key, project = home(event), project_of(event)
@@ -167,15 +166,15 @@ def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
         and _is_it(push, repository, event)
         and event["traffic_class"] not in NOT_USE
     ):
-        yield from _used(memory, event, repository, push, account)
+        found += _used(memory, event, repository, push, account)
     of_all = memory.table("custom", Custom)["all"].repositories
     if account is not None and account.steady(of_all) and event["traffic_class"] not in NOT_USE:
-        yield from ran(memory, event, memory.reaches_back(at, SETTLED))
+        found += ran(memory, event, memory.reaches_back(at, SETTLED))
     account = accounts[name]
     account.first = account.first if account.first > EPOCH else at
     account.pull_days += account.last_pull.date() != at.date()
     account.hours |= 1 << at.hour
-    account.builds += event["traffic_class"] == Traffic.CI
+    account.builds += event["traffic_class"] == _CI
     account.last_pull = account.seen = at
     if len(account.repositories) < MOST_REPOSITORIES:
         account.repositories.add(key)
@@ -198,6 +197,7 @@ def _pulled(memory: Memory, event: Event) -> Iterator[Suspicion]:
         if asked:
             repository.asked.add(tag)
         repository.seen = at
+    return found
 
 
 def _enter(memory: Memory, event: Event) -> None:

@@ -23,6 +23,7 @@ from store.contract import EventReader
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 FEWEST_DAYS = timedelta(days=7)  # before so much is known of a key, its silence is nothing unusual
 
@@ -58,6 +59,7 @@ class Histories:
     registries: dict[str, datetime] = field(default_factory=dict)  # the first day on which each told anything
     registries_until: datetime | None = None
     known: dict[str, tuple[tuple[datetime, datetime | None], Known]] = field(default_factory=dict)  # the newest answers
+    yesterday: tuple[datetime, pa.Table] | None = None  # of a long past: the day gone through last, and its events
 
     def before(self, store: EventReader, rule: Rule, day: datetime, begun: datetime | None) -> Known:
         """What a rule knows of the time before `day`, the start of a day; nothing for kinds that need no history.

@@ -42,9 +42,11 @@ def matches(
     `passing`: this is a whole day, and no day before its end will be asked for again.
     """
     recent = Columns(_read(store, rules, columns_of(rules), since, until))
-    found = _matches(store, rules, histories, since, until, recent)
+    found = _matches(store, rules, histories, since, until, recent, histories.yesterday if passing else None)
+    histories.yesterday = None
     if passing:
         histories.over(rules, since, recent)
+        histories.yesterday = since, recent.rows
     return found
 
 
@@ -55,6 +57,7 @@ def _matches(
     since: datetime,
     until: datetime,
     recent: Columns,
+    yesterday: tuple[datetime, pa.Table] | None,
 ) -> list[Match]:
     columns = columns_of(rules)
     at_work = [
@@ -68,7 +71,7 @@ def _matches(
         rule.id: min(since - rule.reach, day) if rule.kind in (Kind.NEW_TERM, Kind.CHANGE) else since - rule.reach
         for rule in at_work
     }
-    events = Columns(pa.concat_tables([*_before(store, at_work, columns, starts, since), recent.rows]))
+    events = Columns(pa.concat_tables([*_before(store, at_work, columns, starts, since, yesterday), recent.rows]))
     times, span = events.times(), store.span()
     found: list[Match] = []
     for rule in at_work:
@@ -80,13 +83,38 @@ def _matches(
 
 
 def _before(
-    store: EventReader, rules: Sequence[Rule], columns: Sequence[str], starts: Mapping[str, datetime], since: datetime
+    store: EventReader,
+    rules: Sequence[Rule],
+    columns: Sequence[str],
+    starts: Mapping[str, datetime],
+    since: datetime,
+    yesterday: tuple[datetime, pa.Table] | None,
 ) -> Iterator[pa.Table]:
-    """The events that lie before `since`, in pieces: of the time that only few rules look back to, only theirs."""
+    """The events that lie before `since`, in pieces: of the time that only few rules look back to, only theirs. What lies in
+    the day that was gone through last (`yesterday`, with its beginning) is not read again.
+    """
     edges = sorted({start for start in starts.values() if start < since - _USUAL_REACH} | {since - _USUAL_REACH, since})
     for edge, end in pairwise(edges):
         theirs = [rule for rule in rules if starts[rule.id] < end]
-        yield _read(store, theirs, columns, max(edge, min(starts.values())), end)
+        begin = max(edge, min(starts.values()))
+        if yesterday is not None and yesterday[0] <= begin and end <= yesterday[0] + DAY:
+            yield _out_of(yesterday[1], theirs, begin, end)
+        else:
+            yield _read(store, theirs, columns, begin, end)
+
+
+def _out_of(day: pa.Table, rules: Iterable[Rule], since: datetime, until: datetime) -> pa.Table:
+    """As `_read`, out of events that are at hand."""
+    times = Columns(day).times()
+    first, last = (int(times.searchsorted((moment - EPOCH) // _US)) for moment in (since, until))
+    rows = day.slice(first, max(last - first, 0))
+    asked = _asked(rules)
+    if asked is None:
+        return rows
+    fits = pc.is_in(rows["action"], pa.array(sorted(asked["action"]), pa.string()))
+    if asked["outcome"]:
+        fits = pc.or_(fits, pc.is_in(rows["outcome"], pa.array(sorted(asked["outcome"]), pa.string())))
+    return rows.filter(fits)
 
 
 def _read(
@@ -97,26 +125,32 @@ def _read(
     rules = list(rules)
     if not rules or since >= until:
         return schema().empty_table().select(columns)
-    actions: set[str] = set()
-    outcomes: set[str] = set()
-    for rule in rules:
-        for wanted in conditions_of(rule):
-            named = actions_of(wanted)
-            outcome = wanted.get("outcome")
-            if named:
-                actions.update(named)
-            elif outcome:
-                outcomes.update([outcome] if isinstance(outcome, str) else outcome)
-            else:
-                return store.table(query)
-    if outcomes.issuperset(Outcome):
+    asked = _asked(rules)
+    if asked is None:
         return store.table(query)
+    actions, outcomes = asked["action"], asked["outcome"]
     by_action = store.table(replace(query, action=sorted(actions))) if actions else None
     by_outcome = store.table(replace(query, outcome=sorted(outcomes))) if outcomes else None
     if by_action is None or by_outcome is None:
         return by_outcome if by_action is None else by_action
     others = by_outcome.filter(pc.invert(pc.is_in(by_outcome["action"], pa.array(sorted(actions)))))
     return pa.concat_tables([by_action, others]).sort_by([("timestamp", "ascending"), ("event_id", "ascending")])
+
+
+def _asked(rules: Iterable[Rule]) -> dict[str, set[str]] | None:
+    """The actions, and the outcomes, outside of which nothing is anything to these rules; None if there are no such."""
+    asked: dict[str, set[str]] = {"action": set(), "outcome": set()}
+    for rule in rules:
+        for wanted in conditions_of(rule):
+            named = actions_of(wanted)
+            outcome = wanted.get("outcome")
+            if named:
+                asked["action"].update(named)
+            elif outcome:
+                asked["outcome"].update([outcome] if isinstance(outcome, str) else outcome)
+            else:
+                return None
+    return None if asked["outcome"].issuperset(Outcome) else asked
 
 
 def columns_of(rules: Iterable[Rule]) -> list[str]:

@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 from made_traffic import START, steady
 
+from analytics.ledger import home
 from analytics.replay import Replay
-from analytics.walked import of_day
+from analytics.walked import HOME, of_day
 from analytics.windows import DAY
 from store.contract import EventQuery
 
 ASKED = (
-    (("pull", "login"), ("event_id", "timestamp", "action", "actor")),
-    (("login",), ("event_id", "timestamp", "client_ip", "status")),
-    (("pull", "push"), ("event_id", "timestamp", "action", "repository", "digest")),
+    (("pull", "login"), ("success",), ("event_id", "timestamp", "action", "actor")),
+    (("login",), ("success",), ("event_id", "timestamp", "client_ip", "status")),
+    (("pull", "login"), ("success", "denied"), ("event_id", "timestamp", "outcome", "actor")),
+    (("pull", "push"), ("success",), ("event_id", "timestamp", "action", "registry", "repository", "digest")),
 )
 
 
@@ -34,13 +36,16 @@ def test_a_day_is_read_once_and_each_sees_its_own(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(store, "table", counting)
     for day in range(4):
         before = read
-        for actions, columns in ASKED:
+        for actions, outcomes, columns in ASKED:
             since = START + day * DAY
             query = EventQuery(
-                since=since, until=since + timedelta(days=1), action=actions, outcome=("success",), columns=columns
+                since=since, until=since + timedelta(days=1), action=actions, outcome=outcomes, columns=columns
             )
-            seen = [{name: event[name] for name in columns} for event in of_day(replay, query)]
+            events = list(of_day(replay, query))
+            seen = [{name: event[name] for name in columns} for event in events]
             assert seen == list(store.events(query))
             assert seen
+            for event in events if "repository" in columns else ():
+                assert event[HOME] == home({name: event[name] for name in columns})
         assert read - before == (1 if day else len(ASKED))
     store.close()
