@@ -37,6 +37,7 @@ TABLE_SETTINGS = {
     # Each commit lists the whole log, which grows by an entry with each: at one a second, two days of it made a commit take
     # more than a second. What is older than this is in a checkpoint.
     "delta.logRetentionDuration": "interval 5 minutes",
+    "delta.enableExpiredLogCleanup": "false",  # not before the checkpoint that stands for it is on the disk: `_settle`
     # Each checkpoint names every file that was replaced so lately. Longer than files are kept and `store.delta_gather` waits, or
     # nobody would know what to delete.
     "delta.deletedFileRetentionDuration": "interval 4 hours",
@@ -127,7 +128,15 @@ class EventTable:
         except BaseException:
             throw_away(self.folder, files)
             raise
-        settle_entry(self.folder, table.version())
+        self._settle(table)
+
+    def _settle(self, table: deltalake.DeltaTable) -> None:
+        """What was committed is on the disk; then the entries go that a checkpoint stands for."""
+        if settle_entry(self.folder, table.version()):
+            try:
+                table.cleanup_metadata()
+            except (deltalake.exceptions.DeltaError, OSError) as error:  # what was committed is committed
+                log.info("old log entries stay for now: %s", _said(error))
 
     def files(self, first_day: str | None, last_day: str | None, stored_since: datetime | None = None) -> list[File]:
         """The files of these days that may have rows stored since then, without those that are cut or gone."""
@@ -220,7 +229,7 @@ class EventTable:
                 table.create_write_transaction([*gone, *added], "append", table.schema(), partition_by=["day"])
             except CommitFailedError:
                 return False
-            settle_entry(self.folder, table.version())
+            self._settle(table)
         return True
 
     def tidy(self) -> int:
@@ -230,7 +239,7 @@ class EventTable:
             if table is None or self.broken_entry is not None:
                 return 0
             table.create_checkpoint()
-            table.cleanup_metadata()
+            self._settle(table)
             return len(table.vacuum(KEPT_HOURS, dry_run=False, enforce_retention_duration=False, full=True))
 
     def drop_replaced(self) -> int:

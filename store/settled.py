@@ -29,16 +29,18 @@ def settle(path: Path) -> None:
         os.close(descriptor)
 
 
-def settle_entry(folder: Path, version: int) -> None:
-    """The table's log from this version on, with a checkpoint that was written behind it."""
-    entries = folder / "_delta_log"
+def settle_entry(folder: Path, version: int) -> bool:
+    """The table's log from this version on; whether there is a checkpoint in it."""
+    entries, checkpoint = folder / "_delta_log", False
     while (entry := entries / f"{version:020}.json").exists():
         settle(entry)
         with suppress(FileNotFoundError):
             settle(entries / f"{version:020}.checkpoint.parquet")
             settle(entries / LAST_CHECKPOINT)
+            checkpoint = True
         version += 1
     settle(entries)
+    return checkpoint
 
 
 def drop_unsettled(folder: Path) -> None:

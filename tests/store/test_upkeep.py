@@ -16,6 +16,7 @@ from store.contract import EventQuery, Position
 from store.delta import KEPT_HOURS, TABLE_SETTINGS
 from store.delta_gather import MANY_FILES, MOST_FILES, SmallFiles
 from store.delta_upkeep import around
+from store.errors import Unavailable
 from store.locate import open_store
 
 HOUR = timedelta(hours=1)
@@ -218,6 +219,28 @@ def test_a_followed_log_of_a_day_leaves_a_short_log_of_the_table(tmp_path: Path,
     assert (store.total(), idle.total(), idle.position("s").offset) == (96, 96, 96)
     store.close()
     idle.close()
+
+
+def test_entries_stay_until_their_checkpoint_is_on_the_disk(tmp_path: Path, row, table, start, monkeypatch):
+    """The power goes while the checkpoint is written: of that nothing may be left but its name."""
+    monkeypatch.setitem(TABLE_SETTINGS, "delta.checkpointInterval", "10")
+    monkeypatch.setitem(TABLE_SETTINGS, "delta.logRetentionDuration", "interval 0 seconds")
+    store, log = open_store(f"delta:{tmp_path}"), tmp_path / "events" / "_delta_log"
+
+    def power_cut(*_: object) -> None:
+        for checkpoint in log.glob("*.checkpoint.parquet"):
+            checkpoint.write_bytes(b"")
+            raise OSError("power cut")
+
+    monkeypatch.setattr("store.delta.settle_entry", power_cut)
+    with pytest.raises(Unavailable, match="power cut"):
+        for number in range(20):
+            store.commit(table(row(number)), [])
+    monkeypatch.undo()
+    store = open_store(f"delta:{tmp_path}")
+    store.commit(table(row(90)), [])
+    assert store.total() == number + 2
+    store.close()
 
 
 def test_what_a_killed_process_left_goes_with_upkeep(tmp_path: Path, row, table, start):
