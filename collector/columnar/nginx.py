@@ -112,7 +112,12 @@ def _way(template: Template) -> _Way | None:
         if shape is None:
             return None
         pieces += [shape, re.escape(after)]
-    return _Way(f"^{''.join(pieces)}$", names, tuple(each.encode() for each in between), frozenset(read), template.json)
+    pattern = f"^{''.join(pieces)}$"
+    try:
+        like(pa.array([""]), pattern)
+    except pa.ArrowInvalid:  # too large an expression for RE2
+        return None
+    return _Way(pattern, names, tuple(each.encode() for each in between), frozenset(read), template.json)
 
 
 def _may_look_wrapped(names: Sequence[str], between: Sequence[str]) -> bool:

@@ -32,6 +32,9 @@ LINE_BY_LINE = {
     "like docker compose": '$remote_addr | $time_local | "$request" $status',
     "colon behind an address": '$remote_addr:$remote_port [$time_local] "$request" $status',
     "twice": '$remote_addr [$time_local] "$request" $status $remote_addr',
+    "very long": '$remote_addr [$time_local] "$request" $status "$http_x_forwarded_for" '
+    + "$upstream_addr " * 3000
+    + "$pipe",
     "no time": '$remote_addr "$request" $status',
 }
 _VARIABLE = re.compile(r"\$([a-z0-9_]+)")
