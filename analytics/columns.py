@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,10 @@ class Coded:
     def said(self) -> Mask:
         """Of which events it says something."""
         return self.codes < len(self.values) - 1
+
+    def where(self, fits: Callable[[Any], bool]) -> Mask:
+        """Which events have a value that fits; each value is asked about once."""
+        return np.fromiter(map(fits, self.values), np.bool_, len(self.values))[self.codes]
 
     def equal(self, value: Any) -> Mask:
         """Which events have this value."""
@@ -95,8 +99,7 @@ class Columns:
             by_value = _by_hour(self.times())
         else:
             by_value = self.coded(column)
-        values = by_value.values
-        return np.fromiter((fits({column: one}) for one in values), np.bool_, len(values))[by_value.codes]
+        return by_value.where(lambda one: fits({column: one}))
 
     def said(self, names: Iterable[str]) -> Mask:
         """Which events say something in each of these fields."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from analytics.replay import Replay, floor, horizon
-from analytics.windows import DAY
+from analytics.windows import DAY, HOUR
 from store.contract import EventReader
 
 T = TypeVar("T")
@@ -31,6 +31,11 @@ def settled_days(
     for day in each_day(since, now):
         if span is not None and day - span[0] >= history:
             yield day, span[0]
+
+
+def hours_over(day: datetime, since: datetime, now: datetime) -> list[int]:
+    """How many hours of the day were over at the moments in (since, now] at which one ended: 1 to 24."""
+    return [hours for hours in range(1, 25) if max(since, day) < day + hours * HOUR <= min(day + DAY, now)]
 
 
 def learned(store: EventReader, kind: str, day: datetime, kept: dict[datetime, T], learn: Callable[[], T]) -> T:

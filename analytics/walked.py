@@ -65,8 +65,11 @@ class _Walked:
 
     def chosen(self, query: EventQuery) -> Iterable[dict[str, Any]]:
         """Of the day's events those that the query asks for."""
-        fits = _among(self.sorts["action"], query.action) & _among(self.sorts["outcome"], query.outcome)
+        fits = self._among("action", query.action) & self._among("outcome", query.outcome)
         return self.events if fits.all() else compress(self.events, fits.tolist())
+
+    def _among(self, sort: str, wanted: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        return self.sorts[sort].where(frozenset(map(str, wanted)).__contains__)
 
 
 def of_day(store: Replay, query: EventQuery) -> Iterable[dict[str, Any]]:
@@ -98,8 +101,3 @@ def _homes(rows: pa.Table) -> pa.Array:
     found = [divmod(pair, len(registries.values)) for pair in pairs.tolist()]
     words = [home_of(registries.values[one], repositories.values[other]) for other, one in found]
     return pa.array(words, pa.string()).take(pa.array(place))
-
-
-def _among(column: Coded, wanted: Sequence[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    words = frozenset(map(str, wanted))
-    return np.fromiter((value in words for value in column.values), np.bool_, len(column.values))[column.codes]

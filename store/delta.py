@@ -217,8 +217,8 @@ class EventTable:
         """Put files in the place of others that hold the same rows, in one commit; False where another process took one of
         those away meanwhile."""
         with self.lock, delta_errors():
-            table = self.current()
-            if table is None or self.broken_entry is not None:
+            table = self._whole_table()
+            if table is None:
                 return False
             if not {file.name for file in old} <= {file.name for file in self._described(table)}:
                 return False
@@ -232,11 +232,16 @@ class EventTable:
             self._settle(table)
         return True
 
+    def _whole_table(self) -> deltalake.DeltaTable | None:
+        """To change it: none where there is none yet, or where its log is broken."""
+        table = self.current()
+        return table if self.broken_entry is None else None
+
     def tidy(self) -> int:
         """Old log entries into a checkpoint; replaced files away, and those that a killed process left; how many those were."""
         with self.lock, delta_errors():
-            table = self.current()
-            if table is None or self.broken_entry is not None:
+            table = self._whole_table()
+            if table is None:
                 return 0
             table.create_checkpoint()
             self._settle(table)
@@ -245,8 +250,8 @@ class EventTable:
     def drop_replaced(self) -> int:
         """Files away that were replaced some hours ago, as the log tells of them; how many. Some 0.1 s for a thousand."""
         with self.lock, delta_errors():
-            table = self.current()
-            if table is None or self.broken_entry is not None:
+            table = self._whole_table()
+            if table is None:
                 return 0
             return len(table.vacuum(KEPT_HOURS, dry_run=False, enforce_retention_duration=False))
 

@@ -142,7 +142,7 @@ def _read(store: EventReader, since: datetime, until: datetime) -> _Requests:
     repository = NAMES["repository"].numbers(events.coded("repository"))
     who = pullers(actor, client)
     action = events.coded("action")
-    is_blob = np.asarray([value in _BLOBS for value in action.values], dtype=bool)[action.codes]
+    is_blob = action.where(_BLOBS.__contains__)
     minutes = events.times() // 60_000_000
     named = (who >= 0) & (repository >= 0)
     # The first of each minute says as much as all of them.

@@ -325,8 +325,8 @@ def _pulls_of(store: EventReader, kind: str, name: str, day: datetime, until: da
     column = events.coded(_FIELDS[kind])
     if kind != "project":
         return events.events(np.flatnonzero(column.equal(name)))
-    inside = [value is not None and value.startswith(f"{name}/") for value in column.values]
-    return events.events(np.flatnonzero(np.asarray(inside, dtype=np.bool_)[column.codes]))
+    inside = column.where(lambda one: one is not None and one.startswith(f"{name}/"))
+    return events.events(np.flatnonzero(inside))
 
 
 def _why(shared: bool, unlike: bool, times: float, new: str) -> str:

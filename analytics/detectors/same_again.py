@@ -200,7 +200,7 @@ def _read(store: EventReader, since: datetime, until: datetime) -> _Fetches:
         for kind, name in (("actor", "actor"), ("client", "client_ip"), ("repository", "repository"))
     )
     digests, status = events.coded("digest"), events.coded("status")
-    whole = np.asarray([value != _PART for value in status.values], dtype=bool)[status.codes]
+    whole = status.where(lambda one: one != _PART)
     starts, human = events.times() // 60_000_000, events.fits({"actor_kind": "human"})
     things = hashes(digests.values)[digests.codes]
     return _named(starts, actors, clients, repositories, np.where(whole, things, 0), human)

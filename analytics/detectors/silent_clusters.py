@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analytics.daily import days_before, learned, settled_days
+from analytics.daily import days_before, hours_over, learned, settled_days
 from analytics.detector import Suspicion
 from analytics.places import NOBODY
 from analytics.replay import horizon, remember
@@ -41,7 +41,7 @@ OTHERS, EACH = 0.75, 0.7  # of what is usual of all others together, and of each
 SHORTEST, LONGEST = 4, 24  # hours of a silence: an updater that is started anew, and one that was told a day ago
 MOST_EVENTS = 3  # that it asked for last
 _Key = tuple[str, str, str]  # registry, account or address, project; empty for all of them
-_Hours = Mapping[_Key, np.ndarray]  # requests by hour of a day
+_Hours = dict[_Key, np.ndarray]  # requests by hour of a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,27 +113,27 @@ class SilentClusters:
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         found: list[Suspicion] = []
         for day, begin in settled_days(store, since, now, FEWEST_DAYS * DAY):
-            ends = [end for end in range(1, 25) if max(since, day) < day + end * HOUR <= min(day + DAY, now)]
+            ends = hours_over(day, since, now)
             if not ends:
                 continue
             days = days_before(store, self.name, day, self.history, self._kept, partial(_whole_day, store))
             days = tuple((at, one) for at, one in days if at >= begin)
             usual = learned(store, f"{self.name}, usual", day, self._usual, partial(_usual_of, days, day))
-            steady = {key[:2] for key in usual}
-            today = self._day(store, day, min(day + DAY, horizon(store, now)), steady)
+            steady = frozenset(key[:2] for key in usual)
+            today = _hours(store, day, min(day + DAY, horizon(store, now)), steady)
             # Whoever fell silent in the morning is not among those of `days` who were there around the clock.
-            near = _Near(day, today, partial(self._day, store, day - DAY, day, steady))
+            near = _Near(day, today, partial(_hours, store, day - DAY, day, steady))
             for end in ends:
                 found += _judge(store, days, usual, near, end)
         return found
 
-    def _day(self, store: EventReader, day: datetime, until: datetime, steady: Collection[tuple[str, str]]) -> _Hours:
-        kind = f"{self.name}, hours"
-        return remember(store, kind, (day, until), partial(_by_hour, store, day, until, steady))
-
 
 def _counted(store: EventReader, day: datetime, until: datetime) -> pd.DataFrame:
     """Requests by registry, subject, project and hour."""
+    return remember(store, _kind("counts", day), (day, until), partial(_count, store, day, until))
+
+
+def _count(store: EventReader, day: datetime, until: datetime) -> pd.DataFrame:
     frame: pd.DataFrame = store.counts(day, until, ("registry", "actor", "actor_kind", "client_ip", "project"), HOUR)
     named = frame["actor"].notna() & ~frame["actor_kind"].isin(NOBODY)
     frame["subject"] = frame["actor"].where(named, frame["client_ip"])
@@ -142,16 +142,30 @@ def _counted(store: EventReader, day: datetime, until: datetime) -> pd.DataFrame
     return frame.loc[frame["subject"].notna(), ["registry", "subject", "project", "hour", "events"]]
 
 
-def _by_hour(store: EventReader, day: datetime, until: datetime, steady: Collection[tuple[str, str]] | None) -> _Hours:
-    """Of everybody, and under an empty name of the whole registry; by project of those who are `steady`: None for those who were
-    there around the clock on this very day."""
-    frame = remember(store, "silent_clusters, counted", (day, until), partial(_counted, store, day, until))
-    found = _rows(frame, ("registry", "subject"))
-    found |= _rows(frame.assign(subject=""), ("registry", "subject"))
-    if steady is None:
-        steady = {key[:2] for key, row in found.items() if np.count_nonzero(row) >= FEWEST_HOURS}
-    of_steady = frame["project"].notna() & frame["subject"].isin({subject for _, subject in steady})
-    return found | _rows(frame[of_steady], ("registry", "subject", "project"))
+def _hours(store: EventReader, day: datetime, until: datetime, steady: frozenset[tuple[str, str]]) -> _Hours:
+    """Of everybody, and by project of those who are `steady`."""
+
+    def read() -> _Hours:
+        counted = _counted(store, day, until)
+        return _in_all(counted) | _by_project(counted, steady)
+
+    return remember(store, _kind("hours", day), (day, until, steady), read)
+
+
+def _kind(what: str, day: datetime) -> str:
+    """Kept of two days, for the one before is asked for at night."""
+    return f"silent_clusters, {what} of {'odd' if day.toordinal() % 2 else 'even'} days"
+
+
+def _in_all(counted: pd.DataFrame) -> _Hours:
+    """Of everybody, and under an empty name of the whole registry."""
+    by = ("registry", "subject")
+    return _rows(counted, by) | _rows(counted.assign(subject=""), by)
+
+
+def _by_project(counted: pd.DataFrame, steady: Collection[tuple[str, str]]) -> _Hours:
+    theirs = counted["project"].notna() & counted["subject"].isin({subject for _, subject in steady})
+    return _rows(counted[theirs], ("registry", "subject", "project"))
 
 
 def _rows(frame: pd.DataFrame, by: Sequence[str]) -> dict[_Key, np.ndarray]:
@@ -164,14 +178,14 @@ def _rows(frame: pd.DataFrame, by: Sequence[str]) -> dict[_Key, np.ndarray]:
 
 
 def _whole_day(store: EventReader, day: datetime) -> _Day:
-    hours = _by_hour(store, day, day + DAY, None)
-    steady = {key[:2] for key, row in hours.items() if not key[2] and np.count_nonzero(row) >= FEWEST_HOURS}
-    kept = {
-        key: row.astype(np.float32)
-        for key, row in hours.items()
-        if key[:2] in steady and (not key[2] or row.sum() >= FEWEST_A_DAY)
-    }
-    return _Day(kept, frozenset(key[:2] for key in hours))
+    counted = _counted(store, day, day + DAY)
+    everybody = _in_all(counted)
+    hours = {key: row for key, row in everybody.items() if np.count_nonzero(row) >= FEWEST_HOURS}
+    steady = {key[:2] for key in hours}
+    projects = _by_project(counted, steady)
+    hours |= {key: row for key, row in projects.items() if key[:2] in steady and row.sum() >= FEWEST_A_DAY}
+    kept = {key: row.astype(np.float32) for key, row in hours.items()}
+    return _Day(kept, frozenset(key[:2] for key in everybody))
 
 
 def _usual_of(days: Sequence[tuple[datetime, _Day]], day: datetime) -> dict[_Key, _Usual]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analytics.daily import days_before, settled_days
+from analytics.daily import days_before, hours_over, settled_days
 from analytics.detector import Suspicion
 from analytics.places import NOBODY
 from analytics.replay import horizon, remember
@@ -64,7 +64,7 @@ class ThinnedLog:
         found: list[Suspicion] = []
         for day, begin in settled_days(store, since, now, FEWEST_DAYS * DAY):
             # A window is judged when its last hour is over.
-            ends = [end for end in range(1, 25) if max(since, day) < day + end * HOUR <= min(day + DAY, now)]
+            ends = hours_over(day, since, now)
             if not ends:
                 continue
             known = min((day - begin) // DAY, PAST)

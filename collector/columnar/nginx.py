@@ -160,37 +160,39 @@ def _rows(text: BlockText, way: _Way, lines: Places) -> Rows:
     if not len(lines):
         return Rows(lines, {})
     values = _values(text, way, lines)
-    nothing = pa.repeat(pa.scalar("-"), len(lines))
 
-    def first(names: Sequence[str]) -> pa.Array:
+    def told(*names: str) -> pa.Array:
         found = [values[name] for name in names if name in values]
-        return pc.fill_null(pc.coalesce(*found), "-") if found else nothing
+        return pc.coalesce(*found) if found else pa.nulls(len(lines), pa.string())
+
+    def written(*names: str) -> pa.Array:
+        return pc.fill_null(told(*names), "-")
 
     requests = values.get("request")
     if requests is None:
         asked = (values[name] for name in ("request_method", "request_uri"))
         requests = pc.binary_join_element_wise(*asked, pa.scalar("HTTP/1.1"), " ")
-    agents, plain = _agents(values.get(_MAY_BE_ESCAPED, pa.nulls(len(lines), pa.string())), json=way.json)
+    agents, plain = _agents(told(_MAY_BE_ESCAPED), json=way.json)
     columns, sure, request = common(
         Said(
-            hosts=first(("remote_addr",)),
-            users=first(("remote_user",)),
+            hosts=written("remote_addr"),
+            users=written("remote_user"),
             requests=pc.fill_null(requests, "-"),
-            status=first(("status",)),
-            sizes=first(_SIZES),
+            status=written("status"),
+            sizes=written(*_SIZES),
             agents=agents,
         )
     )
     columns["timestamp"], timed = _times(values, way)
-    columns["forwarded_for"] = values.get("http_x_forwarded_for", pa.nulls(len(lines), pa.string()))
     columns |= {
-        "host": _or_nothing(first(_HOSTS)),
-        "duration_ns": seconds(first(("request_time",))),
-        "request_bytes": count_of(first(("request_length",))),
-        "request_id": _or_nothing(first(REQUEST_IDS)),
-        "client_port": _ports(count_of(first(("remote_port",)))),
+        "forwarded_for": told("http_x_forwarded_for"),
+        "host": told(*_HOSTS),
+        "duration_ns": seconds(written("request_time")),
+        "request_bytes": count_of(written("request_length")),
+        "request_id": told(*REQUEST_IDS),
+        "client_port": _ports(count_of(written("remote_port"))),
     }
-    _digests(columns, first(DIGESTS), request)
+    _digests(columns, told(*DIGESTS), request)
     return Rows(lines, columns).where(sure & timed & plain)
 
 
