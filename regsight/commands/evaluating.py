@@ -66,6 +66,10 @@ def evaluate(
         bool,
         typer.Option("--uncharted", help="Also with the kinds on nobody's map (A81 to A90), told apart."),
     ] = False,
+    unimagined: Annotated[
+        bool,
+        typer.Option("--unimagined", help="Also with the kinds that nobody had imagined (A91 to A100), told apart."),
+    ] = False,
     captures: Annotated[
         Path, typer.Option(metavar="DIR", help="Captured logs of real registries; left out where they are not.")
     ] = Path("tests/samples"),
@@ -98,7 +102,7 @@ def evaluate(
 
     judged = judge(setup)
     asked = {"later": later, "newest": newest, "fresh": fresh, "unheard": unheard}
-    asked |= {"unforeseen": unforeseen, "uncharted": uncharted}
+    asked |= {"unforeseen": unforeseen, "uncharted": uncharted, "unimagined": unimagined}
     families = [name for name, given in asked.items() if given]
     new = {family: judge(replace(setup, family=family)) for family in families}
     further = [afterwards(runs, family) for family, runs in new.items()]

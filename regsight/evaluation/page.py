@@ -32,8 +32,8 @@ Written {day}. Preset `{preset}`, {learn} days learned, {judge} days judged, see
 
 
 _NONE_UNSEEN = (
-    "With `--later`, `--newest`, `--fresh`, `--unheard`, `--unforeseen` and `--uncharted`, kinds written afterwards have a table "
-    "each."
+    "With `--later`, `--newest`, `--fresh`, `--unheard`, `--unforeseen`, `--uncharted` and `--unimagined`, kinds written "
+    "afterwards have a table each."
 )
 
 

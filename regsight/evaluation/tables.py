@@ -279,9 +279,17 @@ AFTERWARDS = {
         "Kinds of attack on nobody's map (A81 to A90), in view since",
         "written when those had been measured. When nobody had them in view, 29 of 73 were found (seeds 9001-9013 and 9021); "
         "a detector was changed for them since.",
-        """A81 to A90 were written last, by an author who knew neither the detectors nor what had been found. Seeds
+        """A81 to A90 were written after those, by an author who knew neither the detectors nor what had been found. Seeds
   9001-9013 and 9021 say what was found then (40 %, 29 of 73); a detector was changed for their sake since.""",
         in_view=True,
+    ),
+    "unimagined": Family(
+        "Kinds of attack that nobody had imagined (A91 to A100), in nobody's view",
+        "written after those, by an author who knew neither the detectors nor what had been found. No detector was changed for "
+        "them.",
+        """A91 to A100 were written last, by an author who knew neither the detectors nor what had been found; no
+  detector was changed for their sake.""",
+        in_view=False,
     ),
 }
 

@@ -250,6 +250,34 @@ class Session:
         uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={state}"
         return self._send("DELETE", uri, 204, name=repository.name, upload=upload)
 
+    def mismatch(self, repository: Repository, blob: Blob, upload: str) -> Request:
+        """PUT: the end of an upload whose bytes have another digest than the one that is named."""
+        state = f"{self.rng.getrandbits(256):064x}"
+        uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={state}&digest={blob.digest.replace(':', '%3A')}"
+        detail = f"invalid digest for referenced layer: {blob.digest}, content does not match digest"
+        return self._send(
+            "PUT",
+            uri,
+            400,
+            119 + len(detail),
+            name=repository.name,
+            upload=upload,
+            sent_type=BYTES,
+            answer_type=JSON,
+            error=("digest invalid", "provided digest did not match uploaded content", detail),
+            target=blob.digest,
+        )
+
+    def begin(self, repository: Repository) -> str:
+        """POST: an upload is begun. Gives its id."""
+        self._send("POST", f"/v2/{repository.name}/blobs/uploads/", 202, name=repository.name)
+        return identifier(self.at, self.rng)
+
+    def crumb(self, repository: Repository, upload: str) -> Request:
+        """PATCH: a few bytes more of an upload that is under way."""
+        uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={self.rng.getrandbits(256):064x}"
+        return self._send("PATCH", uri, 202, name=repository.name, upload=upload, sent_type=BYTES)
+
     def abandon(self, repository: Repository, size: int) -> Request:
         """An upload that is begun, fed with `size` bytes, and never finished."""
         begun = self._send("POST", f"/v2/{repository.name}/blobs/uploads/", 202, name=repository.name)
@@ -275,6 +303,10 @@ class Session:
     def delete(self, repository: Repository, image: Image) -> Request:
         """A manifest, by digest."""
         return self._manifest("DELETE", repository, image, image.digest, 202, 0)
+
+    def untag(self, repository: Repository, image: Image, tag: str) -> Request:
+        """A tag, while the image that it stood for stays."""
+        return self._manifest("DELETE", repository, image, tag, 202, 0)
 
     def delete_layer(self, repository: Repository, blob: Blob) -> Request:
         """A blob, while manifests go on naming it."""

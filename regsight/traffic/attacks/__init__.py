@@ -1,5 +1,5 @@
-"""Every attack there is, by code: `ATTACKS`, and apart from them the families of `afterwards.py`, `unforeseen.py` and
-`uncharted.py`. The functions behind them stand in the files of this folder.
+"""Every attack there is, by code: `ATTACKS`, and apart from them the families of `afterwards.py`, `unforeseen.py`,
+`uncharted.py` and `unimagined.py`. The functions behind them stand in the files of this folder.
 """
 
 from __future__ import annotations
@@ -9,9 +9,21 @@ from regsight.traffic.attacks.afterwards import FRESH, LATER, NEWEST, UNHEARD
 from regsight.traffic.attacks.rows import NIGHT, SHORT, WORK, Row, recipes
 from regsight.traffic.attacks.uncharted import UNCHARTED
 from regsight.traffic.attacks.unforeseen import UNFORESEEN
+from regsight.traffic.attacks.unimagined import UNIMAGINED
 from regsight.traffic.scenes import Recipe
 
-__all__ = ["ATTACKS", "FAMILIES", "FRESH", "LATER", "NEWEST", "UNCHARTED", "UNFORESEEN", "UNHEARD", "every"]
+__all__ = [
+    "ATTACKS",
+    "FAMILIES",
+    "FRESH",
+    "LATER",
+    "NEWEST",
+    "UNCHARTED",
+    "UNFORESEEN",
+    "UNHEARD",
+    "UNIMAGINED",
+    "every",
+]
 
 _TABLE = (
     Row("A01", "password guessing", accounts.guess_password, "V", "T1110.001", "credentials", "high", (0.1, 0.4, 10)),
@@ -67,6 +79,7 @@ FAMILIES: dict[str, dict[str, Recipe]] = {
     "unheard": UNHEARD,
     "unforeseen": UNFORESEEN,
     "uncharted": UNCHARTED,
+    "unimagined": UNIMAGINED,
 }
 
 

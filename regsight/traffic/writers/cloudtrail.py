@@ -68,6 +68,9 @@ class CloudTrail:
         elif request.status == 403:
             why = f"User: {arn(request.actor)} is not authorized to perform: ecr:{name}"
             record |= {"errorCode": "AccessDeniedException", "errorMessage": why}
+        elif request.status == 400 and request.upload:
+            why = "Layer digest calculation performed by Amazon ECR doesn't match the digest that was specified"
+            record |= {"errorCode": "InvalidLayerException", "errorMessage": why}
         elif request.status == 400:
             why = "Invalid parameter at 'imageManifest' failed to satisfy constraint: 'Invalid JSON syntax'"
             record |= {"errorCode": "InvalidParameterException", "errorMessage": why}

@@ -74,6 +74,8 @@ def _target(request: Request) -> dict[str, Any] | None:
     digest = request.digest or request.target
     if not digest:
         return None
+    if request.method == "DELETE" and request.reference and ":" not in request.reference:  # the tag alone goes
+        return {"mediaType": "", "digest": "", "size": 0, "repository": request.name, "tag": request.reference}
     if request.method == "DELETE":
         return {"mediaType": "", "digest": digest, "size": 0, "repository": request.name}
     manifest = "/manifests/" in request.uri

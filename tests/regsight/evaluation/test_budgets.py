@@ -78,7 +78,7 @@ def test_techniques_are_those_that_the_causes_name() -> None:
 
 def test_the_page_shows_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both are well-formed SVG without script, name every kind and way of finding, and stand on the page."""
-    monkeypatch.setitem(AFTERWARDS, "uncharted", AFTERWARDS["uncharted"]._replace(in_view=False))
+    monkeypatch.setitem(AFTERWARDS, "unimagined", AFTERWARDS["unimagined"]._replace(in_view=False))
     judged = Judged(runs(), [score(one) for one in runs()])
     pictures = write(tmp_path, judged, curves(runs(), runs()))
     text = page(
@@ -104,8 +104,9 @@ def test_the_page_shows_its_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert f"## {AFTERWARDS['unheard'].title}\n" in text
     assert f"## {AFTERWARDS['unforeseen'].title}\n" in text
     assert f"## {AFTERWARDS['uncharted'].title}\n" in text
+    assert f"## {AFTERWARDS['unimagined'].title}\n" in text
     assert text.count("| kinds not developed on | ≥ 60 % | 50 % (9 %–91 %), 1 of 2 | no |") == 1
-    later = ("A36 to A42", "A43 to A50", "A51 to A60", "A61 to A70", "A71 to A80", "A81 to A90")
+    later = ("A36 to A42", "A43 to A50", "A51 to A60", "A61 to A70", "A71 to A80", "A81 to A90", "A91 to A100")
     assert all(f"{kinds} were" in text for kinds in later)
     assert "| all | 50 % (9 %–91 %), 1 of 2 |" in text
 

@@ -29,7 +29,7 @@ from regsight.evaluation.plan import SCENARIOS, Setup, plan
 from regsight.evaluation.tables import Judged, all_tables, by_kind, missed, surprises
 from regsight.evaluation.targets import targets
 from regsight.evaluation.yardsticks import cut, cut_for
-from regsight.traffic.attacks import ATTACKS, FRESH, LATER, NEWEST, UNCHARTED, UNFORESEEN, UNHEARD
+from regsight.traffic.attacks import ATTACKS, FRESH, LATER, NEWEST, UNCHARTED, UNFORESEEN, UNHEARD, UNIMAGINED
 from regsight.traffic.scenes import DIFFICULTIES, Recipe
 
 
@@ -195,6 +195,7 @@ def test_outcomes_survive_being_kept(tmp_path: Path) -> None:
         ("unheard", UNHEARD),
         ("unforeseen", UNFORESEEN),
         ("uncharted", UNCHARTED),
+        ("unimagined", UNIMAGINED),
     ],
 )
 def test_kinds_that_came_later_have_a_deck_of_their_own(family: str, kinds: dict[str, Recipe]) -> None:

@@ -155,6 +155,22 @@ LATE = (
         late={"A89": 0.9},  # after those that its nodes come upon
         lineless="A89",
     ),
+    Family(
+        "unimagined",
+        10,
+        {
+            "distribution-json": set(),
+            "distribution-text": set(),
+            "distribution-json-2.8": set(),
+            "access": set(),
+            "notifications": {"A92", "A99"},  # nothing of uploads that fail, or are under way
+            "harbor-audit": {"A92", "A99"},  # no uploads
+            "ecr-cloudtrail": set(),
+        },
+        ("A93/stealthy@0.05", ["A93"]),
+        days=2.2,
+        begin=0.05,
+    ),
 )
 FORMATS: dict[str, Format] = {
     "distribution-json": distribution_json.FORMAT,
@@ -266,7 +282,7 @@ def test_they_can_be_asked_for_by_name(family: Family, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", FORMATS)
-@pytest.mark.parametrize("family", ["unheard", "unforeseen", "uncharted"])
+@pytest.mark.parametrize("family", ["unheard", "unforeseen", "uncharted", "unimagined"])
 def test_every_line_is_read(family: str, source: str, tmp_path: Path) -> None:
     """Not one line becomes a dead letter."""
     truth = short(tmp_path, days=0.7, source=source, attacks=[f"{code}/blatant@0.05" for code in FAMILIES[family]])
