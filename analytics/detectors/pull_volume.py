@@ -131,15 +131,17 @@ def _surge(store: EventReader, day: DayOfPulls, group: list[Odd], hour: Pulls, n
     shared = many and not unlike
     if not shared:
         rows = _of_source(rows, sources)
-    severity = _severity(day, lead, rows, len(new), shared, unlike)
+    moved = lead.kind == "client" and all(odd.kind != "actor" for odd in group)
+    severity = _severity(day, lead, rows, len(new), shared, unlike, moved)
     name = plain(day.pulls.names[lead.kind][lead.code])
     usual = day.baselines[lead.kind].usual(lead.code, lead.start - 55)
-    by = "" if shared or lead.kind in sources else f", {int(rows.amounts.sum())} of them by {_source_name(rows)}"
+    by_whom = plain(_source(rows)[1]) or "nobody named"
+    by = "" if shared or lead.kind in sources else f", {int(rows.amounts.sum())} of them by {by_whom}"
     learning = f"; still learning: known for {usual.known_days:.1f} days" if usual.learning else ""
     clients, repositories = _distinct(rows, "client"), _distinct(rows, "repository")
     return Suspicion(
         kind="pull_surge_from_many" if shared else "pull_surge",
-        cause=(*_surge_cause(day.pulls, rows, shared, sources), f"{start:%Y-%m-%d}"),
+        cause=(*_surge_cause(rows, shared), f"{start:%Y-%m-%d}"),
         severity=severity,
         title=f"{name}: {several(lead.count, 'pull')} in 1 h{by}; usual: {number(usual.median)}",
         start=start,
@@ -157,7 +159,7 @@ def _surge(store: EventReader, day: DayOfPulls, group: list[Odd], hour: Pulls, n
             f"from {several(len(clients), 'address', 'addresses')}"
             + (f"; {several(len(new), 'repository', 'repositories')} new to {name}" if len(new) else "")
         ),
-        evidence=_evidence(store, day.pulls, lead, start, min(end, now)),
+        evidence=_evidence(store, day.pulls, lead, None if shared else rows, new, start, min(end, now)),
         explanation=_why(shared, unlike, times, names(_named(day.pulls, "repository", new))),
         chance=_chance(day, group, actor, len(new) if unlike else 0),
     )
@@ -169,16 +171,19 @@ def _chance(day: DayOfPulls, group: list[Odd], actor: int, new: int) -> float:
     return min(by_count, day.new_pairs.chance(actor, new)) if new else by_count
 
 
-def _severity(day: DayOfPulls, lead: Odd, rows: Pulls, new: int, shared: bool, unlike: bool) -> Severity:
-    """Low for what many do at once, for little, for an account that is new itself (a first sync), and for an account in
-    its own repositories at its own addresses, unless it is a flood."""
+def _severity(day: DayOfPulls, lead: Odd, rows: Pulls, new: int, shared: bool, unlike: bool, moved: bool) -> Severity:
+    """Low for what many do at once, for little, for an account that is new itself (a first sync), for an account in
+    its own repositories at its own addresses, unless it is a flood, and for one that pulls as ever though its address
+    has moved (`moved`: the address is odd, the account is not).
+    """
     actor, client = _sources(rows, "actor")[0], _sources(rows, "client")[0]
     if shared:
         return Severity.LOW
     if unlike:
         return Severity.HIGH if new >= 2 * day.new_pairs.limits[actor] else Severity.MEDIUM
     past = day.pulls.between(0, int(rows.starts.min()) - 1440)
-    if lead.count < _MANY_PULLS or lead.count < _MUCH * lead.mean or (actor >= 0 and actor not in past.codes["actor"]):
+    known = actor >= 0 and actor in past.codes["actor"]
+    if lead.count < _MANY_PULLS or lead.count < _MUCH * lead.mean or (actor >= 0 and not known) or (known and moved):
         return Severity.LOW
     at_home = ((past.codes["actor"] == actor) & (past.codes["client"] == client)).any()
     return Severity.LOW if at_home and lead.count < max(_FLOOD, _FLOODS * lead.mean) else Severity.MEDIUM
@@ -264,25 +269,21 @@ def _of_source(rows: Pulls, sources: dict[str, tuple[int, float]]) -> Pulls:
     return rows.where(rows.codes[kind] == sources[kind][0])
 
 
-def _source_name(rows: Pulls) -> str:
-    """The account or, where none is named, the address that most of the pulls come from."""
-    actor, client = _sources(rows, "actor")[0], _sources(rows, "client")[0]
-    known = rows.names["actor"][actor] if actor >= 0 else rows.names["client"][client] if client >= 0 else ""
-    return plain(known) or "nobody named"
+def _source(rows: Pulls) -> tuple[str, str]:
+    """The account or, where none is named, the address that most of the pulls come from; an empty name where neither is."""
+    kind = "actor" if _sources(rows, "actor")[0] >= 0 else "client"
+    code = _sources(rows, kind)[0]
+    return kind, rows.names[kind][code] if code >= 0 else ""
 
 
-def _surge_cause(
-    pulls: Pulls, rows: Pulls, shared: bool, sources: dict[str, tuple[int, float]]
-) -> tuple[str, str, str]:
+def _surge_cause(rows: Pulls, shared: bool) -> tuple[str, str, str]:
     """The same through all steps of one surge, though the oddest subject changes: its source, or its largest
     project.
     """
     if shared:
         project = _sources(rows, "project")[0]
-        return "many", "project", pulls.names["project"][project] if project >= 0 else ""
-    kind = "actor" if sources["actor"][0] >= 0 else "client"
-    code = sources[kind][0]
-    return "source", kind, pulls.names[kind][code] if code >= 0 else ""
+        return "many", "project", rows.names["project"][project] if project >= 0 else ""
+    return "source", *_source(rows)
 
 
 def _subjects(rows: Pulls) -> dict[str, list[str]]:
@@ -299,18 +300,28 @@ def _subjects(rows: Pulls) -> dict[str, list[str]]:
     return found
 
 
-def _evidence(store: EventReader, pulls: Pulls, lead: Odd, start: datetime, end: datetime) -> list[str]:
-    """The first pulls of the subject; asked for once a day, since an hour that is odd is so in a dozen steps."""
+def _evidence(
+    store: EventReader, pulls: Pulls, lead: Odd, rows: Pulls | None, new: np.ndarray, start: datetime, end: datetime
+) -> list[str]:
+    """The first pulls of the subject, those by the one source of `rows` and, before others, from `new` repositories;
+    asked for once a day, since an hour that is odd is so in a dozen steps.
+    """
     name, day = pulls.names[lead.kind][lead.code], floor(moment(lead.start), DAY)
     asked: dict[tuple[str, str], list[dict[str, Any]]] = remember(store, "pulls for evidence", day, dict)
     if (lead.kind, name) not in asked:
         asked[lead.kind, name] = _pulls_of(store, lead.kind, name, day, min(day + DAY, horizon(store, end)))
-    return [event["event_id"] for event in asked[lead.kind, name] if start <= event["timestamp"] < end][:50]
+    mine = [event for event in asked[lead.kind, name] if start <= event["timestamp"] < end]
+    if rows is not None:
+        by, source = _source(rows)
+        first = set(_named(pulls, "repository", new))
+        mine = [event for event in mine if not source or event[_FIELDS[by]] == source]
+        mine.sort(key=lambda event: event["repository"] not in first)
+    return [event["event_id"] for event in mine[:50]]
 
 
 def _pulls_of(store: EventReader, kind: str, name: str, day: datetime, until: datetime) -> list[dict[str, Any]]:
     """Of the day and the one before. Of a day that is over everybody's are read at once, for many are asked for."""
-    columns = ("event_id", "timestamp")
+    columns = ("event_id", "timestamp", *sorted(set(_FIELDS.values())))
     query = EventQuery(since=day - DAY, until=until, action=("pull",), outcome=("success",), columns=columns)
     if not isinstance(store, Replay) or until >= store.until or "*" in name or "?" in name:
         one = replace(
@@ -320,8 +331,7 @@ def _pulls_of(store: EventReader, kind: str, name: str, day: datetime, until: da
             repository={"repository": name, "project": f"{name}/*"}.get(kind),
         )
         return list(store.events(one))
-    every = replace(query, columns=(*columns, *sorted(set(_FIELDS.values()))))
-    events = remember(store, "all pulls for evidence", day, lambda: Columns(store.table(every)))
+    events = remember(store, "all pulls for evidence", day, lambda: Columns(store.table(query)))
     column = events.coded(_FIELDS[kind])
     if kind != "project":
         return events.events(np.flatnonzero(column.equal(name)))

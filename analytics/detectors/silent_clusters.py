@@ -3,9 +3,10 @@
 Notices: an account (or an address without one) that is at work around the clock and is silent for as long as sixteen of its
 requests should have taken, four hours at least, and three times as long as ever in two weeks; also of one project alone. Its
 machines were cut off, or they were told to take their images from somebody else. Needs: a week of history. Method: silences are
-measured in requests that should have come, by hour of the day and day of the week; so bursts and quiet nights are its own
-measure. Quiet where others that are always there fall silent too (of that `thinned_log` and the rules tell), and where somebody
-new does as much meanwhile: a new name. Never sees: a cluster that asks less, a silence of minutes, and one image of many.
+measured in requests that should have come, by hour of the day and day of the week, and by how often such hours brought nothing;
+so bursts and quiet nights are its own measure. Quiet where others that are always there fall silent too (of that `thinned_log`
+and the rules tell), and where somebody new does as much meanwhile: a new name. Never sees: a cluster that asks less, a silence
+of minutes, and one image of many.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ SILENT, UNASKED = "cluster_silent", "project_unasked"  # the kinds of its findin
 PAST = 14  # days
 FEWEST_DAYS = 7
 FEWEST_HOURS = 20  # of a day, in which who works around the clock is seen
-FEWEST_MISSED = 16.0  # requests: by chance a longer gap comes once in nine million
+FEWEST_MISSED = 16.0  # requests: by chance a longer gap comes once in nine million, if they come one by one
+LEAST_CHANCE = (
+    -6.0
+)  # its logarithm, of so many empty hours in a row: there are thousands of hours in a week of all projects
 TIMES_LONGER = 3.0  # than its longest silence before
 FEWEST_A_DAY = 12  # requests for a project
 OTHERS, EACH = 0.75, 0.7  # of what is usual of all others together, and of each that is always there
@@ -54,9 +58,12 @@ class _Day:
 
 @dataclass(frozen=True, slots=True)
 class _Usual:
-    """Of one key: what each hour of this day should bring, and its longest silence, in requests that should have come."""
+    """Of one key: what each hour of this day should bring, the logarithm of the chance that it brings nothing, and its longest
+    silence, in requests that should have come.
+    """
 
     hours: np.ndarray
+    empty: np.ndarray
     longest: float
 
 
@@ -200,7 +207,18 @@ def _usual_of(days: Sequence[tuple[datetime, _Day]], day: datetime) -> dict[_Key
         alike = [number for number, (at, _) in enumerate(days) if at.weekday() == day.weekday()]
         mean, of_weekday = _smooth(table.mean(axis=0)), _smooth(table[alike].mean(axis=0)) if alike else None
         hours = mean if of_weekday is None else np.minimum(mean, of_weekday)
-        found[key] = _Usual(hours, _longest(table.ravel(), np.tile(mean, len(days))))
+        found[key] = _Usual(hours, np.log10(_empty(table)), _longest(table.ravel(), np.tile(mean, len(days))))
+    return found
+
+
+def _empty(table: np.ndarray) -> np.ndarray:
+    """How likely each hour of the day brings nothing, by the days (rows) on which it and its neighbours did; what all hours do
+    counts like two more of them. The last silence may be the one that is judged.
+    """
+    empty, whole = table == 0, 3 * len(table)
+    empty.ravel()[np.flatnonzero(table)[-1] + 1 :] = False
+    of_all = (empty.sum() + 1) / (empty.size + 2)
+    found: np.ndarray = (3 * _smooth(empty.sum(axis=0)) + 2 * of_all) / (whole + 2)
     return found
 
 
@@ -245,14 +263,15 @@ def _judge(
 
 def _silence(usual: _Usual, near: _Near, key: _Key, end: int) -> _Silence | None:
     """The silence that lasts until this hour, if it is none of its usual ones."""
-    first, missed = end, 0.0
+    first, missed, chance = end, 0.0, 0.0
     while near.came(key, first - 1, first) == 0:
         first -= 1
         missed += float(usual.hours[first % 24])
+        chance += float(usual.empty[first % 24])
         if end - first > LONGEST:
             return None  # told a day ago
     long = end - first >= SHORTEST and missed >= max(FEWEST_MISSED, TIMES_LONGER * usual.longest)
-    return _Silence(first, missed, usual.longest) if long else None
+    return _Silence(first, missed, usual.longest) if long and chance <= LEAST_CHANCE else None
 
 
 def _others_go_on(usual: Mapping[_Key, _Usual], near: _Near, who: tuple[str, str], silence: _Silence, end: int) -> bool:

@@ -278,14 +278,14 @@ class Session:
         uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={self.rng.getrandbits(256):064x}"
         return self._send("PATCH", uri, 202, name=repository.name, upload=upload, sent_type=BYTES)
 
-    def abandon(self, repository: Repository, size: int) -> Request:
+    def abandon(self, repository: Repository, size: int) -> list[Request]:
         """An upload that is begun, fed with `size` bytes, and never finished."""
         begun = self._send("POST", f"/v2/{repository.name}/blobs/uploads/", 202, name=repository.name)
-        if size:
-            upload, took = identifier(self.at, self.rng), int(size / 40e6 * SECOND)
-            uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={self.rng.getrandbits(256):064x}"
-            self._send("PATCH", uri, 202, 0, took, name=repository.name, upload=upload, sent_type=BYTES)
-        return begun
+        if not size:
+            return [begun]
+        upload, took = identifier(self.at, self.rng), int(size / 40e6 * SECOND)
+        uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={self.rng.getrandbits(256):064x}"
+        return [begun, self._send("PATCH", uri, 202, 0, took, name=repository.name, upload=upload, sent_type=BYTES)]
 
     def give_up(self, repository: Repository) -> Request:
         """An upload that is begun and taken back at once: so a client asks whether it may push."""

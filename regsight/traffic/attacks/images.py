@@ -164,11 +164,12 @@ def exhaust_storage(scene: Scene) -> Planted:
     address = scene.pick(outside(rng), person.addresses[-1], person.addresses[0])
     agent = scene.pick(scene.agent(), scene.agent(), person.agent)
     count, span, size = scene.pick((3000, HOUR, 0), (500, 3 * HOUR, 0), (15, 3 * DAY, 10_000_000_000))
-    evidence = []
+    evidence: list[Request] = []
     for at in scene.moments(count, span):
         session = scene.session(person.name, address, agent, at)
-        evidence.append(session.abandon(rng.choice(person.repositories), size))
-    return Planted(evidence, decidable=5)
+        evidence += session.abandon(rng.choice(person.repositories), size)
+    pieces = 2 if size else 1
+    return Planted(sorted(evidence, key=lambda request: request.at), decidable=4 * pieces + 1)
 
 
 def hide_data(scene: Scene) -> Planted:

@@ -55,6 +55,9 @@ def test_a_burst_on_a_quiet_repository(judge: Judge) -> None:
         "shop: 83 pulls in 1 h, 80 of them by person-1; usual: 0",
     )
     assert len({one.cause for one in found}) == 1
+    by_person = {event["event_id"] for event in made.events if event.get("client_ip") == "203.0.113.5"}
+    assert len(last.evidence) == 50
+    assert set(last.evidence) <= by_person  # others pulled from the same project
 
 
 def test_repositories_new_to_a_robot(judge: Judge) -> None:
@@ -101,6 +104,17 @@ def test_an_account_born_today_is_low(judge: Judge) -> None:
         made.pull(NOW + timedelta(seconds=30 * n), "mirror", "10.60.0.9", repository)
     found = judge(made)
     assert found
+    assert alarms(found) == set()
+
+
+def test_an_account_that_pulls_as_ever_from_a_new_address_is_low(judge: Judge) -> None:
+    """The address never had so many, the account always: somebody moved, or got another gateway."""
+    made = steady(22)
+    for minute in range(22 * 24 * 60):
+        at = START + timedelta(minutes=minute)
+        made.pull(at, "robot$busy", "10.30.0.77" if at < NOW else "10.99.0.77", REPOSITORIES[40 + minute % 4])
+    found = judge(made)
+    assert any("10.99.0.77" in one.subjects["client"] for one in found)
     assert alarms(found) == set()
 
 

@@ -74,3 +74,15 @@ def test_it_always_paused_for_hours(tmp_path: Path) -> None:
         return who != "k8s-b" or not START + day * DAY <= at - (7 * day % 19) * HOUR < START + day * DAY + 4 * HOUR
 
     assert told(tmp_path, asks) == []
+
+
+def test_it_asks_in_bursts_at_night(tmp_path: Path) -> None:
+    """One hour in five of its nights brings nothing by chance, so four of them together say little."""
+
+    def asks(who: str, _: str, at: datetime) -> bool:
+        if who != "k8s-b" or at.hour >= 6:
+            return True
+        day = (at - START) // DAY
+        return (7 * day + 3 * at.hour) % 5 > 0 and not (day == 11 and at.hour < 4)
+
+    assert told(tmp_path, asks) == []
