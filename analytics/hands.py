@@ -120,6 +120,7 @@ class Push:
     known_tag: bool
     makers: int  # accounts whose pushes made it that the account is a stranger
     still: bool  # they push to the project; hardly anybody pushed to the repository
+    told: frozenset[str] = frozenset()  # the one who is new to the repository and of whom it was told
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """Images from hands that never made them, in use: a stranger's push to a known tag, a repository made by hand that clusters run.
 
 Notices: an account that pushes to a repository in whose project it never pushed and is no regular guest, once somebody who
-used that repository before fetches what it pushed (louder if the tag had been there, or if many build upon the repository);
+used that repository before fetches what it pushed (louder if the tag had been there, or if many build upon the repository), or
+somebody who makes or runs images fetches it by a tag that had been there;
 the same where hardly anybody pushes to the repository, though others do to its project or a cache fills it (five repositories
 in use, no push at all), if the tag was in use or the line names the image: then whoever runs images may fetch it; a new
 repository, first pushed by an account that hardly ever pushes, that is then pulled by an account which runs images (pulls from
@@ -252,11 +253,13 @@ def _used(
         severity = Severity.MEDIUM if len(custom.by_hand - {push.actor}) < CUSTOM else Severity.LOW
         custom.by_hand.add(push.actor)
         custom.seen = event["timestamp"]
-        kind = HAND_MADE
+        kind, known = HAND_MADE, True
         why = "What runs here comes from builds; this was made by hand, in a repository of its own."
         expected = "new repositories that clusters run are first pushed by an account that makes images day by day"
     else:
-        if event["actor"] not in repository.pullers and not (push.still and runs):
+        known = (event["actor"] in repository.pullers and event["actor"] not in push.told) or (push.still and runs)
+        builds = runs or (account is not None and account.makes(event["timestamp"]))
+        if not known and (push.told or not push.known_tag or not builds):
             return
         loud = not push.still and ((push.known_tag and runs) or builders >= BASE)
         severity = Severity.HIGH if loud else Severity.MEDIUM
@@ -268,7 +271,10 @@ def _used(
         makers = several(push.makers, "account")
         here = f"the {repository.pushes - 1} before" if not push.still else "what is pushed in this project"
         expected = f"pushes by {makers} that made {here}" if push.makers else "nobody pushes here: a cache fills it"
-    memory.table("repositories", Repository)[home(event)].strange = None
+    # Of who is new to the repository it is told, and it is waited on for those who are not.
+    memory.table("repositories", Repository)[home(event)].strange = (
+        None if known else replace(push, told=frozenset([event["actor"]]))
+    )
     who = f"{plain(push.actor)}"
     shown = event["tag"] if event["tag"] in push.tags else next(iter(push.tags), "")
     tag = f":{plain(shown)}" if shown else ""

@@ -59,6 +59,24 @@ def test_a_strangers_image_that_runs(tmp_path: Path) -> None:
     assert judged(made, tmp_path) == [("stranger_push_used", "high", ["ann"], ["p1/r1"])]
 
 
+def test_a_strangers_image_that_builds_take_up(tmp_path: Path) -> None:
+    """Who never used the repository counts if it makes images, and the tag had been there; once, and more if its users follow."""
+    made = history()
+    for day in range(12):
+        for robot in ("robot$other", "robot$more"):
+            push(made, START + timedelta(days=day, hours=11), robot, "p3/own")
+    push(made, NOW, "ann", "p1/r1", tag="new", image="odd")
+    pull(made, NOW + MINUTE, "robot$more", "p1/r1", "odd", tag="new")
+    assert judged(made, tmp_path / "a") == []
+    push(made, NOW + 2 * MINUTE, "ann", "p1/r1", image="bad")
+    pull(made, NOW + 3 * MINUTE, "bob", "p1/r1", "bad")
+    for minute in (4, 5):
+        pull(made, NOW + minute * MINUTE, "robot$other", "p1/r1", "bad")
+    assert [one[:3] for one in judged(made, tmp_path / "b")] == [("stranger_push_used", "medium", ["ann"])]
+    pull(made, NOW + 6 * MINUTE, "robot$cluster", "p1/r1", "bad")
+    assert [one[1] for one in judged(made, tmp_path / "c")] == ["medium", "high"]
+
+
 def test_in_ones_own_project_and_unused_it_is_nothing(tmp_path: Path) -> None:
     made = history()
     push(made, NOW, "ann", "p0/r4", image="fix")
