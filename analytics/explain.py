@@ -204,6 +204,10 @@ CAUSES: dict[str, tuple[str, str]] = {
         "images are destroyed, slowly enough not to be missed (T1485)",
         "a new duty: tidying up by hand",
     ),
+    "young_versions_deleted": (
+        "good versions are destroyed under the name of the clean-up (T1485, T1490)",
+        "broken versions that were taken back by way of the clean-up",
+    ),
     "uploads_without_image": (
         "storage is filled, or used to park data (T1499, T1074)",
         "a build whose pushes break off each time",

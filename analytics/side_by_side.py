@@ -62,6 +62,7 @@ TOGETHER = (
         "release_hands",
         "fleeting_images",
         "tag_piles",
+        "young_deletes",
         "dead_drop",
         "unfinished_uploads",
         "layer_soundings",

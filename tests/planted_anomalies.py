@@ -202,6 +202,27 @@ def tag_without_end(made: Made) -> None:
         made.add(EVENING + timedelta(minutes=number), "push", tag=f"t{number}", **who)
 
 
+def clean_up_the_young(made: Made) -> None:
+    """A clean-up that leaves the newest eight of sixteen, a week before; then it takes two of those, in the middle."""
+    job, where = {"actor": "robot$cleanup", "client_ip": "10.30.0.9"}, "tools/cleaned"
+    for number in range(16):
+        version = {"repository": where, "digest": f"sha256:{number:064x}"}
+        at = START + timedelta(hours=9 * number)
+        made.add(
+            at,
+            "push",
+            tag=f"v{number}",
+            reference=f"v{number}",
+            actor="robot$build-2",
+            client_ip="10.30.0.2",
+            **version,
+        )
+        if number < 8:
+            made.add(START + timedelta(days=7, minutes=number), "delete", **job, **version)
+        if number in (13, 14):
+            made.add(EVENING + timedelta(minutes=number), "delete", **job, **version)
+
+
 def fetch_layers_alone(made: Made) -> None:
     who = {"actor": "person-5", "actor_kind": "human", "client_ip": "192.0.2.5"}
     for number in range(6):
@@ -275,6 +296,7 @@ PLANTED: dict[str, tuple[Callable[[Made], None], datetime, dict[str, str]]] = {
     "removed_images": (delete_what_runs, EVENING, {"actor": "person-4", "repository": REPOSITORIES[44]}),
     "fleeting_images": (run_without_a_tag, EVENING, {"actor": "person-6", "repository": "tools/hidden"}),
     "tag_piles": (tag_without_end, EVENING, {"actor": "person-4", "repository": "tools/tagged"}),
+    "young_deletes": (clean_up_the_young, EVENING, {"actor": "robot$cleanup", "repository": "tools/cleaned"}),
     "through_cache": (
         bring_tools,
         EVENING,
