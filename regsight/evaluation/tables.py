@@ -284,12 +284,12 @@ AFTERWARDS = {
         in_view=True,
     ),
     "unimagined": Family(
-        "Kinds of attack that nobody had imagined (A91 to A100), in nobody's view",
-        "written after those, by an author who knew neither the detectors nor what had been found. No detector was changed for "
-        "them.",
-        """A91 to A100 were written last, by an author who knew neither the detectors nor what had been found; no
-  detector was changed for their sake.""",
-        in_view=False,
+        "Kinds of attack that nobody had imagined (A91 to A100), in view since",
+        "written when those had been measured. When nobody had them in view, 32 of 100 were found (seeds 12001-12013 and 12021); "
+        "a detector and two rules were written for them since.",
+        """A91 to A100 were written last, by an author who knew neither the detectors nor what had been found. Seeds
+  12001-12013 and 12021 say what was found then (32 %, 32 of 100); a detector and two rules were written for their sake since.""",
+        in_view=True,
     ),
 }
 
