@@ -91,27 +91,36 @@ def false_rate(scores: Sequence[Score], least: int = 2) -> float:
 
 
 def ranked(score: Score) -> list[tuple[Said, str]]:
-    """Findings of any severity, the most serious first, one per cause, each with the id of the attack it belongs to."""
-    best: dict[str, tuple[Said, str]] = {}
-    for said in score.outcome.said:
-        owner = next(
-            (one.incident.id for one in score.attacks if overlaps(said, one.incident) and names(said, one.incident)),
-            "",
-        )
+    """Findings of any severity, the most serious first, one per cause, each with the id of the attack it belongs to: of two whose
+    account it names, the one that no line above tells of.
+    """
+    listed: list[tuple[Said, str]] = []
+    causes: set[str] = set()
+    for said in sorted(score.outcome.said, key=lambda said: (-said.rank, -said.score)):
+        owners = _owners(score, said)
+        owner = next((id for id in owners if id not in causes), owners[0] if owners else "")
         cause = owner or f"{said.detector} {said.kind} {(said.actors or said.clients or said.repositories)[:2]}"
-        if cause not in best or (said.rank, said.score) > (best[cause][0].rank, best[cause][0].score):
-            best[cause] = (said, owner)
-    return sorted(best.values(), key=lambda pair: (-pair[0].rank, -pair[0].score))
+        if cause not in causes:
+            causes.add(cause)
+            listed.append((said, owner))
+    return listed
+
+
+def _owners(score: Score, said: Said) -> list[str]:
+    """The attacks that a finding belongs to."""
+    return [one.incident.id for one in score.attacks if overlaps(said, one.incident) and names(said, one.incident)]
 
 
 def precision_at(score: Score, depth: int) -> float | None:
     """Share of the first `depth` of the ranked list that belong to an attack, of as many as can be there: those that the logs tell
-    of, and those that were found all the same. R, their number, for depth 0.
+    of, and those that were found all the same; without those of which a line tells that stands for another one. R, their number,
+    for depth 0.
     """
     if not (scored := {one.incident.id for one in score.attacks if one.incident.scored}):
         return None
     listed = ranked(score)
-    many = len(scored | {owner for _, owner in listed if owner})
+    told = {id for said, _ in listed for id in _owners(score, said)}
+    many = len((scored - told) | {owner for _, owner in listed if owner})
     depth = depth or many
     return sum(bool(owner) for _, owner in listed[:depth]) / min(depth, many)
 

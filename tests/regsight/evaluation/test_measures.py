@@ -20,6 +20,7 @@ from regsight.evaluation.measures import (
     merging,
     precision_at,
     quantile,
+    ranked,
     scored,
     wilson,
 )
@@ -140,6 +141,18 @@ def test_ranked_lists_put_the_serious_first() -> None:
     hidden = incident("A18", decidable=None, actors=("eve",), addresses=(), repositories=())
     both = [said(severity="critical"), said(actors=("eve",), repositories=(), severity="medium")]
     assert precision_at(score(outcome([incident(), hidden], both)), 10) == 1.0
+
+
+def test_one_account_in_two_attacks() -> None:
+    """Two findings are a line for each; of one finding the second attack can have no line."""
+    two = [incident(), incident("A18")]
+    told = [said(severity="critical"), said(severity="high", kind="mass_delete")]
+    assert [owner for _, owner in ranked(score(outcome(two, told)))] == [one.id for one in two]
+    false = said(actors=("ann",), repositories=(), severity="low")
+    assert precision_at(score(outcome(two, [*told, false])), 10) == 1.0
+    assert precision_at(score(outcome(two, [told[0], false])), 10) == 1.0
+    unseen = incident("A20", actors=("eve",), addresses=(), repositories=())
+    assert precision_at(score(outcome([*two, unseen], [*told, false])), 0) == pytest.approx(2 / 3)
 
 
 def test_explanations_are_held_against_the_truth() -> None:

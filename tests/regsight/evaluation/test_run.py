@@ -57,7 +57,7 @@ def test_simulate_writes_files_and_the_truth(tmp_path: Path) -> None:
     [
         (["--preset", "huge"], "huge"),
         (["--source", "paper"], "paper"),
-        (["--attacks", "A99"], "A99"),
+        (["--attacks", "A999"], "A999"),
         (["--start", "whenever"], "--start"),
     ],
 )

@@ -225,7 +225,7 @@ def test_a_holiday_quietens_people(plain: Path, tmp_path: Path) -> None:
 def test_unknown_scenarios_are_refused(tmp_path: Path) -> None:
     """A code that nobody knows is an error that names those that exist."""
     with pytest.raises(ValueError, match="A01"):
-        short(tmp_path, attacks=["A99"])
+        short(tmp_path, attacks=["A999"])
     with pytest.raises(ValueError, match="stealthy"):
         short(tmp_path, attacks=["A01/gentle"])
 
