@@ -10,6 +10,7 @@ and versions of which the log has no push.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -47,7 +48,7 @@ SHARE = 0.5
 LEFT = 4  # older versions that stay, at least; those that something needs always stay
 MANY = 10
 MOST_VERSIONS = 500  # remembered of one repository
-MOST_PENDING = 5_000  # deletes of one account in a day
+MOST_LATELY = 5_000  # deletes of one account in a day
 MOST_REPOSITORIES = 500
 
 
@@ -74,14 +75,15 @@ class _Deleted:
 
 @dataclass(slots=True)
 class _Cleaner:
-    """What an account takes: how many it took, behind how few newer ones (by repository), how many older ones it left at most; and
-    what it took lately, oldest first.
+    """What an account takes: how many it took, behind how few newer ones (by repository), how many older ones it left at most. What
+    it took lately is not its custom yet: what was like it for a day, what was not for a week. Oldest first.
     """
 
     deletes: int = 0
     least: dict[str, int] = field(default_factory=dict)
     left: int = 0
-    pending: list[_Deleted] = field(default_factory=list)  # of today, and for a week those that were out of its custom
+    usual: list[_Deleted] = field(default_factory=list)
+    odd: list[_Deleted] = field(default_factory=list)
     seen: datetime = EPOCH
 
     @property
@@ -89,27 +91,30 @@ class _Cleaner:
         """Newer versions that what it took had behind it, at least."""
         return min(self.least.values(), default=0)
 
-    def knows(self) -> bool:
-        return self.deletes >= FEWEST_BEFORE and self.behind >= LEAST_BEHIND
-
-    def odd(self, one: _Deleted) -> bool:
+    def enter(self, one: _Deleted) -> bool:
         """Whether it is not what the account takes."""
-        least = self.least.get(one.home, self.behind)
-        return one.behind < SHARE * least and one.left >= max(LEFT, 2 * self.left + 1)
+        fewest = self.behind
+        strange = (
+            self.deletes >= FEWEST_BEFORE
+            and fewest >= LEAST_BEHIND
+            and one.behind < SHARE * self.least.get(one.home, fewest)
+            and one.left >= max(LEFT, 2 * self.left + 1)
+        )
+        lately = self.odd if strange else self.usual
+        if len(lately) < MOST_LATELY:
+            lately.append(one)
+        return strange
 
     def learn(self, now: datetime) -> None:
-        """Make what is over its custom: after a day what was like it, after a week whatever it was."""
-        known = self.knows()
-        over = [one for one in self.pending if now - one.at >= (LATELY if known and self.odd(one) else A_DAY)]
-        if not over:
-            return
-        gone = {one.event_id for one in over}
-        self.pending = [one for one in self.pending if one.event_id not in gone]
-        for one in over:
-            if one.home in self.least or len(self.least) < MOST_REPOSITORIES:
-                self.least[one.home] = min(self.least.get(one.home, one.behind), one.behind)
-        self.left = max(self.left, *(one.left for one in over))
-        self.deletes += len(over)
+        """Make what is over its custom."""
+        for lately, span in ((self.usual, A_DAY), (self.odd, LATELY)):
+            over = bisect_right(lately, now - span, key=lambda one: one.at)
+            for one in lately[:over]:
+                if one.home in self.least or len(self.least) < MOST_REPOSITORIES:
+                    self.least[one.home] = min(self.least.get(one.home, one.behind), one.behind)
+                self.left = max(self.left, one.left)
+            self.deletes += over
+            del lately[:over]
 
 
 @dataclass(slots=True)
@@ -151,13 +156,10 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     cleaner.learn(at)
     behind, where = repository.count - order, event["repository"]
     one = _Deleted(at, event["event_id"], home(event), where, event["client_ip"], behind, left, at - came)
-    if len(cleaner.pending) < MOST_PENDING:
-        cleaner.pending.append(one)
-    if cleaner.knows() and cleaner.odd(one):
-        odd = [other for other in cleaner.pending if cleaner.odd(other)]
-        # Told when there are enough, when there are many, and whenever there are twice as many as there were.
-        if len(odd) >= FEWEST and (len(odd) == MANY or len(odd) & (len(odd) - 1) == 0):
-            yield _suspicion(event["actor"], cleaner, odd)
+    many = len(cleaner.odd) + 1
+    # Told when there are enough, when there are many, and whenever there are twice as many as there were.
+    if cleaner.enter(one) and many >= FEWEST and (many == MANY or many & (many - 1) == 0):
+        yield _suspicion(event["actor"], cleaner)
 
 
 def _pushed(repository: _Repository, version: str, at: datetime) -> None:
@@ -171,7 +173,8 @@ def _pushed(repository: _Repository, version: str, at: datetime) -> None:
             del repository.versions[old]
 
 
-def _suspicion(actor: str, cleaner: _Cleaner, odd: list[_Deleted]) -> Suspicion:
+def _suspicion(actor: str, cleaner: _Cleaner) -> Suspicion:
+    odd = cleaner.odd
     severity = Severity.HIGH if len(odd) >= MANY else Severity.MEDIUM
     where = sorted({one.repository for one in odd})
     newest, youngest = min(one.behind for one in odd), min(one.age for one in odd)
