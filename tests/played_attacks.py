@@ -65,6 +65,10 @@ def moment(text: str) -> datetime:
     return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}+00:00")
 
 
+def seconds_before(line: dict[str, Any], other: dict[str, Any]) -> float:
+    return (moment(other["time"]) - moment(line["time"])).total_seconds()
+
+
 def client_of(line: dict[str, Any]) -> str:
     return str(line["http.request.remoteaddr"].rpartition(":")[0])
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from regsight.traffic.images import Image, Repository
 from regsight.traffic.operations import pull_all
-from regsight.traffic.population import DAY, HOUR, Actor, Node, Population
+from regsight.traffic.population import DAY, HOUR, Actor, Node, Population, outside
 from regsight.traffic.requests import Request, Session
 from regsight.traffic.truth import Planted
 
@@ -47,6 +47,17 @@ class Scene:
         """A robot that builds what clusters run; if none does, any."""
         run, robots = self.world.running(), self.world.robots
         return self.rng.choice([one for one in robots if any(own.name in run for own in one.repositories)] or robots)
+
+    def person_or_robot(self, person: Actor, robot: Actor) -> tuple[Actor, str, str, list[Repository]]:
+        """Who does it to what runs, from where, with what client, to which repositories: a person's account from outside to any of
+        them, the person from home to the own ones, and, hardest to see, the robot on its runner.
+        """
+        who = self.pick(person, person, robot)
+        address = self.pick(outside(self.rng), person.addresses[-1], self.rng.choice(robot.addresses))
+        agent = self.pick(self.agent(), person.agent, robot.agent)
+        run = self.world.running()
+        own = [one for one in who.repositories if one.name in run] or who.repositories
+        return who, address, agent, self.pick(list(run.values()), own, own)
 
     def agent(self) -> str:
         """What an intruder brings along."""

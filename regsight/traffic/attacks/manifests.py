@@ -84,12 +84,7 @@ def push_run_and_delete(scene: Scene) -> Planted:
     """
     rng, world = scene.rng, scene.world
     robot, person = rng.choice(world.robots), scene.somebody()
-    who: Actor = scene.pick(person, person, robot)
-    address = scene.pick(outside(rng), person.addresses[-1], rng.choice(robot.addresses))
-    agent = scene.pick(scene.agent(), person.agent, robot.agent)
-    run = world.running()
-    own = [one for one in who.repositories if one.name in run] or who.repositories
-    pool = scene.pick(list(run.values()), own, own)
+    who, address, agent, pool = scene.person_or_robot(person, robot)
     prey = rng.sample(pool, min(scene.pick(8, 3, 1), len(pool)))
     evidence: list[Request] = []
     for repository, at in zip(

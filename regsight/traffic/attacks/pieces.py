@@ -21,14 +21,8 @@ def claim_false_digests(scene: Scene) -> Planted:
     A registry computes what it is given, and says no. A line that breaks may spoil one upload; whoever spoils a second, of a
     layer that has long been there and that no client would upload again, has meant to.
     """
-    rng, world, person = scene.rng, scene.world, scene.somebody()
-    robot = scene.builder()
-    who: Actor = scene.pick(person, person, robot)
-    address = scene.pick(outside(rng), person.addresses[-1], rng.choice(robot.addresses))
-    agent = scene.pick(scene.agent(), person.agent, robot.agent)
-    run = world.running()
-    own = [one for one in who.repositories if one.name in run] or who.repositories
-    pool = scene.pick(list(run.values()), own, own)
+    rng, person = scene.rng, scene.somebody()
+    who, address, agent, pool = scene.person_or_robot(person, scene.builder())
     count, span = scene.pick((60, HOUR), (12, 5 * HOUR), (5, 3 * DAY))
     evidence: list[Request] = []
     for at in scene.moments(count, span):

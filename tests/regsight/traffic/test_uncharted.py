@@ -19,6 +19,7 @@ from played_attacks import (
     moment,
     play,
     puts,
+    seconds_before,
     short,
     who,
 )
@@ -36,10 +37,6 @@ Line = dict[str, Any]
 @pytest.fixture(scope="module", params=DIFFICULTIES)
 def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Played:
     return play(tmp_path_factory.mktemp(request.param), TOLD, request.param)
-
-
-def seconds_before(line: Line, other: Line) -> float:
-    return (moment(other["time"]) - moment(line["time"])).total_seconds()
 
 
 @pytest.mark.parametrize("kind", [code for code in TOLD if code != "A85"])
