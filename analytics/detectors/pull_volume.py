@@ -129,19 +129,21 @@ def _surge(store: EventReader, day: DayOfPulls, group: list[Odd], hour: Pulls, n
     unlike = actor >= 0 and len(new) >= day.new_pairs.limits[actor]
     times = lead.count / max(lead.mean, 1.0)
     shared = many and not unlike
+    source = None
     if not shared:
-        rows = _of_source(rows, sources)
+        rows, source = _of_source(rows, sources)
     moved = lead.kind == "client" and all(odd.kind != "actor" for odd in group)
     severity = _severity(day, lead, rows, len(new), shared, unlike, moved)
     name = plain(day.pulls.names[lead.kind][lead.code])
     usual = day.baselines[lead.kind].usual(lead.code, lead.start - 55)
-    by_whom = plain(_source(rows)[1]) or "nobody named"
-    by = "" if shared or lead.kind in sources else f", {int(rows.amounts.sum())} of them by {by_whom}"
+    by_whom = plain(source[1]) or "nobody named" if source else ""
+    by = f", {int(rows.amounts.sum())} of them by {by_whom}" if by_whom and lead.kind not in sources else ""
+    unheard = _named(day.pulls, "repository", new)
     learning = f"; still learning: known for {usual.known_days:.1f} days" if usual.learning else ""
     clients, repositories = _distinct(rows, "client"), _distinct(rows, "repository")
     return Suspicion(
         kind="pull_surge_from_many" if shared else "pull_surge",
-        cause=(*_surge_cause(rows, shared), f"{start:%Y-%m-%d}"),
+        cause=(*_surge_cause(rows, source), f"{start:%Y-%m-%d}"),
         severity=severity,
         title=f"{name}: {several(lead.count, 'pull')} in 1 h{by}; usual: {number(usual.median)}",
         start=start,
@@ -159,8 +161,8 @@ def _surge(store: EventReader, day: DayOfPulls, group: list[Odd], hour: Pulls, n
             f"from {several(len(clients), 'address', 'addresses')}"
             + (f"; {several(len(new), 'repository', 'repositories')} new to {name}" if len(new) else "")
         ),
-        evidence=_evidence(store, day.pulls, lead, None if shared else rows, new, start, min(end, now)),
-        explanation=_why(shared, unlike, times, names(_named(day.pulls, "repository", new))),
+        evidence=_evidence(store, day.pulls, lead, source, unheard, start, min(end, now)),
+        explanation=_why(shared, unlike, times, names(unheard)),
         chance=_chance(day, group, actor, len(new) if unlike else 0),
     )
 
@@ -182,8 +184,8 @@ def _severity(day: DayOfPulls, lead: Odd, rows: Pulls, new: int, shared: bool, u
     if unlike:
         return Severity.HIGH if new >= 2 * day.new_pairs.limits[actor] else Severity.MEDIUM
     past = day.pulls.between(0, int(rows.starts.min()) - 1440)
-    known = actor >= 0 and actor in past.codes["actor"]
-    if lead.count < _MANY_PULLS or lead.count < _MUCH * lead.mean or (actor >= 0 and not known) or (known and moved):
+    named = actor >= 0
+    if lead.count < max(_MANY_PULLS, _MUCH * lead.mean) or (named and (moved or actor not in past.codes["actor"])):
         return Severity.LOW
     at_home = ((past.codes["actor"] == actor) & (past.codes["client"] == client)).any()
     return Severity.LOW if at_home and lead.count < max(_FLOOD, _FLOODS * lead.mean) else Severity.MEDIUM
@@ -261,29 +263,23 @@ def _sources(rows: Pulls, kind: str) -> tuple[int, float]:
     return int(codes[amounts.argmax()]), float(amounts.sum() ** 2 / (amounts**2).sum())
 
 
-def _of_source(rows: Pulls, sources: dict[str, tuple[int, float]]) -> Pulls:
-    """The pulls of the one account or, where none is named, address: who happens to be in the same project is no
-    suspect.
+def _of_source(rows: Pulls, sources: dict[str, tuple[int, float]]) -> tuple[Pulls, tuple[str, str]]:
+    """The pulls of the one account or, where none is named, address that most come from, and what and who that is (an empty
+    name where neither is named): who happens to be in the same project is no suspect.
     """
     kind = "actor" if sources["actor"][0] >= 0 else "client"
-    return rows.where(rows.codes[kind] == sources[kind][0])
+    code = sources[kind][0]
+    return rows.where(rows.codes[kind] == code), (kind, rows.names[kind][code] if code >= 0 else "")
 
 
-def _source(rows: Pulls) -> tuple[str, str]:
-    """The account or, where none is named, the address that most of the pulls come from; an empty name where neither is."""
-    kind = "actor" if _sources(rows, "actor")[0] >= 0 else "client"
-    code = _sources(rows, kind)[0]
-    return kind, rows.names[kind][code] if code >= 0 else ""
-
-
-def _surge_cause(rows: Pulls, shared: bool) -> tuple[str, str, str]:
+def _surge_cause(rows: Pulls, source: tuple[str, str] | None) -> tuple[str, str, str]:
     """The same through all steps of one surge, though the oddest subject changes: its source, or its largest
     project.
     """
-    if shared:
-        project = _sources(rows, "project")[0]
-        return "many", "project", rows.names["project"][project] if project >= 0 else ""
-    return "source", *_source(rows)
+    if source is not None:
+        return "source", *source
+    project = _sources(rows, "project")[0]
+    return "many", "project", rows.names["project"][project] if project >= 0 else ""
 
 
 def _subjects(rows: Pulls) -> dict[str, list[str]]:
@@ -301,20 +297,26 @@ def _subjects(rows: Pulls) -> dict[str, list[str]]:
 
 
 def _evidence(
-    store: EventReader, pulls: Pulls, lead: Odd, rows: Pulls | None, new: np.ndarray, start: datetime, end: datetime
+    store: EventReader,
+    pulls: Pulls,
+    lead: Odd,
+    source: tuple[str, str] | None,
+    unheard: list[str],
+    start: datetime,
+    end: datetime,
 ) -> list[str]:
-    """The first pulls of the subject, those by the one source of `rows` and, before others, from `new` repositories;
-    asked for once a day, since an hour that is odd is so in a dozen steps.
+    """The first pulls of the subject, those by its one source and, before others, from repositories that are new to it; asked for
+    once a day, since an hour that is odd is so in a dozen steps.
     """
     name, day = pulls.names[lead.kind][lead.code], floor(moment(lead.start), DAY)
     asked: dict[tuple[str, str], list[dict[str, Any]]] = remember(store, "pulls for evidence", day, dict)
     if (lead.kind, name) not in asked:
         asked[lead.kind, name] = _pulls_of(store, lead.kind, name, day, min(day + DAY, horizon(store, end)))
     mine = [event for event in asked[lead.kind, name] if start <= event["timestamp"] < end]
-    if rows is not None:
-        by, source = _source(rows)
-        first = set(_named(pulls, "repository", new))
-        mine = [event for event in mine if not source or event[_FIELDS[by]] == source]
+    if source is not None:
+        kind, who = source
+        first = set(unheard)
+        mine = [event for event in mine if not who or event[_FIELDS[kind]] == who]
         mine.sort(key=lambda event: event["repository"] not in first)
     return [event["event_id"] for event in mine[:50]]
 

@@ -17,9 +17,10 @@ from datetime import datetime, timedelta
 from itertools import islice, takewhile
 
 from analytics.detector import Suspicion
-from analytics.ledger import home
+from analytics.ledger import COLUMNS, home
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
+from analytics.windows import DAY
 from analytics.wording import duration, names, plain, several
 from store.contract import EventReader
 from store.event import Action, Outcome
@@ -27,20 +28,7 @@ from store.finding import Severity
 
 KIND = "young_versions_deleted"  # the kinds of its findings
 ACTIONS = (Action.PUSH, Action.DELETE)
-COLUMNS = (
-    "event_id",
-    "timestamp",
-    "action",
-    "registry",
-    "repository",
-    "tag",
-    "digest",
-    "actor",
-    "actor_kind",
-    "client_ip",
-)
 LATELY = timedelta(days=7)  # deletes that belong together; then they are what the account does
-A_DAY = timedelta(days=1)
 FEWEST_BEFORE = 5  # deletes of which it is known how young they were, before it is known what an account takes
 FEWEST = 2
 LEAST_BEHIND = 4  # newer versions; whoever always took those with fewer behind them has no such custom
@@ -107,7 +95,7 @@ class _Cleaner:
 
     def learn(self, now: datetime) -> None:
         """Make what is over its custom."""
-        for lately, span in ((self.usual, A_DAY), (self.odd, LATELY)):
+        for lately, span in ((self.usual, DAY), (self.odd, LATELY)):
             over = bisect_right(lately, now - span, key=lambda one: one.at)
             for one in lately[:over]:
                 if one.home in self.least or len(self.least) < MOST_REPOSITORIES:
@@ -129,7 +117,8 @@ class YoungDeletes:
     walk: Walk = field(init=False)
 
     def __post_init__(self) -> None:
-        self.walk = Walk(self.name, ACTIONS, self.history, _see, outcomes=(Outcome.SUCCESS,), columns=COLUMNS)
+        columns = (*COLUMNS, "actor_kind")
+        self.walk = Walk(self.name, ACTIONS, self.history, _see, outcomes=(Outcome.SUCCESS,), columns=columns)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
         return self.walk.between(store, since, now)

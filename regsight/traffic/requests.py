@@ -215,21 +215,15 @@ class Session:
 
     def feed(self, repository: Repository, blob: Blob) -> str:
         """POST, PATCH: all of a blob is there, and only the word that this is all is missing. Gives the upload's id."""
-        uri = f"/v2/{repository.name}/blobs/uploads/"
-        self._send("POST", uri, 202, name=repository.name)
-        upload = identifier(self.at, self.rng)
-        state = f"{self.rng.getrandbits(256):064x}"
+        upload = self.begin(repository)
+        uri = self._step(repository, upload)
         took = int((0.006 + blob.size / (30e6 * self.rng.lognormvariate(0, 0.5))) * SECOND)
-        self._send(
-            "PATCH", f"{uri}{upload}?_state={state}", 202, 0, took, name=repository.name, upload=upload, sent_type=BYTES
-        )
+        self._send("PATCH", uri, 202, 0, took, name=repository.name, upload=upload, sent_type=BYTES)
         return upload
 
     def finish(self, repository: Repository, blob: Blob, upload: str, *, gone: bool = False) -> Request:
         """PUT: the end of an upload; `gone`: which the registry no longer knows."""
-        state = f"{self.rng.getrandbits(256):064x}"
-        digest = blob.digest.replace(":", "%3A")
-        uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={state}&digest={digest}"
+        uri = self._step(repository, upload, blob)
         if gone:
             error = ("blob upload unknown", "blob upload unknown to registry", "")
             return self._send("PUT", uri, 404, 87, name=repository.name, upload=upload, answer_type=JSON, error=error)
@@ -246,18 +240,19 @@ class Session:
 
     def cut_off(self, repository: Repository, upload: str) -> Request:
         """An upload is taken back, by whoever knows its id."""
-        state = f"{self.rng.getrandbits(256):064x}"
-        uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={state}"
-        return self._send("DELETE", uri, 204, name=repository.name, upload=upload)
+        return self._send("DELETE", self._step(repository, upload), 204, name=repository.name, upload=upload)
+
+    def _step(self, repository: Repository, upload: str, blob: Blob | None = None) -> str:
+        """The address of the next step of an upload; of the last one, which names the `blob`."""
+        uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={self.rng.getrandbits(256):064x}"
+        return uri if blob is None else f"{uri}&digest={blob.digest.replace(':', '%3A')}"
 
     def mismatch(self, repository: Repository, blob: Blob, upload: str) -> Request:
         """PUT: the end of an upload whose bytes have another digest than the one that is named."""
-        state = f"{self.rng.getrandbits(256):064x}"
-        uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={state}&digest={blob.digest.replace(':', '%3A')}"
         detail = f"invalid digest for referenced layer: {blob.digest}, content does not match digest"
         return self._send(
             "PUT",
-            uri,
+            self._step(repository, upload, blob),
             400,
             119 + len(detail),
             name=repository.name,
@@ -273,19 +268,17 @@ class Session:
         self._send("POST", f"/v2/{repository.name}/blobs/uploads/", 202, name=repository.name)
         return identifier(self.at, self.rng)
 
-    def crumb(self, repository: Repository, upload: str) -> Request:
-        """PATCH: a few bytes more of an upload that is under way."""
-        uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={self.rng.getrandbits(256):064x}"
-        return self._send("PATCH", uri, 202, name=repository.name, upload=upload, sent_type=BYTES)
+    def crumb(self, repository: Repository, upload: str, took: int = 0) -> Request:
+        """PATCH: a piece of an upload that is under way."""
+        uri = self._step(repository, upload)
+        return self._send("PATCH", uri, 202, 0, took, name=repository.name, upload=upload, sent_type=BYTES)
 
     def abandon(self, repository: Repository, size: int) -> list[Request]:
         """An upload that is begun, fed with `size` bytes, and never finished."""
         begun = self._send("POST", f"/v2/{repository.name}/blobs/uploads/", 202, name=repository.name)
         if not size:
             return [begun]
-        upload, took = identifier(self.at, self.rng), int(size / 40e6 * SECOND)
-        uri = f"/v2/{repository.name}/blobs/uploads/{upload}?_state={self.rng.getrandbits(256):064x}"
-        return [begun, self._send("PATCH", uri, 202, 0, took, name=repository.name, upload=upload, sent_type=BYTES)]
+        return [begun, self.crumb(repository, identifier(self.at, self.rng), int(size / 40e6 * SECOND))]
 
     def give_up(self, repository: Repository) -> Request:
         """An upload that is begun and taken back at once: so a client asks whether it may push."""

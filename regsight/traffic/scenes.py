@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
@@ -15,6 +16,7 @@ from regsight.traffic.truth import Planted
 
 MINUTE = HOUR // 60
 SECOND = MINUTE // 60
+EVENING = (18.0, 21.5)  # hours, UTC
 DIFFICULTIES = ("blatant", "moderate", "stealthy")
 
 T = TypeVar("T")
@@ -111,6 +113,35 @@ class Scene:
     def working_hours(moments: list[int]) -> list[int]:
         """Each moment moved into the working hours (8 to 17, UTC) of its own day."""
         return sorted(at - at % DAY + int((8 + at % DAY / DAY * 9) * HOUR) for at in moments)
+
+    def at_work(self, moments: list[int]) -> list[int]:
+        """The same, without those that would come before the scenario."""
+        return [at for at in self.working_hours(moments) if at >= self.at]
+
+    def until_end(self, requests: Iterable[Request]) -> list[Request]:
+        """What of it the simulation still reaches, by time."""
+        return sorted((one for one in requests if one.at < self.end), key=lambda one: one.at)
+
+    def read_later(self, stored: int, at: int, blatant: tuple[float, float], moderate: tuple[float, float]) -> int:
+        """When somebody fetches what was put there, begun at `at` and done when `stored`: after some minutes; hardest to see, in
+        the evening of its day.
+        """
+        later = stored + int(self.rng.uniform(*self.pick(blatant, moderate, (1, 1))) * MINUTE)
+        if self.difficulty == "stealthy":
+            later = max(later, at - at % DAY + int(self.rng.uniform(*EVENING) * HOUR))
+        return later
+
+
+def place_of(evidence: Iterable[Request], many: int, key: Callable[[Request], str]) -> int:
+    """The place of the request with which one key (not the empty one) has come `many` times; behind all if none has."""
+    seen: Counter[str] = Counter()
+    place = 0
+    for place, one in enumerate(evidence, 1):
+        name = key(one)
+        seen[name] += 1
+        if name and seen[name] == many:
+            return place
+    return place + 1
 
 
 Play = Callable[[Scene], Planted]

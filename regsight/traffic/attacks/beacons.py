@@ -4,12 +4,10 @@ and no rule, nor what had been found before.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from regsight.traffic.images import Blob, Image, Repository, blob
 from regsight.traffic.population import DAY, HOUR, Node, outside
 from regsight.traffic.requests import Request
-from regsight.traffic.scenes import SECOND, Scene
+from regsight.traffic.scenes import SECOND, Scene, place_of
 from regsight.traffic.truth import Planted
 
 BEATS = 12  # of one machine, after which the beat is one
@@ -44,8 +42,9 @@ def give_orders_by_tag(scene: Scene) -> Planted:
         orders.append((session.at, image))
     for node in scene.machines(repository, scene.pick(8, 3, 1)):
         evidence += _listen(scene, node, repository, tag, orders, beat * SECOND, until)
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
-    return Planted(evidence, decidable=_twelfth(evidence))
+    evidence = scene.until_end(evidence)
+    asked = place_of(evidence, BEATS, lambda one: one.address if one.method == "GET" else "")
+    return Planted(evidence, decidable=asked)
 
 
 def _listen(
@@ -67,13 +66,3 @@ def _listen(
             held = image.digest
         at += int(rng.gauss(1, 0.01) * every)
     return found
-
-
-def _twelfth(evidence: list[Request]) -> int:
-    """The place of the request with which one machine has asked so often."""
-    asked: Counter[str] = Counter()
-    for place, one in enumerate(evidence, 1):
-        asked[one.address] += one.method == "GET"
-        if asked[one.address] == BEATS:
-            return place
-    return len(evidence) + 1

@@ -48,7 +48,7 @@ def leave_blobs_for_another(scene: Scene) -> Planted:
         fetching = scene.session(taker.name, away, client, later)
         fetching.challenge()
         evidence += fetching.fetch(repository, [parcel])
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     taken = [place for place, one in enumerate(evidence, 1) if one.method == "GET"]
     return Planted(evidence, decidable=min(taken, default=len(evidence) + 1), needs=LAYERS)
 
@@ -78,7 +78,7 @@ def pose_as_machine(scene: Scene) -> Planted:
         image = repository.current(session.at)
         session.check(repository, image, "latest")
         evidence.append(pull_all(session, repository, image, image.digest))
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     return Planted(evidence, decidable=3, needs=ADDRESSES)
 
 

@@ -26,7 +26,7 @@ def take_blobs_alone(scene: Scene) -> Planted:
     enough = 0
     moments = scene.moments(len(wanted), span)
     if scene.difficulty == "stealthy":
-        moments = [at for at in scene.working_hours(moments) if at >= scene.at]
+        moments = scene.at_work(moments)
     for repository, at in zip(wanted, moments, strict=False):
         image = repository.current(at)
         # The base is everywhere; who is careful asks only for what is on top of it.
@@ -49,7 +49,7 @@ def share_account(scene: Scene) -> Planted:
     evidence = []
     moments = scene.moments(count, span)
     if scene.difficulty == "stealthy":
-        moments = [at for at in scene.working_hours(moments) if at >= scene.at]
+        moments = scene.at_work(moments)
     for index, at in enumerate(moments):
         taker, address = takers[index % len(takers)]
         session = scene.session(owner.name, address, taker.agent, at)

@@ -102,7 +102,7 @@ def push_run_and_delete(scene: Scene) -> Planted:
         if tag == "stable":  # nobody shall miss it
             evidence.append(session.put(repository, good, tag))
         evidence.append(session.delete(repository, image))
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     gone = [place for place, one in enumerate(evidence, 1) if one.method == "DELETE"]
     return Planted(evidence, culprit=who.name, decidable=min(gone, default=len(evidence) + 1))
 

@@ -33,7 +33,7 @@ def feed_cache_from_elsewhere(scene: Scene) -> Planted:
             evidence += _take(scene, copy, bad, rng.choice(world.nodes), at)
         for _ in range(scene.pick(0, 0, 2)):
             back += _take(scene, copy, good, rng.choice(world.nodes), until + int(rng.uniform(5, 90) * MINUTE))
-    evidence = sorted((one for one in (*evidence, *back) if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end((*evidence, *back))
     first = evidence[0].name if evidence else ""
     enough = [place for place, one in enumerate(evidence, 1) if one.name != first or one in back]
     blobs = {
@@ -96,7 +96,7 @@ def build_on_another_base(scene: Scene) -> Planted:
     evidence: list[Request] = []
     for index, at in enumerate(scene.moments(count, span)):
         evidence += _build_upon(scene, robots[index % len(robots)], strange, prepared, begin + at - scene.at)
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     return Planted(evidence, decidable=_taken_and_stored(evidence))
 
 

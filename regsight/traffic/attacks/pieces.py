@@ -4,12 +4,10 @@ no detector and no rule, nor what had been found before.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from regsight.traffic.images import Blob
 from regsight.traffic.population import DAY, HOUR, Actor, outside
 from regsight.traffic.requests import Request
-from regsight.traffic.scenes import Scene
+from regsight.traffic.scenes import Scene, place_of
 from regsight.traffic.truth import LAYERS, Planted
 
 CRUMBS = 8  # pieces of one upload; clients send it in one, or in a few
@@ -60,11 +58,5 @@ def upload_in_crumbs(scene: Scene) -> Planted:
             evidence.append(session.crumb(repository, upload))
         if scene.difficulty != "blatant":  # where it ends, it ends well
             session.finish(repository, blob, upload)
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
-    seen: Counter[str] = Counter()
-    enough = len(evidence) + 1
-    for place, one in enumerate(evidence, 1):
-        seen[one.upload] += 1
-        if seen[one.upload] == CRUMBS:
-            enough = min(enough, place)
-    return Planted(evidence, decidable=enough, needs=LAYERS)
+    evidence = scene.until_end(evidence)
+    return Planted(evidence, decidable=place_of(evidence, CRUMBS, lambda one: one.upload), needs=LAYERS)

@@ -42,7 +42,7 @@ def promote_by_hand(scene: Scene) -> Planted:
         evidence.append(session.put(repository, image, "stable"))
         minutes = scene.pick((1.0, 10.0), (2.0, 40.0), (10.0, 120.0))
         evidence += scene.deploy(repository, image, "stable", session.at, scene.pick(4, 2, 1), minutes)
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     return Planted(evidence, culprit=who.name)
 
 
@@ -92,7 +92,7 @@ def leave_ransom_note(scene: Scene) -> Planted:
             if scene.difficulty == "blatant":
                 evidence += [session.put(repository, note, tag) for tag in ("HOW-TO-RESTORE", "latest", "stable")]
         evidence.append(session.put(repository, note, repository.tag(number)))
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     return Planted(evidence, decidable=2)
 
 
@@ -140,7 +140,7 @@ def take_name_asked_for(scene: Scene) -> Planted:
             client = scene.session(victim.name, rng.choice(victim.addresses), victim.agent, at)
             client.challenge()
             evidence.append(pull_all(client, repository, image, "latest"))
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     taken = [place for place, one in enumerate(evidence, 1) if one.method == "GET"]
     return Planted(evidence, culprit=who.name, decidable=min(taken, default=len(evidence) + 1))
 

@@ -22,7 +22,7 @@ def delete_what_runs(scene: Scene) -> Planted:
     prey = rng.sample(pool, min(scene.pick(10, 3, 2), len(pool)))
     moments = scene.moments(len(prey), scene.pick(10 * MINUTE, 4 * HOUR, 2 * DAY))
     if scene.difficulty == "stealthy":
-        moments = [at for at in scene.working_hours(moments) if at >= scene.at] or [scene.at]
+        moments = scene.at_work(moments) or [scene.at]
     evidence: list[Request] = []
     gone: dict[tuple[str, str], tuple[int, int]] = {}
     for repository, at in zip(prey, moments, strict=False):
@@ -107,7 +107,7 @@ def delete_layers(scene: Scene) -> Planted:
     prey = [(one, layer) for one in chosen for layer in _deep_layers(one, scene.at)[: scene.pick(4, 2, 1)]]
     moments = scene.moments(len(prey), scene.pick(20 * MINUTE, 4 * HOUR, 2 * DAY))
     if scene.difficulty == "stealthy":
-        moments = [at for at in scene.working_hours(moments) if at >= scene.at] or [scene.at]
+        moments = scene.at_work(moments) or [scene.at]
     evidence: list[Request] = []
     gone: dict[tuple[str, str], tuple[int, int]] = {}
     for (repository, layer), at in zip(prey, moments, strict=False):

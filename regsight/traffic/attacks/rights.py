@@ -28,7 +28,7 @@ def use_robot_once(scene: Scene) -> Planted:
     away, client = scene.pick(address, outside(rng), outside(rng)), scene.agent()
     moments = scene.moments(*scene.pick((6, 2 * HOUR), (3, 6 * HOUR), (3, 3 * DAY)))
     if scene.difficulty == "stealthy":
-        moments = [at for at in scene.working_hours(moments) if at >= scene.at] or [scene.at]
+        moments = scene.at_work(moments) or [scene.at]
     evidence: list[Request] = []
     for at in moments:
         repositories = world.named(rng.choice(world.repositories).project)
@@ -44,7 +44,7 @@ def use_robot_once(scene: Scene) -> Planted:
         session.at = max(session.at, user.at)
         session.wait(scene.pick(60, 240, 600), 0.3)
         evidence.append(session.administer("delete", "robot", name))
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     gone = [place for place, one in enumerate(evidence, 1) if one.admin is not None and one.admin[0] == "delete"]
     return Planted(evidence, decidable=min(gone, default=len(evidence) + 1), needs=ADMINISTRATION)
 
@@ -84,7 +84,7 @@ def read_as_administrator(scene: Scene) -> Planted:
     prey = [one for one in scene.shuffled() if one.project != "base"][: scene.pick(40, 10, 6)]
     moments = scene.moments(len(prey), scene.pick(HOUR, 5 * HOUR, 3 * DAY))
     if scene.difficulty == "stealthy":
-        moments = [at for at in scene.working_hours(moments) if at >= scene.at] or [scene.at]
+        moments = scene.at_work(moments) or [scene.at]
     evidence: list[Request] = []
     for repository, at in zip(prey, moments, strict=False):
         session = scene.session(admin.name, address, agent, at)

@@ -55,7 +55,7 @@ def work_as_machine(scene: Scene) -> Planted:
     runners = rng.sample(robot.addresses, scene.pick(3, 1, 1))
     moments = scene.moments(*scene.pick((200, 8 * HOUR), (40, 12 * HOUR), (9, 3 * DAY)))
     if scene.difficulty == "stealthy":
-        moments = [at for at in scene.working_hours(moments) if at >= scene.at] or [scene.at]
+        moments = scene.at_work(moments) or [scene.at]
     evidence: list[Request] = []
     for at in moments:
         session = scene.session(person.name, rng.choice(runners), robot.agent, at)

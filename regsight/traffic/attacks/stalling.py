@@ -26,7 +26,7 @@ def hold_connections_open(scene: Scene) -> Planted:
     pool = scene.pick(foreign, person.repositories, person.repositories)
     moments = scene.moments(*scene.pick((300, HOUR), (40, 5 * HOUR), (12, 3 * DAY)))
     if scene.difficulty == "stealthy":
-        moments = [at for at in scene.working_hours(moments) if at >= scene.at] or [scene.at]
+        moments = scene.at_work(moments) or [scene.at]
     minutes = scene.pick((20, 50), (30, 60), (90, 240))
     evidence: list[Request] = []
     for at in moments:
@@ -36,7 +36,7 @@ def hold_connections_open(scene: Scene) -> Planted:
         session.challenge()
         session.pull(repository, image, "latest")
         evidence.append(session.dawdle(repository, _layer(image), int(rng.uniform(*minutes) * MINUTE)))
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     return Planted(evidence, decidable=3, needs=DURATIONS)
 
 

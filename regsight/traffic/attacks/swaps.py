@@ -66,7 +66,7 @@ def be_clean_for_the_scanner(scene: Scene) -> Planted:
                 moved = _move(scene, who.name, address, agent, at, repository, image)
                 evidence += moved
                 again += [one.at for one in moved if image is bad]
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     enough = [place for place, one in enumerate(evidence, 1) if again and one.at == min(again)]
     return Planted(evidence, culprit=who.name, decidable=min(enough, default=len(evidence) + 1))
 
@@ -118,7 +118,7 @@ def bring_back_withdrawn(scene: Scene) -> Planted:
         evidence += session.push(repository, image, [tag], 1)
         evidence.append(session.check(repository, image, image.digest))
         evidence += scene.deploy(repository, image, image.digest, session.at, scene.pick(4, 2, 1))
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     return Planted(evidence, culprit=who.name, decidable=2)
 
 
@@ -172,7 +172,7 @@ def swap_one_platform(scene: Scene) -> Planted:
             puller = scene.session(world.clusters[node.cluster].name, node.address, node.agent, begin)
             puller.challenge()
             evidence += _resolve(puller, repository, index, bad if odd else good)[: 2 if odd else 1]
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     return Planted(evidence, culprit=who.name, decidable=_first_given(evidence), needs=TYPES)
 
 

@@ -152,7 +152,7 @@ def sign_what_is_not_here(scene: Scene) -> Planted:
     agent = scene.pick(scene.agent(), SIGNER_AGENT, SIGNER_AGENT)
     moments = scene.moments(*scene.pick((40, 20 * MINUTE), (8, 4 * HOUR), (2, 2 * DAY)))
     if scene.difficulty == "stealthy":
-        moments = [at for at in scene.working_hours(moments) if at >= scene.at] or [scene.at]
+        moments = scene.at_work(moments) or [scene.at]
     one_place = rng.choice(signer.repositories)
     evidence: list[Request] = []
     for at in moments:

@@ -12,7 +12,6 @@ from regsight.traffic.scenes import MINUTE, Scene
 from regsight.traffic.supply import signed
 from regsight.traffic.truth import Planted
 
-EVENING = (18.0, 21.5)
 ROUND = 2 * HOUR  # of the mirror, which is at work some minutes after each even hour
 
 
@@ -30,7 +29,7 @@ def carry_over_by_mounts(scene: Scene) -> Planted:
     prey = foreign[: scene.pick(40, 8, 3)]
     moments = scene.moments(len(prey), scene.pick(HOUR, 6 * HOUR, 3 * DAY))
     if scene.difficulty == "stealthy":
-        moments = [at for at in scene.working_hours(moments) if at >= scene.at] or [scene.at]
+        moments = scene.at_work(moments) or [scene.at]
     own = rng.choice(person.repositories)
     evidence: list[Request] = []
     for number, (repository, at) in enumerate(zip(prey, moments, strict=False), 1):
@@ -40,13 +39,10 @@ def carry_over_by_mounts(scene: Scene) -> Planted:
         evidence += [session.mount(own, repository, layer) for layer in (*image.layers, image.config)]
         tag = scene.pick(repository.name.replace("/", "-"), f"import-{number}", f"{rng.getrandbits(40):010x}")
         evidence.append(session.put(own, image, tag))
-        later = session.at + int(rng.uniform(*scene.pick((1, 10), (20, 90), (1, 1))) * MINUTE)
-        if scene.difficulty == "stealthy":
-            later = max(later, at - at % DAY + int(rng.uniform(*EVENING) * HOUR))
-        reader = scene.session(person.name, there, agent, later)
+        reader = scene.session(person.name, there, agent, scene.read_later(session.at, at, (1, 10), (20, 90)))
         reader.challenge()
         evidence.append(pull_all(reader, own, image, tag))
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     return Planted(evidence, decidable=3)
 
 
@@ -80,7 +76,7 @@ def follow_each_push(scene: Scene) -> Planted:
         session = scene.session(who.name, address, agent, after)
         session.challenge()
         evidence.append(pull_all(session, repository, image, image.digest))
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     return Planted(evidence, decidable=3)
 
 
@@ -132,7 +128,7 @@ def widen_the_mirror(scene: Scene) -> Planted:
             session.check(repository, image, "latest")
             evidence.append(pull_all(session, repository, image, image.digest))
             session.wait(1)
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     return Planted(evidence, decidable=3)
 
 

@@ -28,7 +28,7 @@ def take_tags_off(scene: Scene) -> Planted:
     chosen = rng.sample(prey, min(count, len(prey)))
     moments = scene.moments(len(chosen), span)
     if scene.difficulty == "stealthy":
-        moments = [at for at in scene.working_hours(moments) if at >= scene.at] or [scene.at]
+        moments = scene.at_work(moments) or [scene.at]
     evidence: list[Request] = []
     for (repository, number), at in zip(chosen, moments, strict=False):
         session = scene.session(person.name, address, agent, at)

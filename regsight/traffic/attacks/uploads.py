@@ -47,7 +47,7 @@ def cut_off_uploads(scene: Scene) -> Planted:
         push.finish(repository, layer, upload, gone=True)
         if scene.difficulty != "blatant":
             _build_again(scene, victim, repository, image, push.at + int(rng.uniform(10, 60) * MINUTE))
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     return Planted(evidence, culprit=who.name)
 
 
@@ -91,6 +91,6 @@ def blow_up_images(scene: Scene) -> Planted:
             puller.challenge()
             evidence.append(puller.pull(repository, image, "stable"))
             evidence += puller.fetch(repository, [image.config, junk])[1:]
-    evidence = sorted((one for one in evidence if one.at < scene.end), key=lambda request: request.at)
+    evidence = scene.until_end(evidence)
     fetched = [place for place, one in enumerate(evidence, 1) if one.digest]
     return Planted(evidence, culprit=who.name, decidable=min(fetched, default=len(evidence) + 1), needs=SIZES)
