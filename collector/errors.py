@@ -44,13 +44,13 @@ class LogFormatError(CollectorError):
 
 
 class UnknownFormat(CollectorError):
-    """No format claims the first lines. Permanent: the same bytes will never be known."""
+    """No format claims the first lines of `name`. Permanent: the same bytes will never be known."""
 
-    def __init__(self, tried: Sequence[str], first_line: bytes) -> None:
-        self.tried = tuple(tried)
+    def __init__(self, tried: Sequence[str], first_line: bytes, name: str = "") -> None:
+        self.tried, self.first_line, self.name = tuple(tried), first_line, name
         super().__init__(
-            f"no known format: tried {', '.join(tried) or 'none'}; the first line is {shown(first_line)}. "
-            "Name the format with --format if it is one of these"
+            f"{name + ': ' if name else ''}no known format: tried {', '.join(tried) or 'none'}; the first line is "
+            f"{shown(first_line)}. Name the format with --format if it is one of these"
         )
 
 

@@ -90,14 +90,14 @@ class Interpreter:
         name = feed.source.format_of(block) if isinstance(feed.source, NamesFormat) else feed.format
         if name is not None and not feed.own:
             if name not in self._by_name:
-                raise UnknownFormat(sorted(self._by_name), block.data.partition(b"\n")[0])
+                raise UnknownFormat(sorted(self._by_name), block.data.partition(b"\n")[0], block.path)
             return self._by_name[name]
         known = feed.own or tuple(self._by_name.values())
         chosen = self._chosen.get(block.after.stream)
         if chosen is None or chosen not in known:  # the settings name others now: what stands before is in the old one
             before = block.before if chosen is None else b""
             head = (before + block.data[:BEFORE_BYTES])[-2 * BEFORE_BYTES :]
-            chosen = self._chosen[block.after.stream] = recognise(head[:BEFORE_BYTES], known)
+            chosen = self._chosen[block.after.stream] = recognise(head[:BEFORE_BYTES], known, block.path)
             log.info("format recognised", extra={"path": block.path, "format": chosen.name})
         return chosen
 

@@ -18,6 +18,7 @@ from collector.backoff import Backoff
 from collector.batches import Batch
 from collector.committing import Committer
 from collector.drift import DriftTallies
+from collector.errors import UnknownFormat
 from collector.feed import Closes, Feed, as_feed
 from collector.interpret import Interpreted, Interpreter
 from collector.joins.joiner import Joiner
@@ -97,6 +98,7 @@ class Pipeline:
         self._deadline: float | None = None
         self._reading = 0
         self.summary = Summary()
+        self._unknown: BaseException | None = None
         self._over = False
 
     @property
@@ -128,6 +130,7 @@ class Pipeline:
 
         Raises:
             Rejected: the store will never take it.
+            UnknownFormat: no format knows files of a strict feed; `summary` tells of the others, which were read.
             CollectorError, OSError: a strict feed (a file named on the command line) cannot be read.
         """
         self._reading = len(self._feeds)
@@ -144,6 +147,8 @@ class Pipeline:
             for feed in self._feeds:
                 if isinstance(feed.source, Closes):
                     feed.source.close()
+        if self._unknown is not None:
+            raise self._unknown
         return self.summary
 
     def _begin(self, feed: Feed) -> None:
@@ -175,12 +180,13 @@ class Pipeline:
                 read = self._readers.next(SLICE_SECONDS if due is None else min(due, SLICE_SECONDS))
             except queue.Empty:
                 continue
-            if read.error is not None:
+            if read.error is not None and not isinstance(read.error, UnknownFormat):
                 self._commit(batch, settled=True)  # what was read before it is good
                 raise read.error
             if read.block is None:
                 self._reading -= 1
                 self._ended.append(read.feed)
+                self._unknown = self._unknown or read.error
             else:
                 self._take(read, batch)
         if not self._out_of_time():

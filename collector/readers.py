@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from collector.backoff import Backoff
+from collector.errors import UnknownFormat
 from collector.feed import Feed
 from collector.interpret import Interpreted, Interpreter
 from collector.ledger import digest_alone
@@ -97,16 +98,27 @@ class Readers:
                 self._beside.shutdown(wait=False, cancel_futures=True)
 
     def _read(self, feed: Feed) -> None:
-        """Run a source, again and again if it fails, until it ends."""
+        """Run a source, again and again if it fails, until it ends. Of several files those that no format knows are left
+        out, and told of behind the others.
+        """
         backoff = self._backoff()
+        unknown: dict[str, UnknownFormat] = {}
         while True:
             try:
                 for block in feed.source.blocks(self._committed):
                     backoff.success()
-                    self._reached[block.after.stream] = block.after
-                    if not self._put(self._interpreted(feed, block)):
+                    stream = block.after.stream
+                    if stream in unknown:
+                        continue
+                    read = self._interpreted(feed, block)
+                    if isinstance(read.error, UnknownFormat):
+                        log.error("no format knows %s: it is left out", block.path)
+                        unknown[stream] = read.error
+                        continue
+                    self._reached[stream] = block.after
+                    if not self._put(read):
                         return
-                self._put(Read(feed))
+                self._put(Read(feed, error=_together(list(unknown.values()))))
                 return
             except Rejected as error:  # the store shuts its door: trying again would only be a storm
                 self._put(Read(feed, error=error))
@@ -170,6 +182,13 @@ class Readers:
         if position is not None:
             self._interpreter.remember(position)
         return position
+
+
+def _together(errors: list[UnknownFormat]) -> UnknownFormat | None:
+    """One error that names all files, with the first line of the first."""
+    return (
+        UnknownFormat(errors[0].tried, errors[0].first_line, ", ".join(one.name for one in errors)) if errors else None
+    )
 
 
 def sleep(seconds: float, enough: Callable[[], bool]) -> None:

@@ -12,8 +12,8 @@ _BARE_LINES = 200
 SURE_ENOUGH = 0.3  # under this a claim is a coincidence: a few readable lines among foreign ones
 
 
-def recognise(head: bytes, formats: Sequence[Format]) -> Format:
-    """The format that claims `head` (the first lines, up to 64 KiB) best; on a draw the first by name.
+def recognise(head: bytes, formats: Sequence[Format], name: str = "") -> Format:
+    """The format that claims `head` (the first lines of `name`, up to 64 KiB) best; on a draw the first by name.
 
     Raises:
         UnknownFormat: none does; the message names those tried and shows the first line, escaped and cut.
@@ -27,5 +27,5 @@ def recognise(head: bytes, formats: Sequence[Format]) -> Format:
         if best is not None and best.claims(bare) >= SURE_ENOUGH:
             return best
         first = next((line for line in head.split(b"\n") if line.strip()), b"").rstrip(b"\r")
-        raise UnknownFormat([format_.name for format_ in by_name], first)
+        raise UnknownFormat([format_.name for format_ in by_name], first, name)
     return best

@@ -53,7 +53,7 @@ def parsed_files(
             continue
         if block.path not in by_file:
             try:
-                by_file[block.path] = chosen[format_name] if format_name else recognise(block.data, known)
+                by_file[block.path] = chosen[format_name] if format_name else recognise(block.data, known, block.path)
             except UnknownFormat as error:
                 if not unknown_allowed:
                     raise

@@ -65,6 +65,7 @@ def collect(
 
     With --follow, SIGHUP reads the settings and --nginx-config again.
     """
+    from collector.errors import UnknownFormat
     from collector.feed import Feed
     from collector.gaps import GapLog
     from collector.ledger import Ledger
@@ -101,10 +102,13 @@ def collect(
                 ),
             )
         try:
-            summary = pipeline.run()
+            pipeline.run()
+        except UnknownFormat:
+            show_summary(pipeline.summary, json)
+            raise
         finally:
             target.close()
-    show_summary(summary, json)
+    show_summary(pipeline.summary, json)
 
 
 def read_anew(pipeline: Pipeline, feed: Callable[[], Feed], enriching: Callable[[], EnrichSettings]) -> None:

@@ -237,13 +237,19 @@ def test_positions_are_committed_for_blocks_without_events(store: MemoryStore, r
 def test_an_unknown_format_ends_a_single_read_and_not_a_followed_one(
     tmp_path: Path, store: MemoryStore, registry: CollectorRegistry
 ) -> None:
-    """Named on the command line it is an error, behind what was read before; in a followed log each line is kept."""
-    good, bad = tmp_path / "a.log", tmp_path / "b.log"
+    """Named on the command line it is an error that names each such file, behind what the others gave; in a followed log
+    each line is kept.
+    """
+    good, bad, worse, last = (tmp_path / f"{name}.log" for name in "abcd")
     good.write_bytes(ACCESS % (1, 1))
     bad.write_bytes(b"hello\nworld\n")
-    with pytest.raises(UnknownFormat, match="hello"):
-        make(store, registry, FileTail("files", [str(good), str(bad)])).run()
-    assert store.column("reference") == ["v1"]
+    worse.write_bytes(b"{\n" * 200_000)
+    last.write_bytes(ACCESS % (2, 2))
+    pipeline = make(store, registry, FileTail("files", [str(path) for path in (good, bad, worse, last)]))
+    with pytest.raises(UnknownFormat, match=r"b\.log, \S+c\.log: no known format.*hello"):
+        pipeline.run()
+    assert store.column("reference") == ["v1", "v2"] and pipeline.summary.lines == 2
+    assert len(store.kept) == 2 and not store.dead  # the others are looked at anew, once a format knows them
     pipeline = make(store, CollectorRegistry(), FileTail("log", [str(bad)], follow=True, watch=False))
     with running(pipeline):
         until(lambda: len(store.dead) == 2)
