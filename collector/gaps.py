@@ -106,7 +106,10 @@ class GapLog:
 
     def notice(self, gap: Gap) -> None:
         """Keep it, count it, say it."""
-        log.warning("gap", extra={"gap": gap.kind, "path": gap.path, "offset": gap.offset, "text": gap.text})
+        log.warning(
+            "part of a log is missing",
+            extra={"gap": gap.kind, "path": gap.path, "offset": gap.offset, "text": gap.text},
+        )
         if self._telemetry is not None:
             self._telemetry.gap(gap.source, gap.kind)
         note = gap.as_note(self._clock())

@@ -91,7 +91,7 @@ class FolderBucket:
                 key = folder + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
                 key.encode()
             except (OSError, UnicodeEncodeError) as error:
-                log.warning("file is left out", extra={"path": repr(entry.path), "error": type(error).__name__})
+                log.warning("file is left out", extra={"path": entry.path, "error": type(error).__name__})
                 continue
             if not entry.name.startswith("."):
                 entries[key] = entry

@@ -112,7 +112,7 @@ class Readers:
                         continue
                     read = self._interpreted(feed, block)
                     if isinstance(read.error, UnknownFormat):
-                        log.error("no format knows %s: it is left out", block.path)
+                        log.error("no format knows it: it is left out", extra={"path": block.path})
                         unknown[stream] = read.error
                         continue
                     self._reached[stream] = block.after

@@ -72,9 +72,10 @@ def event_damage(folder: Path, attic: Path, repair: bool, deep: bool) -> list[Da
             lost = "positions and files that this entry added; the lines are read again, the files taken in anew"
             damage = Damage(path=str(entry.path), wrong="is cut or empty", lost=lost)
             found.append(replace(damage, mended=_mend_entry(folder, attic, entry)) if repair else damage)
-        if (entries and not repair) or not deltalake.DeltaTable.is_deltatable(folder.as_uri()):
+        uri = folder.absolute().as_uri()
+        if (entries and not repair) or not deltalake.DeltaTable.is_deltatable(uri):
             return found
-        table = deltalake.DeltaTable(folder.absolute().as_uri())
+        table = deltalake.DeltaTable(uri)
         broken: list[Damage] = []
         for file in described(table):
             path = folder / file.name

@@ -59,7 +59,7 @@ class EmbeddedStore(SqliteRecords):
     """`store.contract.Store` in a folder. Several processes may write and read it at once."""
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self.url = f"delta:{path}"
         self._events = self.path / "events"
         if unfit := UNFIT & set(str(self._events.absolute())):

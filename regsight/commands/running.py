@@ -49,9 +49,10 @@ def run(
     SIGHUP reads the settings again.
     """
     from regsight.app import App
+    from regsight.logs import log_all
     from regsight.terminal import say
 
-    logging.basicConfig(level=log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    log_all(log_level)
     chosen = settings(config, store)
     app = App(chosen)
     for number in (signal.SIGTERM, signal.SIGINT):

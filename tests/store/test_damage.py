@@ -223,13 +223,17 @@ def test_a_text_for_records_is_told_with_the_way_out(folder):
     store.close()
 
 
-def test_the_commands(folder):
-    """`store verify` names it with exit code 3, `store repair` mends it, then verify is content."""
+@pytest.mark.parametrize("relative", [False, True], ids=["absolute", "relative"])
+def test_the_commands(folder, relative):
+    """`store verify` names it with exit code 3, `store repair` mends it, then verify is content; the store that is used where none
+    is named has a relative path.
+    """
+    name = folder.name if relative else folder
 
     def regsight(*words):
-        command = [sys.executable, "-m", "regsight", "store", *words, "--store", f"delta:{folder}"]
-        root = str(Path(__file__).parents[2])
-        return subprocess.run(command, capture_output=True, text=True, cwd=root, timeout=120)
+        command = [sys.executable, "-m", "regsight", "store", *words, "--store", f"delta:{name}"]
+        paths = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+        return subprocess.run(command, capture_output=True, text=True, cwd=folder.parent, env=paths, timeout=120)
 
     (victim,) = (folder / "events" / "day=2026-11-02").iterdir()
     cut(victim)
