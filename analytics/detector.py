@@ -35,6 +35,8 @@ class Suspicion:
     runbook: str | None = None  # of a rule of the user's own
     # How many as strange a week chance gives by the detector's own past (`analytics.surprise`); None: known exactly.
     chance: float | None = None
+    # Wrong whatever was before. All else is only unlike the past, of which a new log says nothing (`analytics.newly_read`).
+    without_past: bool = False
 
 
 class Detector(Protocol):

@@ -19,6 +19,7 @@ from datetime import datetime, timedelta
 
 from analytics.budget import Budget
 from analytics.housekeeping import housekeeping
+from analytics.newly_read import newly_read
 from analytics.replay import floor, remember
 from analytics.surprise import together
 from analytics.windows import DAY
@@ -44,9 +45,15 @@ class Holding:
     def of(budget: Budget, repositories: int, store: EventReader | None = None, shared_by: int = 1) -> Holding:
         return Holding(budget, budget.a_week(repositories) / max(shared_by, 1), store)
 
-    def held(self, finding: Finding, others: Iterable[Finding], now: datetime) -> Finding:
-        """The finding at the severity that the budget leaves it, with its reasons. `others` are all findings so far."""
+    def held(
+        self, finding: Finding, others: Iterable[Finding], now: datetime, *, without_past: bool = False
+    ) -> Finding:
+        """The finding at the severity that the budget leaves it, with its reasons. `others` are all findings so far;
+        `without_past`: it is wrong also where nothing is known of the time before.
+        """
         asked = finding.severity
+        if not without_past and asked.rank >= self.budget.least.rank and (why := self._learning(finding, now)):
+            return replace(finding, severity=Severity.LOW, reasons=[f"low: would be {asked}, but {why}"])
         # Each in its last state.
         others = [one for one in {one.id: one for one in others}.values() if not one.withdrawn]
         if finding.chance is None:
@@ -81,6 +88,14 @@ class Holding:
         if self.store is not None and asked.rank >= Severity.MEDIUM.rank and (why := _housework(self.store, finding)):
             return replace(finding, severity=Severity.LOW, reasons=[f"low: would be {asked}, but {why}"])
         return replace(finding, reasons=[f"{asked}: known exactly by {finding.detector}, which no budget holds back"])
+
+    def _learning(self, finding: Finding, now: datetime) -> str:
+        """Whether what it is about is new to the store; asked once a day as long as it does not grow."""
+        store = self.store
+        if store is None:
+            return ""
+        grown = (floor(now, DAY), finding.start, finding.end, len(finding.evidence))
+        return remember(store, f"newly read {finding.id}", grown, lambda: newly_read(store, finding, now))
 
     def _one_thing(self, finding: Finding, others: Sequence[Finding], now: datetime) -> Finding | None:
         """What another detector has told of the same account and of some of the same events. What was told itself stays

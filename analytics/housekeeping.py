@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from analytics.newly_read import known_for
 from analytics.replay import floor
 from analytics.rules.load import pack
 from analytics.rules.model import actions_of
@@ -44,8 +45,13 @@ def housekeeping(store: EventReader, finding: Finding) -> str:
         return ""
     day = floor(finding.start, DAY)
     span = store.span()
-    if span is None or (known := finding.start - span[0]) < DAY:
+    if span is None:
+        return ""
+    whole_days = known_for(store, finding, finding.end)
+    known = finding.start - span[0]
+    if not whole_days or known < DAY:
         return ""  # nobody can say yet what is used here
+    known = min(known, whole_days + DAY)
     since = max(day - HISTORY, floor(span[0], DAY))
     past = _acts(store, since, day, actors[0])
     today = _acts(store, day, day + DAY, actors[0], finding.end)

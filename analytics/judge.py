@@ -33,7 +33,7 @@ def judge(
     """
     changed: dict[str, Finding] = {}
     for suspicion in suspicions:
-        fresh = _weighed(_finding(detector, suspicion, now), marks, now, past, holding)
+        fresh = _weighed(_finding(detector, suspicion, now), marks, now, past, holding, suspicion.without_past)
         own = changed.get(fresh.id) or known(fresh.id)
         host = host_of(fresh, [*past(), *changed.values()], own) if fresh.chance is None else None
         before = host or own
@@ -51,10 +51,11 @@ def _weighed(
     now: datetime,
     past: Callable[[], Iterable[Finding]],
     holding: Callable[[], Holding | None],
+    without_past: bool,
 ) -> Finding:
     """At the severity that the budget and what people said of its like leave it, with the reasons."""
     budget = holding()
-    held = finding if budget is None else budget.held(finding, past(), now)
+    held = finding if budget is None else budget.held(finding, past(), now, without_past=without_past)
     heard = marked(held, marks, now)
     if heard.severity is held.severity:
         return heard

@@ -365,6 +365,7 @@ def _suspicion(
         expected=expected,
         observed=observed,
         explanation=explanation,
+        without_past=kind == "deleted_account_goes_on",
     )
 
 

@@ -144,11 +144,16 @@ def _read(store: EventReader, since: datetime, until: datetime) -> _Requests:
     action = events.coded("action")
     is_blob = action.where(_BLOBS.__contains__)
     minutes = events.times() // 60_000_000
-    named = (who >= 0) & (repository >= 0)
+    # Whoever asks for a manifest has asked as an account and as an address: logs that name accounts may tell of manifests only.
+    at_address = pullers(np.full(len(client), -1), client)
+    asked = np.flatnonzero(~is_blob & (actor >= 0))
+    rows = np.concatenate([np.arange(len(who)), asked])
+    who = np.concatenate([who, at_address[asked]])
+    rows, who = rows[named := (who >= 0) & (repository[rows] >= 0)], who[named]
     # The first of each minute says as much as all of them.
-    rows = np.stack([minutes[named], pair(who[named], repository[named]), is_blob[named].astype(np.int64)], axis=1)
-    rows = np.unique(rows, axis=0) if len(rows) else rows
-    return _Requests(rows[:, 0], rows[:, 1], rows[:, 2].astype(bool))
+    found = np.stack([minutes[rows], pair(who, repository[rows]), is_blob[rows].astype(np.int64)], axis=1)
+    found = np.unique(found, axis=0) if len(found) else found
+    return _Requests(found[:, 0], found[:, 1], found[:, 2].astype(bool))
 
 
 def _judge(

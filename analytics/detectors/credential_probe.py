@@ -331,6 +331,7 @@ def _suspicion(
         ),
         evidence=[one.id for one in tries[:50]],
         explanation=explanation,
+        without_past=True,
     )
 
 

@@ -69,6 +69,7 @@ def suspicion(match: Match) -> Suspicion:
         if higher.rank > severity.rank and any(map(condition(wanted), match.events)):
             severity = higher
     start = match.events[0]["timestamp"] if match.events else match.at
+    ours = any(rule.id == one.id for one in pack())
     return Suspicion(
         kind=rule.id,
         cause=(rule.id, *_cause(match, last), f"{start:%Y-%m-%d}"),
@@ -83,9 +84,15 @@ def suspicion(match: Match) -> Suspicion:
         evidence=[event["event_id"] for event in match.events[-MOST_EVIDENCE:]],
         explanation=f"{rule.description} Harmless if: {'; '.join(rule.false_positives)}.",
         next_step=rule.next_step,
+        without_past=not _compares(rule) or not ours,
         # Only rules of the pack have a page among ours, also where the user's own takes its place.
-        runbook=rule.runbook or (None if any(rule.id == ours.id for ours in pack()) else ""),
+        runbook=rule.runbook or (None if ours else ""),
     )
+
+
+def _compares(rule: Rule) -> bool:
+    """Whether what it looks for is only unlike the past."""
+    return rule.when.fresh or rule.kind in (Kind.NEW_TERM, Kind.SPIKE, Kind.SPIKE_AGGREGATION, Kind.FLATLINE)
 
 
 def _subjects(match: Match) -> dict[str, list[str]]:

@@ -155,6 +155,7 @@ def _suspicion(actor: str, left: list[_Occasion], at: datetime, told: str) -> Su
         observed=told,
         evidence=[id for one in left for id in one.ids],
         explanation="What is uploaded and belongs to no image is listed nowhere, and keeps its place until it is purged.",
+        without_past=True,
     )
 
 

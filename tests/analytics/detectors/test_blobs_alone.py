@@ -48,6 +48,16 @@ def test_layers_of_several_repositories(actor: str | None, many: int, told: list
     assert all(one.subjects["actor"] == ([actor] if actor else []) for one in found)
 
 
+def test_an_account_asks_and_its_address_fetches(tmp_path: Path) -> None:
+    """An audit log names who pulled; of layers only the proxy's log tells, which knows nothing but the address."""
+    made = history()
+    for number in range(6):
+        at = NOW + timedelta(minutes=number)
+        ask(made, at, "pull", f"shop/r{number}", "bob")
+        ask(made, at + timedelta(seconds=1), "layer_download", f"shop/r{number}", None)
+    assert judged(made, tmp_path) == []
+
+
 @pytest.mark.parametrize("asked", [("pull", -timedelta(days=2)), ("check", timedelta(0)), ("pull", timedelta(0))])
 def test_whoever_asked_for_the_manifest_lately_pulls(asked: tuple[str, timedelta], tmp_path: Path) -> None:
     made = history()
