@@ -10,6 +10,7 @@ from analytics.detector import Suspicion
 from analytics.ledger import project_of
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory
+from analytics.windows import DAY
 from analytics.wording import duration, plain
 from store.event import NOT_USE
 from store.finding import Severity
@@ -19,6 +20,7 @@ SAFE = 0.97  # share of a project's images that were signed (scanned) before any
 FRESH = timedelta(days=2)  # an image's first use counts so long after its push
 GRACE = timedelta(minutes=2)  # a signature that follows the push so soon is one that was on its way
 LATEST = timedelta(hours=1)  # a signature that takes longer says nothing of how it is done here
+CROWD = 3  # repositories within a day: the signer stands still, or the log that tells of it
 SLOWER = 2  # times the slowest of a project: one that is still on its way
 WORDS = ("signed", "scanned")
 _TOOLS = frozenset(("trivy", "grype", "clair", "harbor", "cosign", "notation", "container-analysis"))
@@ -57,6 +59,20 @@ class Project:
     pushers: dict[str, tuple[datetime, int]] = field(default_factory=dict)
     networks: set[tuple[str, str]] = field(default_factory=set)
     seen: datetime = EPOCH
+
+
+@dataclass(slots=True)
+class _Lacking:
+    """Of a registry: repositories whose images were used before they were signed (scanned), and when last."""
+
+    repositories: dict[str, datetime] = field(default_factory=dict)
+    seen: datetime = EPOCH
+
+    def enter(self, repository: str, at: datetime) -> int:
+        """How many there are within a day, with this one."""
+        lately = {name: one for name, one in self.repositories.items() if at - one <= DAY}
+        self.repositories, self.seen = lately | {repository: at}, at
+        return len(self.repositories)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +180,7 @@ def _first_use(memory: Memory, event: Event, name: str, pushed: datetime) -> Ite
         memory.wait(pushed + grace, Use(event, name, tuple(missing)))
         return
     if missing:
-        yield _unsafe(event, name, image, project, missing, at)
+        yield _unsafe(memory, event, name, image, project, missing, at)
     _count(project, image)
 
 
@@ -190,22 +206,24 @@ def still_unsafe(memory: Memory, use: Use, at: datetime) -> Iterator[Suspicion]:
     project = memory.table("projects", Project)[project_of(use.event)]
     missing = [word for word in use.missing if getattr(image, word) is None]
     if missing and image.pushed is not None:
-        yield _unsafe(use.event, use.name, image, project, missing, at)
+        yield _unsafe(memory, use.event, use.name, image, project, missing, at)
     _count(project, image)
 
 
 def _unsafe(
-    event: Event, name: str, image: Image, project: Project, missing: Sequence[str], end: datetime
+    memory: Memory, event: Event, name: str, image: Image, project: Project, missing: Sequence[str], end: datetime
 ) -> Suspicion:
     assert image.pushed is not None
     repository, at = event["repository"], event["timestamp"]
     words = " and ".join(missing)
     share = f"{project.safe[missing[0]]} of {project.images[missing[0]]}"
+    many = memory.table("lacking", _Lacking)[event.get("registry")].enter(repository, end)
+    severity = Severity.LOW if many >= CROWD else Severity.MEDIUM
     image_name = plain(name) if name.startswith(":") else f"{name[:19]}…"
     return Suspicion(
         kind="used_unsafe",
         cause=("used_unsafe", repository, image.push_id if name.startswith(":") else name),
-        severity=Severity.MEDIUM,
+        severity=severity,
         title=f"{plain(repository)}: an image was pulled before it was {words}, {duration(at - image.pushed)} after its push",
         start=image.pushed,
         end=end,
@@ -214,9 +232,11 @@ def _unsafe(
             "client": [event["client_ip"]] if event["client_ip"] else [],
             "repository": [repository],
         },
-        score=10.0 * Severity.MEDIUM.rank + len(missing),
+        score=10.0 * severity.rank + len(missing),
         expected=f"every image of this project is {words} before anybody pulls it: {share} were",
         observed=f"{image_name} pulled by {plain(event['actor'] or event['client_ip'] or 'nobody named')}, not {words}",
         evidence=[id for id in (image.push_id, event["event_id"]) if id],
-        explanation="The check that stands between a push and its use was not waited for, or went round.",
+        explanation=f"So it is in {many} repositories within a day: rather the check itself stands still, or the log of it."
+        if many >= CROWD
+        else "The check that stands between a push and its use was not waited for, or went round.",
     )

@@ -1,7 +1,8 @@
 """One node of a cluster that fetches what no other node of it runs: somebody sits on it and uses the cluster's account.
 
 What is new to a cluster comes to several of its nodes, or, one copy each, to any of them; what one node alone takes up, one
-repository after the other, was put there by nobody who deploys.
+repository after the other, was put there by nobody who deploys. A node that was added lately gets what is deployed since, and an
+address at which several accounts are is a proxy's.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ from store.finding import Severity
 
 KIND = "node_beyond_cluster"  # the kinds of its findings
 LATELY = timedelta(days=3)  # before today, over which new repositories add up
+HOMES = timedelta(days=14)  # before that, in which a node that is known was seen
 GRACE = timedelta(minutes=30)  # in which the other nodes come as well
 FEWEST = 3
 MANY = 10
 CHANCE = 0.02  # that new work of one copy each falls so often on one node
+SHARED = 3  # other accounts at an address: it is no node's
 MOST_NEW = 60  # of one account that are looked at; a cluster that takes up more was moved
 
 
@@ -62,6 +65,8 @@ def _judge(
     repositories = sorted(repository for repository, client in alone.items() if client == node)
     events = sorted((one for name in repositories for one in pulls[name]), key=lambda one: one["timestamp"])
     start = events[0]["timestamp"]
+    if not _is_node(store, actor, node, start, now):
+        return
     severity = Severity.HIGH if many >= MANY else Severity.MEDIUM
     yield Suspicion(
         kind=KIND,
@@ -78,6 +83,20 @@ def _judge(
         explanation=f"Chance would give one of {nodes} nodes so many with {chance:.1g}. Whoever is on a node has its pull secret.",
         next_step="Look at what runs on this node and who logged in there; renew the cluster's pull secret.",
     )
+
+
+def _is_node(store: EventReader, actor: str, address: str, start: datetime, now: datetime) -> bool:
+    """Whether the address is one of many of the cluster, its own, and was so before."""
+    columns = ("actor", "client_ip")
+    before = EventQuery(
+        since=start - LATELY - HOMES, until=start - LATELY, actor=actor, client=address, limit=1, columns=columns
+    )
+    if not any(store.events(before)):
+        return False
+    here = EventQuery(
+        since=start, until=now, client=address, action=(Action.PULL,), outcome=(Outcome.SUCCESS,), columns=columns
+    )
+    return len({one["actor"] for one in store.events(here)} - {actor, None}) < SHARED
 
 
 def _pulls(store: EventReader, actor: str, repository: str, since: datetime, until: datetime) -> list[dict[str, Any]]:

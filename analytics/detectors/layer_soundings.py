@@ -94,12 +94,14 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     if not who or not event["repository"] or event["actor_kind"] == "internal":
         return
     key = (who, home(event))
-    own = memory.table("own", _Own).look(key)
     if event["action"] in _STORES:
-        if event["outcome"] == Outcome.SUCCESS and (own is None or own.seen.date() != at.date()):
-            memory.table("own", _Own)[key] = _Own(at)
+        if event["outcome"] == Outcome.SUCCESS:
+            _stores(memory, {who, event["client_ip"] or who}, key[1], at)
         return
-    if own is not None or event["traffic_class"] in {*NOT_USE, Traffic.CLUSTER}:
+    if _owns(memory, event["actor"], event["client_ip"], key[1]) or event["traffic_class"] in {
+        *NOT_USE,
+        Traffic.CLUSTER,
+    }:
         return
     asker = memory.table("askers", _Asker)[who]
     if at - asker.asked.get(key[1], EPOCH) > PATIENCE and len(asker.asked) < MOST:
@@ -109,11 +111,25 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     yield from ()
 
 
+def _stores(memory: Memory, names: set[str], there: str, at: datetime) -> None:
+    """As an account and at an address: where a log names who asks, it need not name who pushes."""
+    own = memory.table("own", _Own)
+    for name in names:
+        known = own.look((name, there))
+        if known is None or known.seen.date() != at.date():
+            own[name, there] = _Own(at)
+
+
+def _owns(memory: Memory, actor: str | None, client: str | None, there: str) -> bool:
+    own = memory.table("own", _Own)
+    return any(name is not None and own.look((name, there)) is not None for name in (actor, client))
+
+
 def _late(memory: Memory, at: datetime, look: _Look) -> Iterator[Suspicion]:
     """Whether nothing was stored where the layers were asked for."""
     asker = memory.table("askers", _Asker)[look.who]
     asker.asked = {there: when for there, when in asker.asked.items() if at - when <= PATIENCE}
-    if memory.table("own", _Own).look((look.who, look.home)) is not None:
+    if _owns(memory, look.who, look.client, look.home):
         return
     asker.looked = {there: one for there, one in asker.looked.items() if look.at - one.at <= LATELY}
     again = look.home in asker.looked

@@ -101,6 +101,7 @@ class _Lately:
     pushes: list[datetime] = field(default_factory=list)
     signatures: list[datetime] = field(default_factory=list)
     unsaid: dict[str, datetime] = field(default_factory=dict)  # tag → push of an image that no line names
+    nameless: datetime = EPOCH  # the last push whose line names no image
     seen: datetime = EPOCH
 
     def signed(self, push: datetime) -> bool:
@@ -189,7 +190,7 @@ def _done(memory: Memory, event: Event) -> Iterator[Suspicion]:
             _signs(memory, repository, at)
             if signature:
                 yield from signature_put(memory, event, signature)
-                if is_signature(event):
+                if is_signature(event) and not _perhaps_pushed(memory, event):
                     yield from image_signed(memory, event, known=_known(memory, event, signature))
         if digest:
             image = image_of(memory, repository, digest)
@@ -218,6 +219,7 @@ def _done(memory: Memory, event: Event) -> Iterator[Suspicion]:
     if event["action"] == Action.PUSH and event["tag"]:
         lately = _lately(memory, repository, at)
         lately.pushes.append(at)
+        lately.nameless = lately.nameless if event["digest"] else at
         if not event["digest"] and new_layers(memory, event) is not None:
             unsaid(memory, event)
             lately.unsaid[event["tag"]] = at
@@ -237,6 +239,12 @@ def _known(memory: Memory, event: Event, digest: str) -> bool:
         return True
     signer = memory.table("actors", _Actor).look(event["actor"] or "")
     return signer is not None and (repository, digest) in signer.looked
+
+
+def _perhaps_pushed(memory: Memory, event: Event) -> bool:
+    """Whether a push whose line names no image came before it: nobody can say whether it was of this one."""
+    lately = memory.table("lately", _Lately).look(event["repository"])
+    return lately is not None and event["timestamp"] - lately.nameless <= AFTER
 
 
 def _pulled(memory: Memory, event: Event) -> str | None:

@@ -57,6 +57,16 @@ def test_without_a_name_the_address_stands_for_it(tmp_path: Path) -> None:
     assert [one.subjects["client"] for one in judged(made, tmp_path)] == [["192.0.2.1"]]
 
 
+def test_a_push_that_names_nobody_is_that_of_who_asked_from_there(tmp_path: Path) -> None:
+    """Distribution 2.8 names who is refused or asks in vain, and not who pushes."""
+    made = builds()
+    for number in range(6):
+        at = NOW + number * MINUTE
+        look(made, at, f"bank/r{number}", "robot$new", client_ip=f"10.30.7.{number}")
+        made.add(at + MINUTE, "push", client_ip=f"10.30.7.{number}", repository=f"bank/r{number}")
+    assert judged(made, tmp_path) == []
+
+
 def test_who_pushes_after_the_question_is_a_build(tmp_path: Path) -> None:
     """Also a new one, that begins with everything on one morning."""
     made = builds()

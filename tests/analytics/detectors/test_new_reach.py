@@ -112,6 +112,25 @@ def test_what_the_other_nodes_take_up_as_well_is_new_work(tmp_path: Path) -> Non
     assert lone(made, tmp_path) == []
 
 
+def test_a_node_that_was_added_gets_what_is_deployed_since(tmp_path: Path) -> None:
+    made = history(NODES)
+    pull(made, NOW - timedelta(days=1), "k8s-prod", "10.40.0.99", "p1/r1")
+    for number in range(4):
+        pull(made, NOW + timedelta(minutes=30 * number), "k8s-prod", "10.40.0.99", f"p{number % 8}/r{number}")
+    assert lone(made, tmp_path) == []
+
+
+@pytest.mark.parametrize(("others", "told"), [(2, 1), (3, 0)])
+def test_an_address_that_several_accounts_share_is_no_node(others: int, told: int, tmp_path: Path) -> None:
+    made = history(NODES)
+    for number in range(4):
+        at = NOW + timedelta(minutes=30 * number)
+        pull(made, at, "k8s-prod", NODES[0], f"p{number % 8}/r{number}")
+        for other in range(others):
+            pull(made, at, f"ci-{other}", NODES[0], "p1/r1")
+    assert sum(kind == "node_beyond_cluster" for kind, _, _ in lone(made, tmp_path)) == told
+
+
 def lone(made: Made, folder: Path) -> list[tuple[str, str, list[str]]]:
     store = made.store(folder)
     try:

@@ -159,6 +159,27 @@ def test_a_signature_on_its_way_is_in_time(tmp_path: Path) -> None:
     assert found(made, tmp_path) == [("used_unsafe", "medium")]
 
 
+def test_many_repositories_at_once_lack_what_their_images_always_had(tmp_path: Path) -> None:
+    """Two are told; with the third within a day it is rather the signer that stands still."""
+    made = Made()
+    names = ["shop/api", "web/ui", "data/job"]
+    for repository in names:
+        for day in range(17):
+            at = (
+                AT + timedelta(minutes=names.index(repository))
+                if day == 16
+                else START + day * DAY + timedelta(hours=10)
+            )
+            what = {"repository": repository, "tag": f"b{day}", "digest": digest(1_000 * names.index(repository) + day)}
+            made.add(at, "push", actor=CI, client_ip="10.30.0.1", **what)
+            if day < 16:
+                tag = what["digest"].replace(":", "-") + ".sig"
+                made.add(at + MINUTE, "push", actor=CI, client_ip="10.30.0.1", repository=repository, tag=tag)
+            made.add(at + 30 * MINUTE, "pull", actor="robot$node", client_ip="10.9.0.1", **what)
+    told = sorted(one for one in found(made, tmp_path) if one[0] == "used_unsafe")
+    assert told == [("used_unsafe", "low"), ("used_unsafe", "medium"), ("used_unsafe", "medium")]
+
+
 def test_a_pull_that_names_only_the_tag(tmp_path: Path) -> None:
     """As in CloudTrail: the push says which image the tag points to; that all are signed shows without any use."""
     made = Made()
@@ -378,6 +399,14 @@ def test_where_images_come_after_their_signatures_that_is_the_custom(tmp_path: P
     made = usual()
     for day in (12, 14):
         sign(made, START + day * DAY + timedelta(hours=12), 800 + day)
+    sign(made, AT, 700)
+    assert of_unknown(found(made, tmp_path)) == []
+
+
+def test_a_push_that_names_no_image_may_have_been_of_the_signed_one(tmp_path: Path) -> None:
+    """As Distribution 2.8 logs pushes; the images before are known by their pulls."""
+    made = usual()
+    made.add(AT - MINUTE, "push", repository="shop/api", tag="main", actor=CI, client_ip="10.30.0.1")
     sign(made, AT, 700)
     assert of_unknown(found(made, tmp_path)) == []
 
