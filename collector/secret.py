@@ -22,7 +22,7 @@ def read_secret(what: str, file: Path | None, env: str | None) -> SecretStr | No
         try:
             text = file.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise SecretMissingError(f"{what}: {file} cannot be read: {type(error).__name__}") from None
+            raise SecretMissingError(f"{what}: {file.absolute()} cannot be read: {type(error).__name__}") from None
         origin = str(file)
     elif env is not None:
         text, origin = os.environ.get(env, ""), f"environment variable {env}"

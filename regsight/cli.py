@@ -76,12 +76,15 @@ def main() -> None:
 def _exit_code(error: Exception) -> int | None:
     """2 for what the user can mend in the call or the settings, 1 for what failed, None for our own mistakes."""
     from analytics.errors import ProcessEnded
+    from collector.aws import AwsMissingError
     from collector.errors import LogFormatError, UnknownFormat
+    from collector.secret import SecretMissingError
     from regsight.commands.options import UsageError
     from regsight.config import ConfigError
     from store.errors import StoreError
 
-    if isinstance(error, (ConfigError, LogFormatError, UnknownFormat, UsageError)):
+    of_the_settings = (ConfigError, LogFormatError, UnknownFormat, SecretMissingError, AwsMissingError)
+    if isinstance(error, (*of_the_settings, UsageError)):
         return 2
     if isinstance(error, (StoreError, ProcessEnded, OSError)):
         return 1

@@ -90,13 +90,19 @@ def explain_alerts(
 
 @config_app.command("check")
 def check_config(config: ConfigFile = None) -> None:
-    """Say whether the settings can be used; exit code 2 with file, line and the nearest valid key where not."""
+    """Say whether the settings can be used, and whether the files that they name are there; exit code 2 with file, line and the
+    nearest valid key where not.
+    """
     from collector.native import path_in_use
     from regsight.app import chosen_detectors
+    from regsight.config import ConfigError
+    from regsight.files_named import unreadable
     from regsight.terminal import say
 
     chosen = settings(config, None)
     chosen_detectors(chosen)
+    if missing := sorted(unreadable(chosen)):
+        raise ConfigError("\n".join(missing))
     told = f"{len(chosen.collector.sources)} sources, {len(chosen.alerts.channels)} alert channels; {path_in_use()}"
     say(f"the settings are good: {told}")
 

@@ -148,6 +148,49 @@ def test_what_cannot_be_done_says_why(words: tuple[str, ...], stdin: str, messag
     assert "Traceback" not in done.stderr
 
 
+SECRET_GONE = """
+[collector.receiver]
+listen = "127.0.0.1:0"
+endpoints = [{ path = "/n", format = "distribution-notifications", registry = "r", token_file = "gone.token" }]
+"""
+ALERTS_GONE = """
+[[alerts.channels]]
+name = "ops"
+apprise_env = "REGSIGHT_TEST_NOT_SET"
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "message"),
+    [
+        (
+            ("config", "check"),
+            SECRET_GONE,
+            "collector.receiver.endpoints.0.token_file: {folder}/gone.token cannot be read",
+        ),
+        (
+            ("config", "check"),
+            ALERTS_GONE,
+            "alerts.channels.0.apprise_env: the environment variable REGSIGHT_TEST_NOT_SET",
+        ),
+        (("run",), SECRET_GONE, "token of endpoint /n: {folder}/gone.token cannot be read"),
+    ],
+)
+def test_a_secret_that_is_not_there_is_told_before_it_is_wanted(
+    words: tuple[str, ...], settings: str, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "regsight.toml").write_text(settings)
+    done = regsight(*words, cwd=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert message.format(folder=tmp_path.resolve()) in done.stderr
+
+
+def test_the_settings_of_a_registry_are_good(tmp_path: Path) -> None:
+    (tmp_path / "regsight.toml").write_text(SECRET_GONE)
+    (tmp_path / "gone.token").write_text("a token")
+    assert regsight("config", "check", cwd=tmp_path).returncode == 0
+
+
 def test_store_that_does_not_answer(tmp_path: Path) -> None:
     """A store that cannot be reached is exit code 1 and a message that names it."""
     done = regsight("status", "--store", "http://127.0.0.1:9", cwd=tmp_path)
