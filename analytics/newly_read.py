@@ -22,6 +22,7 @@ from store.finding import Finding
 LEARNS = timedelta(days=7)  # as detectors take, before anybody is a stranger
 PAST = timedelta(days=35)  # that is looked at
 _SAID = ("registry", "registry_kind", "dataset", "action", "actor_kind")
+NEARLY_ALL = 0.75  # of what a finding shows: a registry that is known may have a repository of the same name
 _SAMPLE = 20  # events of a finding that are looked at
 
 
@@ -63,10 +64,11 @@ def newly_read(store: EventReader, finding: Finding, now: datetime) -> str:
     """Why the past says nothing yet of what the finding shows, as half a sentence; empty if it does."""
     if not finding.evidence or (days := first_days(store, now)) is None:
         return ""
-    found = [days.new(event) for event in _shown(store, finding)]
-    if not found or None in found:
+    shown = [days.new(event) for event in _shown(store, finding)]
+    new = [one for one in shown if one is not None]
+    if not new or len(new) < NEARLY_ALL * len(shown):
         return ""
-    what, since = min((one for one in found if one is not None), key=lambda one: one[1])
+    what, since = min(new, key=lambda one: one[1])
     return f"the logs have told {what} for {several(max((floor(now, DAY) - since).days, 1), 'day')} only"
 
 

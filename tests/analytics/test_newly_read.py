@@ -75,6 +75,15 @@ def test_one_without_a_name_is_told_apart_by_its_kind(tmp_path: Path, opened: li
     assert said(made, tmp_path / "three", opened, [old, new], at) == "", "part of it was known before"
 
 
+@pytest.mark.parametrize(("of_the_first", "new"), [(5, True), (6, False)])
+def test_a_name_that_both_registries_have(of_the_first: int, new: bool, tmp_path: Path, opened: list[Store]) -> None:
+    """What is too much for the repository of that name was done at the second, but for a little."""
+    made, at = steady(16), CONNECTED + timedelta(hours=9)
+    names = ["made"] * of_the_first + ["second"] * (20 - of_the_first)
+    ids = [made.add(at, "push", registry=name, actor="ann", repository="shop/a") for name in names]
+    assert bool(said(made, tmp_path, opened, ids, at)) is new
+
+
 def test_what_is_there_from_the_first_day_on_is_the_detectors_business(tmp_path: Path, opened: list[Store]) -> None:
     made = steady(3)
     at = START + 2 * DAY
