@@ -33,9 +33,8 @@ def log_all(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])
-    if (
-        logging.getLogger().level > logging.DEBUG
-    ):  # two lines for each run of a job, of which one runs every five seconds
+    # Two lines for each run of a job, of which one runs every five seconds.
+    if logging.getLogger().level > logging.DEBUG:
         logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
 
