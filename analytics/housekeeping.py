@@ -47,9 +47,8 @@ def housekeeping(store: EventReader, finding: Finding) -> str:
     span = store.span()
     if span is None:
         return ""
-    whole_days = known_for(store, finding, finding.end)
     known = finding.start - span[0]
-    if not whole_days or known < DAY:
+    if known < DAY or not (whole_days := known_for(store, finding, finding.end)):
         return ""  # nobody can say yet what is used here
     known = min(known, whole_days + DAY)
     since = max(day - HISTORY, floor(span[0], DAY))

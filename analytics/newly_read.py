@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from analytics.replay import floor, horizon, remember
+from analytics.replay import Replay, floor, horizon, remember
 from analytics.windows import DAY
 from analytics.wording import plain, several
 from store.contract import EventQuery, EventReader
@@ -83,7 +83,8 @@ def first_days(store: EventReader, now: datetime) -> FirstDays | None:
     span, day = store.span(), floor(now, DAY)
     if span is None:
         return None
-    begin = max(floor(span[0], DAY), day - PAST, floor(getattr(store, "since", span[0]), DAY))
+    reach = store.since if isinstance(store, Replay) else span[0]
+    begin = max(floor(span[0], DAY), floor(reach, DAY), day - PAST)
     until = min(day + DAY, horizon(store, now))
 
     def read() -> FirstDays:

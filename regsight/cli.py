@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from regsight.lazy import LazyGroup
-from regsight.logs import log_warnings
 
 # Rows and events are made by the ten thousand and none is part of a ring: looking for rings at Python's usual 700 objects, and all
 # over what joins and ledgers remember, took a quarter of the time of collecting and a fifth of that of detection.
@@ -46,7 +45,9 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    pass
+    from regsight.logs import log_warnings
+
+    log_warnings()
 
 
 def main() -> None:
@@ -54,7 +55,6 @@ def main() -> None:
     # Arrow's own pool keeps what it once had: a collector grew by tens of MiB an hour, and takes 5 to 7 % more CPU.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # read when Arrow is first imported
     gc.set_threshold(*GARBAGE_SEARCHED)
-    log_warnings()
     try:
         app()
     except BrokenPipeError:  # the reader of a pipe (head, less) went away: not an error of ours

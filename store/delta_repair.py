@@ -72,7 +72,7 @@ def event_damage(folder: Path, attic: Path, repair: bool, deep: bool) -> list[Da
             lost = "positions and files that this entry added; the lines are read again, the files taken in anew"
             damage = Damage(path=str(entry.path), wrong="is cut or empty", lost=lost)
             found.append(replace(damage, mended=_mend_entry(folder, attic, entry)) if repair else damage)
-        uri = folder.absolute().as_uri()
+        uri = folder.as_uri()
         if (entries and not repair) or not deltalake.DeltaTable.is_deltatable(uri):
             return found
         table = deltalake.DeltaTable(uri)
@@ -127,7 +127,7 @@ def _mend_entry(folder: Path, attic: Path, entry: BrokenEntry) -> str:
 def _unknown_files(folder: Path, entry: BrokenEntry) -> list[Path]:
     """Whole Parquet files that no other entry, nor the state before this one, speaks of."""
     known: set[str] = set()
-    before = deltalake.DeltaTable(folder.absolute().as_uri(), version=entry.version - 1)
+    before = deltalake.DeltaTable(folder.as_uri(), version=entry.version - 1)
     known.update(file.name for file in described(before))
     for path in (folder / "_delta_log").glob(
         CHECKPOINT

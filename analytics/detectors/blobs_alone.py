@@ -145,11 +145,11 @@ def _read(store: EventReader, since: datetime, until: datetime) -> _Requests:
     is_blob = action.where(_BLOBS.__contains__)
     minutes = events.times() // 60_000_000
     # Whoever asks for a manifest has asked as an account and as an address: logs that name accounts may tell of manifests only.
-    at_address = pullers(np.full(len(client), -1), client)
     asked = np.flatnonzero(~is_blob & (actor >= 0))
     rows = np.concatenate([np.arange(len(who)), asked])
-    who = np.concatenate([who, at_address[asked]])
-    rows, who = rows[named := (who >= 0) & (repository[rows] >= 0)], who[named]
+    who = np.concatenate([who, pullers(np.full(len(asked), -1), client[asked])])
+    named = (who >= 0) & (repository[rows] >= 0)
+    rows, who = rows[named], who[named]
     # The first of each minute says as much as all of them.
     found = np.stack([minutes[rows], pair(who, repository[rows]), is_blob[rows].astype(np.int64)], axis=1)
     found = np.unique(found, axis=0) if len(found) else found

@@ -9,7 +9,7 @@ Never sees: fewer repositories, and questions by way of whole manifests.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,6 +25,7 @@ from store.finding import Severity
 
 KIND = "layers_looked_for"  # the kinds of its findings
 _STORES = (Action.PUSH, Action.LAYER_UPLOAD, Action.MOUNT)
+_NO_BUILD = frozenset((*NOT_USE, Traffic.CLUSTER))
 SETTLED = timedelta(days=7)  # of history, before it is known who pushes where
 PATIENCE = timedelta(hours=1)  # in which a push follows its questions
 LATELY = timedelta(days=3)  # over which repositories add up
@@ -93,43 +94,40 @@ def _see(memory: Memory, event: Event) -> Iterator[Suspicion]:
     who, at = event["actor"] or event["client_ip"], event["timestamp"]
     if not who or not event["repository"] or event["actor_kind"] == "internal":
         return
-    key = (who, home(event))
+    there, whose = home(event), (event["actor"], event["client_ip"])
     if event["action"] in _STORES:
         if event["outcome"] == Outcome.SUCCESS:
-            _stores(memory, {who, event["client_ip"] or who}, key[1], at)
+            _stores(memory, whose, there, at)
         return
-    if _owns(memory, event["actor"], event["client_ip"], key[1]) or event["traffic_class"] in {
-        *NOT_USE,
-        Traffic.CLUSTER,
-    }:
+    if event["traffic_class"] in _NO_BUILD or _owns(memory, whose, there):
         return
     asker = memory.table("askers", _Asker)[who]
-    if at - asker.asked.get(key[1], EPOCH) > PATIENCE and len(asker.asked) < MOST:
-        asker.asked[key[1]] = asker.seen = at
-        look = _Look(at, who, bool(event["actor"]), event["client_ip"], key[1], event["repository"], event["event_id"])
+    if at - asker.asked.get(there, EPOCH) > PATIENCE and len(asker.asked) < MOST:
+        asker.asked[there] = asker.seen = at
+        look = _Look(at, who, bool(event["actor"]), event["client_ip"], there, event["repository"], event["event_id"])
         memory.wait(at + PATIENCE, look)
     yield from ()
 
 
-def _stores(memory: Memory, names: set[str], there: str, at: datetime) -> None:
+def _stores(memory: Memory, whose: Iterable[str | None], there: str, at: datetime) -> None:
     """As an account and at an address: where a log names who asks, it need not name who pushes."""
     own = memory.table("own", _Own)
-    for name in names:
+    for name in filter(None, whose):
         known = own.look((name, there))
         if known is None or known.seen.date() != at.date():
             own[name, there] = _Own(at)
 
 
-def _owns(memory: Memory, actor: str | None, client: str | None, there: str) -> bool:
+def _owns(memory: Memory, whose: Iterable[str | None], there: str) -> bool:
     own = memory.table("own", _Own)
-    return any(name is not None and own.look((name, there)) is not None for name in (actor, client))
+    return any(own.look((name, there)) is not None for name in filter(None, whose))
 
 
 def _late(memory: Memory, at: datetime, look: _Look) -> Iterator[Suspicion]:
     """Whether nothing was stored where the layers were asked for."""
     asker = memory.table("askers", _Asker)[look.who]
     asker.asked = {there: when for there, when in asker.asked.items() if at - when <= PATIENCE}
-    if _owns(memory, look.who, look.client, look.home):
+    if _owns(memory, (look.who, look.client), look.home):
         return
     asker.looked = {there: one for there, one in asker.looked.items() if look.at - one.at <= LATELY}
     again = look.home in asker.looked
