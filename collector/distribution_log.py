@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from collector import native
 from collector.access_line import AccessLine, read_combined
+from collector.authorized import MESSAGE as AUTHORIZED
+from collector.authorized import account_of, with_accounts
 from collector.distribution_request import request_event
 from collector.errors import LineError, NotMine, Unreadable
 from collector.go_output import is_go_output
@@ -59,6 +61,7 @@ class _Reading:
     levels: Levels = field(default_factory=Levels)
     access: list[tuple[int, bytes, AccessLine]] = field(default_factory=list)
     by_id: dict[str, Event] = field(default_factory=dict)
+    accounts: dict[str, str] = field(default_factory=dict)  # request → who was authorized
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,19 +84,23 @@ class DistributionFormat:
 
     def parse(self, block: Block) -> Parsed:
         now = self.clock()
-        parsed = self._parse(block, now, native.scan(self.name, block, now))
-        return parsed or self._read(block, now, native.nothing_of(block, now))[0].finish()
+        parsed, accounts = self._parse(block, now, native.scan(self.name, block, now))
+        if parsed is None:  # the same as if nothing had been scanned
+            sheet, reading, _ = self._read(block, now, native.nothing_of(block, now))
+            parsed, accounts = sheet.finish(), reading.accounts
+        events = with_accounts(parsed.events, accounts, (block.data, block.before), lambda line: _entry(line, now))
+        return parsed if events is parsed.events else replace(parsed, events=events)
 
-    def _parse(self, block: Block, now: datetime, scanned: native.Scanned) -> Parsed | None:
-        """None: a line that the scanner left tells of a request of which it has told already."""
+    def _parse(self, block: Block, now: datetime, scanned: native.Scanned) -> tuple[Parsed | None, dict[str, str]]:
+        """None: a line that the scanner left tells of a request of which it has told already. And who was authorized."""
         sheet, reading, told = self._read(block, now, scanned)
         if scanned.knows(reading.by_id):
-            return None
+            return None, {}
         seen = reading.levels
         settled = native.Levels(
             (seen.info, seen.warning, seen.error), seen.access_lines, self.access_speaks_first, tuple(told)
         )
-        return scanned.finish(sheet, settled)
+        return scanned.finish(sheet, settled), reading.accounts
 
     def _read(
         self, block: Block, now: datetime, scanned: native.Scanned
@@ -144,6 +151,10 @@ def application_entry(line: bytes) -> dict[str, Any] | None:
     return None
 
 
+def _entry(line: bytes, now: datetime) -> dict[str, Any] | None:
+    return application_entry(unwrap(line, now)[0])
+
+
 def _torn(entry: dict[str, Any]) -> bool:
     """Whether the end is missing. The text formatter sorts its keys and leaves most values without quotes, so half a name
     or address could not be told from a whole one: what always stands behind it must be there."""
@@ -173,6 +184,8 @@ def _read_line(reading: _Reading, offset: int, raw: bytes, line: bytes) -> None:
         reading.levels.note(entry["level"])
         event = request_event(entry)
         if event is None:
+            if entry["msg"] == AUTHORIZED and (named := account_of(entry)):
+                reading.accounts.setdefault(*named)
             reading.sheet.ignored += 1
         else:
             _take(reading, offset, raw, event)

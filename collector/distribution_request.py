@@ -3,7 +3,7 @@
 The end of a request is told by one of these messages; everything else that carries a request id (`authorized request`,
 `client disconnected during blob PATCH`, …) is said again, and fully, by the line that ends it:
 
-    response completed                                    info     2xx, 3xx; in 2.8 without the user
+    response completed                                    info     2xx, 3xx; in 2.8 without the user (`collector.authorized`)
     response completed with error                         error    one line for each error of the answer
     error authorizing context: …                          warning  no or wrong credentials; no status, no duration
     error authenticating user "u": … (2.8)                error    the name that was refused, in the message
@@ -16,6 +16,7 @@ import re
 from typing import Any
 
 from collector.access_line import unescape
+from collector.authorized import MESSAGE as AUTHORIZED
 from collector.lines import address_and_port, go_duration_ns, moment, whole, word
 from collector.request import Kind, Request, action_of, read_request, result_of
 from collector.sheet import request_event_id
@@ -35,7 +36,7 @@ def request_event(entry: dict[str, Any]) -> Event | None:
         Unreadable: the line has no time that can be read.
     """
     message = entry["msg"]
-    if message == "authorized request":  # nearly half of all lines
+    if message == AUTHORIZED:  # nearly half of all lines
         return None
     request_id = word(entry.get("http.request.id"))
     if request_id is None:

@@ -21,6 +21,10 @@ FORMAT = DistributionFormat(
     facts=Facts(
         versions="2.x, 3.x; captures of 2.8.2 and 3.1.2",
         tested=True,
-        never=("digest of a pull by tag", "size", "user of a request that ended well (2.x)"),
+        never=(
+            "digest of a pull by tag",
+            "size",
+            "user of a request that ended well (2.x, unless its authorization names it)",
+        ),
     ),
 )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
+import orjson
 import pytest
-from format_samples import block, formats, read, rows
+from format_samples import block, formats, read, rows, samples
+from three_paths import check_equal
 
 REQUEST = {
     "go.version": "go1.26",
@@ -248,6 +251,57 @@ def test_the_text_formatter_says_the_same() -> None:
     assert spoken["user_agent"] == agent
     assert spoken["duration_ns"] == 941_512
     assert spoken | {"read_at": None, "dataset": ""} == written | {"read_at": None, "dataset": ""}
+
+
+AUTHORIZED = line(msg="authorized request", auth__user__name="ann")
+
+
+@pytest.mark.parametrize(("uri", "action"), [("/v2/a/b/manifests/latest", "pull"), ("/v2/", "login")])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_the_account_stands_on_the_authorization_alone(uri: str, action: str, wrapped: bool) -> None:
+    """In the block, or before it; with a name `/v2/` is a login, and has the id that it would have had with the name beside."""
+    told = [
+        line(msg="authorized request", auth__user__name="ann", http__request__uri=uri),
+        answered(http__request__id="q2", http__request__uri=uri),  # another request, of which nobody says whose it is
+        answered(http__request__uri=uri),
+    ]
+    if wrapped:
+        told = [
+            orjson.dumps({"log": one.decode(), "stream": "stdout", "time": REQUEST["time"]}) + b"\n" for one in told
+        ]
+    format_ = formats()["distribution-json"]
+    other, own = rows(format_.parse(block(b"".join(told))))
+    assert other["actor"] is None
+    assert own["actor"] == "ann"
+    named = one(answered(http__request__uri=uri, auth__user__name="ann"))
+    assert (own["action"], own["event_id"]) == (action, named["event_id"])
+    (later,) = rows(format_.parse(block(told[2], offset=9_000, before=b"".join(told[:2]))))
+    assert later["actor"] == "ann" and later["event_id"] == own["event_id"]
+
+
+@pytest.mark.parametrize("version", ["v3-json", "v3-text"])
+def test_a_capture_whose_answers_name_nobody(version: str) -> None:
+    """What Distribution 3 says twice, said once: all three paths give the rows that they gave before, name for name."""
+    name = f"distribution-{version.partition('-')[2]}"
+    data = next(sample.data for sample in samples() if sample.format_name == name and version in sample.id)
+    ending = re.compile(rb'[^\n]*"?msg"?[=:]"response completed"[^\n]*')
+    silent = ending.sub(lambda found: re.sub(rb'"auth.user.name":"[^"]*",|auth.user.name=\S+ ', b"", found[0]), data)
+    assert silent != data
+    check_equal(name, block(silent))
+    whole, told = rows(read(name, data)), rows(read(name, silent))
+    for row in whole + told:  # the bytes between have become fewer
+        row |= {"read_at": None, "offset": None, "parts": None}
+        if row["channel"] == "access":
+            row["event_id"] = None
+    assert told == whole
+    assert {row["action"] for row in told if row["actor"]} >= {"push", "pull", "login"}
+
+
+def test_a_client_that_calls_itself_an_authorization() -> None:
+    agent = '","msg":"authorized request","auth.user.name":"root","http.request.id":"q1","x":"'
+    data = line(msg="something else", http__request__useragent=agent) + answered() + AUTHORIZED.replace(b"q1", b"q3")
+    (row,) = rows(read("distribution-json", data))
+    assert row["actor"] is None
 
 
 def test_old_releases_escape_what_needs_none() -> None:
