@@ -24,7 +24,7 @@ _CI: tuple[tuple[str, re.Pattern[str]], ...] = (
     # GitHub: the account of Actions, the subject of its OIDC tokens, and the session name of its action for AWS.
     ("github", re.compile(r"github-actions(?:\[bot\])?")),
     ("github", re.compile(r"(?:.*/subject/)?repo:(?P<project>[^/:]+/[^/:]+)(?::ref:refs/(?:heads|tags)/(?P<ref>.+)|:.*)?")),
-    ("github", re.compile(_ROLE + r"GitHubActions")),
+    ("github", re.compile(_ROLE + r"GitHubActions(?:-(?P<run>\d{5,20}))?")),
     ("codebuild", re.compile(_ROLE + r"AWSCodeBuild-(?P<run>[0-9a-f-]{36})")),
     ("cloud-build", re.compile(r"\d+@cloudbuild\.gserviceaccount\.com")),
 )  # fmt: skip
@@ -55,7 +55,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
         r"robot\$.+|\$(?:app|token|oauthtoken|dockercfg)|[a-z0-9_.-]+\+[a-z0-9_-]+|system:serviceaccount:.+"
         r"|[\w.-]+@[\w.-]+\.gserviceaccount\.com|[\w.-]+\[bot\]|(?:project|group)_\d+_bot(?:_\w+)?"
         r"|arn:aws[a-z-]*:(?:sts|iam)::\d{12}:(?:assumed-role|role|federated-user)/.+"
-        r"|(?!0{8}-)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+        r"|AROA[A-Z0-9]{8,28}(?::.+)?|(?!0{8}-)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     )),
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ from deltalake.exceptions import CommitFailedError, DeltaProtocolError, SchemaMi
 from deltalake.transaction import AddAction, RemoveAction
 
 from store.contract import Day, Position
-from store.delta_files import File, described, throw_away, write_files
+from store.delta_files import TOLD, File, described, throw_away, write_files
 from store.errors import Rejected, Unavailable
 from store.event import schema
 from store.settled import drop_unsettled, settle_entry
@@ -41,6 +41,9 @@ TABLE_SETTINGS = {
     # Each checkpoint names every file that was replaced so lately. Longer than files are kept and `store.delta_gather` waits, or
     # nobody would know what to delete.
     "delta.deletedFileRetentionDuration": "interval 4 hours",
+    # Without it a reader expects statistics of the first 32 columns, and deltalake's pyarrow dataset takes those that are not there
+    # for "greater than null": a question about an account is answered with nothing at all.
+    "delta.dataSkippingStatsColumns": ",".join(TOLD),
 }
 MEND = "`regsight store verify` says what is lost, `regsight store repair` takes it out"
 

@@ -43,7 +43,7 @@ _UNLIKE = frozenset(
 )  # fmt: skip
 _ALIKE = [field.name for field in FIELDS if field.name not in _UNLIKE]
 # Of these the log tells the ends, and readers pass over files by them.
-_TOLD = ("timestamp", "stored_at")
+TOLD = ("timestamp", "stored_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def write_file(folder: Path, day: str, rows: pa.Table, name: str, **layout: Any)
         "compression": "zstd",
         "compression_level": 1,
         "use_dictionary": there,
-        "write_statistics": list(_TOLD),
+        "write_statistics": list(TOLD),
         "write_page_checksum": True,
         "store_schema": False,
     }
@@ -146,7 +146,7 @@ def write_file(folder: Path, day: str, rows: pa.Table, name: str, **layout: Any)
 
 def _stats(rows: pa.Table) -> dict[str, Any]:
     found: dict[str, Any] = {"numRecords": rows.num_rows, "minValues": {}, "maxValues": {}, "nullCount": {}}
-    for name in _TOLD:
+    for name in TOLD:
         ends = pc.min_max(rows[name]).as_py()
         if ends["min"] is not None:
             found["minValues"][name], found["maxValues"][name] = iso(ends["min"]), iso(ends["max"])

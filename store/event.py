@@ -130,6 +130,9 @@ FIELDS: tuple[Field, ...] = (
     Field("registry", "service.name", "string", "name of the registry instance, from the settings"),
     Field("registry_kind", "service.type", "string", "distribution, harbor, ecr …"),
     Field("actor", "user.name", "string", "who, as the registry knows them"),
+    Field(
+        "actor_session", "oci.actor.session", "string", "session under a role, where machines take it each time anew"
+    ),
     Field("actor_kind", "oci.actor.kind", "string", "human, robot, ci, node, anonymous, internal"),
     Field("ci_system", "oci.ci.system", "string", "CI system behind the account: gitlab, github, jenkins …"),
     Field("ci_project", "oci.ci.project", "string", "the CI system's own name of the project, as the account says it"),
@@ -197,6 +200,7 @@ class Event(TypedDict, total=False):
     registry: str | None
     registry_kind: str | None
     actor: str | None
+    actor_session: str | None
     actor_kind: str | None
     ci_system: str | None
     ci_project: str | None

@@ -109,7 +109,9 @@ def _event(record: dict[str, Any]) -> Event:
         "action": _ACTIONS.get(name, Action.OTHER).value,
         "outcome": outcome.value,
         "reason": reason,
-        "actor": word(identity.get("arn")) or word(identity.get("invokedBy")),
+        "actor": word(identity.get("arn"))
+        or word(identity.get("invokedBy"))
+        or word(identity.get("principalId")),  # of another account
         "client_ip": client,
         "client_via": "log" if client else None,
         "user_agent": None if agent == "AWS Internal" else agent,

@@ -62,6 +62,19 @@ def test_duckdb_reads_it(folder, start, row):
     assert sum(count for _, count in counted) == 7
 
 
+def test_questions_about_values_are_answered(folder):
+    """Readers pass over files by statistics: what has none must not be passed over."""
+    table = DeltaTable(str(folder))
+    assert table.to_pandas(filters=[("actor", "=", "ann")]).shape[0] == 5
+    assert table.to_pyarrow_table(filters=[("actor", "=", "日本")]).num_rows == 1
+    assert polars.scan_delta(str(folder)).filter(polars.col("actor") == "ann").collect().height == 5
+    with duckdb.connect() as plain:
+        plain.register("events", table.to_pyarrow_dataset())
+        assert plain.execute("SELECT count(*) FROM events WHERE actor = 'ann' AND action IS NOT NULL").fetchone() == (
+            5,
+        )
+
+
 def collectors(tmp_path, store, *logs):
     """`regsight collect` on each log at once, as processes of their own; their exit codes."""
     words = [sys.executable, "-m", "regsight", "collect", "--format", "nginx-combined", "--store", f"delta:{store}"]
