@@ -107,7 +107,8 @@ def odd_accounts(ledger: Ledger, accounts: dict[str, list[Try]], now: datetime) 
 def is_expired(ledger: Ledger, tries: list[Try], alone: bool) -> bool:
     """Whether this is a client that goes on with a credential that no longer holds.
 
-    It is at home here and not faster than any client retries; or, in a network where the account is at home or where
+    It is at home here and not faster than any client retries; or, in a network where the account is at home while it is refused at
+    several of its homes and works nowhere (a cluster whose nodes share it); or, in a network where the account is at home or where
     nothing is known of it, one agent tries one account (`alone`) at a machine's even pace.
     """
     first, agents = tries[0], {one.agent for one in tries}
@@ -120,6 +121,8 @@ def is_expired(ledger: Ledger, tries: list[Try], alone: bool) -> bool:
         return True
     if not ledger.near_home(first.actor, first.client, first.at):
         return False
+    if first.actor and ledger.fails_everywhere(first.actor, tries[-1].at):
+        return True
     even = len(gaps) >= 4 and median(gaps) >= 5 and pstdev(gaps) <= 0.5 * fmean(gaps)
     return even and alone and bool(first.actor) and len(agents) == 1
 

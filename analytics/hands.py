@@ -15,6 +15,7 @@ MAKER_DAYS = 4  # days with pushes that make an account one that makes images
 RUNS = 6  # repositories pulled by an account that runs images
 RUN_DAYS = 4
 MOST_HOURS = 22  # of the day, in which only machines are at work all of them
+FEW_HOURS = 6  # of the day, in which a job is at work
 MANY = 10  # pulls of a day
 SELDOM = 0.1  # of its pulls with a tool of builds, or of its days with a push
 MOST_OF_ALL = 0.6  # of all repositories; whoever pulls from more scans or copies
@@ -51,6 +52,12 @@ class Account:
 
     def _some(self, of_all: int) -> bool:
         return self.pull_days >= RUN_DAYS and RUNS <= len(self.repositories) <= MOST_OF_ALL * of_all
+
+    def reads_all(self, of_all: int) -> bool:
+        """Whether it goes through nearly everything at a few hours of the day, and pushes nothing: it scans or copies, and uses
+        nothing of it."""
+        seldom = self.hours.bit_count() <= FEW_HOURS and self.pull_days >= RUN_DAYS
+        return seldom and not self.push_days and len(self.repositories) > max(2 * RUNS, MOST_OF_ALL * of_all)
 
     def steady(self, of_all: int) -> bool:
         """Whether it runs images round the clock and does next to nothing else: no person, no builder, no copy."""

@@ -37,6 +37,7 @@ PULL, SUCCESS = Action.PULL.value, Outcome.SUCCESS.value
 
 # A name that is taken for fixed: a whole version number. What says itself that it moves is none.
 _RELEASE = re.compile(r"v?\d{1,5}\.\d{1,5}\.\d{1,9}(?:[-+._][A-Za-z0-9][A-Za-z0-9._-]{0,60})?")
+_BEFORE = re.compile(r"(?i)v?[\d.]{1,24}-(?:alpha|beta|rc|pre|hotfix|fix|patch|milestone)[\w.-]{0,60}")
 _MOVING = re.compile(r"(?i)snapshot|nightly|latest|edge|canary|preview|\bdev|head|main|master|branch|\bpr\b|test")
 
 
@@ -58,6 +59,12 @@ def network(client: str) -> str:
 def is_release(tag: str) -> bool:
     """Whether everybody takes the tag for fixed, as `v1.2.3` or `1.2.3-alpine`."""
     return _RELEASE.fullmatch(tag) is not None and _MOVING.search(tag) is None
+
+
+@lru_cache(maxsize=50_000)
+def is_prerelease(tag: str) -> bool:
+    """Whether it comes before the version that it names: `1.2.3-rc.1`, `v1.2.3-hotfix`."""
+    return _BEFORE.fullmatch(tag) is not None
 
 
 def image_of_tag(tag: str | None) -> str:

@@ -1,6 +1,7 @@
 """What a reader that comes each day leaves out: one project of those that it always read, while it reads the others.
 
-A project that is gone is left out by everybody, so others must still be at work in it; a run that breaks off leaves out much.
+A project that is gone is left out by everybody, so others must still be at work in it, and since the day before somebody must have
+pushed there: many readers take what is new alone. A run that breaks off leaves out much.
 """
 
 from __future__ import annotations
@@ -35,12 +36,14 @@ class Visits:
 
     pairs: Ints  # of account and project, sorted
     amounts: Ints
+    pushed: frozenset[int]  # projects
 
     @classmethod
     def of(cls, acts: Acts) -> Visits:
         named = acts.where((acts.codes["actor"] >= 0) & (acts.codes["project"] >= 0))
         pairs, amounts = np.unique(pair(named.codes["actor"], named.codes["project"]), return_counts=True)
-        return cls(pairs, np.asarray(amounts, dtype=np.int64))
+        fresh = frozenset(named.codes["project"][named.pushed].tolist())
+        return cls(pairs, np.asarray(amounts, dtype=np.int64), fresh)
 
     def by(self, actor: int) -> dict[int, int]:
         """Project → pulls and pushes of one account."""
@@ -79,7 +82,8 @@ def left_out(
     if (acts.codes["actor"][acts.starts >= until - OVER] == actor).any():
         return []
     today = Visits.of(acts)
-    mine, used = today.by(actor), week[-1][1].without(actor) | today.without(actor)
+    last = week[-1][1]
+    mine, used = today.by(actor), (last.without(actor) | today.without(actor)) & (last.pushed | today.pushed)
     missing = sorted(NAMES["project"].words[one] for one in (always - mine.keys()) & used)
     whole = sum(mine.values()) >= WHOLE * min(sum(one.values()) for one in before)
     if not missing or not whole or len(always - mine.keys()) > max(1, len(always) // MOST_LEFT_OUT) or len(always) == 1:
@@ -105,7 +109,7 @@ def _suspicion(
         },
         score=10.0 * Severity.MEDIUM.rank,
         expected=f"{FEWEST} pulls there at least, as on each of the last {EACH_DAY} days",
-        observed=f"none until {due:%H:%M}, while it read {several(read, 'other project')} and others were at work there",
+        observed=f"none until {due:%H:%M}, while it read {several(read, 'other project')} and others pushed there",
         evidence=[event["event_id"] for event in events],
         explanation="What is pushed there from now on is looked at by nobody, or kept nowhere: somebody took it off the list.",
         next_step="Look at the job's settings and its rights in the project, and at who changed them; scan it by hand.",

@@ -110,6 +110,15 @@ class Ledger:
         cells = self.successes.get((actor, client), [])
         return bisect_left(cells, until) > bisect_left(cells, floor(since, MOMENT))
 
+    def fails_everywhere(self, actor: str, until: datetime) -> bool:
+        """Whether an account that worked is refused at several of its homes, and works nowhere since the first refusal: what it
+        holds no longer counts, and who else holds it cannot get in either."""
+        run = self.refused.run("actor", actor, until)
+        refused = {one.client for one in run if self.at_home(actor, one.client, run[0].at)}
+        return len(refused) > 1 and not any(
+            self.succeeded(actor, home, run[0].at + MOMENT, until) for home in self.homes.get(actor, ())
+        )
+
     def usual_a_day(self, actor: str | None, client: str, before: datetime) -> float:
         """Refusals a day in the week before, of the account at the address or, without an account, of the address."""
         since = floor(before, MOMENT) - HOME_FOR

@@ -19,6 +19,8 @@ from analytics.windows import Ints
 LATELY = 3  # days over which versions add up, and within which a push is new
 SETTLED = timedelta(days=7)  # of history, before anything is new to anybody
 FEWEST = 8  # more than anybody needs who looks for the build that broke
+CUSTOM = 3  # accounts that do it, to make it a custom
+SCANS = 40  # versions beyond one of each repository; no person needs so many
 _MIX, _MIX_ACTOR = np.int64(0x9E3779B97F4A7C1), np.int64(0x7F4A7C159E3779B1)  # odd: spread over 64 bits
 
 
@@ -127,6 +129,27 @@ class Past:
         old = np.concatenate([np.zeros(0, dtype=bool), *(one.old[at] for one, at in rows)])
         days = np.repeat([one.day for one, _ in rows], [len(at) for _, at in rows]).astype(np.int64)
         return Account(max(begin, began), day, days, old=old, **joined)
+
+    def custom(self, began: int, day: int) -> int:
+        """How many old versions beyond one of each repository people take here: as many as the third of those accounts that took
+        the most within three days; 0 where fewer do. Scanners and mirrors, which take far more, do not count.
+        """
+        settled = max(day - self.span, began) + SETTLED.days
+        most: dict[int, int] = {}
+        for end in range(day - LATELY, settled - 1, -LATELY):
+            days = [one for one in self.days if end - LATELY < one.day <= end]
+            if not days:
+                continue
+            actors = np.concatenate([one.actors[one.old] for one in days])
+            order = np.argsort(actors, kind="stable")
+            repositories = np.concatenate([one.repositories[one.old] for one in days])[order]
+            versions = np.concatenate([one.versions[one.old] for one in days])[order]
+            names, first = np.unique(actors[order], return_index=True)
+            for actor, begin, stop in zip(names.tolist(), first, [*first[1:], len(order)], strict=True):
+                if stop - begin >= FEWEST:
+                    most[actor] = max(most.get(actor, 0), excess(repositories[begin:stop], versions[begin:stop]))
+        many = sorted((amount for amount in most.values() if FEWEST <= amount < SCANS), reverse=True)
+        return many[CUSTOM - 1] if len(many) >= CUSTOM else 0
 
     def taken(self, acts: Acts, day: int) -> Acts:
         """The first pulls, on the day, of versions that are new to the account and were not pushed lately, nor on that day

@@ -325,7 +325,8 @@ def _woke(
     elif known:
         severity = Severity.HIGH if grave == 2 or len(signs) >= 3 else Severity.MEDIUM if signs else Severity.LOW
     else:
-        severity = Severity.MEDIUM if len(signs) >= 2 else Severity.INFO
+        # Of whom little is known nearly everything is new: what it does, and where.
+        severity = Severity.MEDIUM if len(signs) >= 2 and (elsewhere or at_rest) else Severity.INFO
     why = f"Unusual: {' and '.join(signs)}." if signs else "It comes back to its own place and does what it did."
     return _suspicion(
         "dormant_account_wakes",

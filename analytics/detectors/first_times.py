@@ -34,6 +34,8 @@ from store.finding import Severity
 KIND = "account_out_of_character"  # the kinds of its findings
 SETTLED = timedelta(days=7)  # of the store's own past
 WAIT = CELL  # for others to show that all begin the same
+# What a browser asks for by itself, where the registry has pages of its own: a person who looks at them for once.
+LOOKS = frozenset(("lists of repositories", "lists of tags", "questions about images"))
 GRAVE = frozenset(("deletes", "tags removed", "changes of rights", "changes of settings"))
 
 
@@ -107,7 +109,8 @@ def _judge(store: EventReader, past: Past, begun: list[First], start: datetime, 
 
 
 def _severity(past: Past, account: Account, sorts: set[str], tools: set[str], odd_place: bool) -> Severity:
-    if odd_place or (tools and sorts):
+    looks_on = tools == {"browser"} and sorts <= LOOKS and not account.machine
+    if odd_place or (tools and sorts and not looks_on):
         return Severity.MEDIUM
     if account.machine and (sorts & GRAVE or tools - past.tools):
         return Severity.MEDIUM

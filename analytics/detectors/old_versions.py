@@ -3,7 +3,9 @@
 Notices: an account that pulls version after version of the same repositories, of images that were not pushed lately and that
 it never pulled: clusters want the newest, people one of them, nobody all. Needs: logs that name accounts and the tag or digest
 that was asked for; a week of history. Method: exact bookkeeping of references over three days; the first one of each repository
-is free, and an account may have three times as many as it ever had, or as it takes of all versions, old and new, as a rule.
+is free, and an account may have three times as many as it ever had, or as it takes of all versions, old and new, as a rule, and
+half as many again as three others here had.
+Low: fewer than three repositories, unless it is thirty versions.
 Never sees: somebody who takes one version of each repository (`new_reach` does), and what was pulled before the stored
 history begins.
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -30,6 +33,7 @@ from store.finding import Severity
 
 SPAN = timedelta(days=LATELY)
 MANY = 30
+FEW = 3  # repositories; who goes through fewer looks for the version in which something broke
 MOST_EVENTS = 2_000
 
 
@@ -53,8 +57,8 @@ class OldVersions:
             taken = self._taken(store, day, now).between(0, -(-int(end.timestamp()) // 60))
             lately = np.unique(taken.codes["actor"][taken.starts + CELL > minute(start)])
             for actor in sorted(lately.tolist(), key=NAMES["actor"].words.__getitem__):
-                account = self._account(store, actor, begin, day)
-                found += _judge(store, account, actor, taken.where(taken.codes["actor"] == actor), day, end)
+                account, custom = self._account(store, actor, begin, day), self._custom(store, begin, day)
+                found += _judge(store, account, custom, actor, taken.where(taken.codes["actor"] == actor), day, end)
         return found
 
     def _past(self, store: EventReader, day: datetime) -> Past:
@@ -71,6 +75,14 @@ class OldVersions:
 
         return remember(store, f"{self.name} today", day, taken)
 
+    def _custom(self, store: EventReader, began: datetime, day: datetime) -> int:
+        """Half as much again as some others took: what is usual here."""
+        first = days_since_epoch(floor(began, DAY))
+        here = remember(
+            store, f"{self.name} custom", day, lambda: self._past(store, day).custom(first, days_since_epoch(day))
+        )
+        return ceil(1.5 * here)
+
     def _account(self, store: EventReader, actor: int, began: datetime, day: datetime) -> Account:
         accounts: dict[int, Account] = remember(store, f"{self.name} accounts", day, dict)
         if actor not in accounts:
@@ -80,12 +92,12 @@ class OldVersions:
 
 
 def _judge(
-    store: EventReader, account: Account, actor: int, taken: Acts, day: datetime, now: datetime
+    store: EventReader, account: Account, custom: int, actor: int, taken: Acts, day: datetime, now: datetime
 ) -> Iterator[Suspicion]:
     earlier, before = account.lately()
     repositories = np.concatenate([earlier, taken.codes["repository"]])
     versions = np.concatenate([before, version(taken.codes["repository"], taken.references)])
-    amount, limit = excess(repositories, versions), account.limit()
+    amount, limit = excess(repositories, versions), max(account.limit(), custom)
     if amount >= limit:
         yield _suspicion(store, NAMES["actor"].words[actor], repositories, versions, amount, limit, day, now)
 
@@ -125,7 +137,8 @@ def _suspicion(
             seen.setdefault(one, event)
     events = sorted(seen.values(), key=lambda event: event["timestamp"])
     start = events[0]["timestamp"] if events else day
-    severity = Severity.HIGH if amount >= max(MANY, limit) else Severity.MEDIUM
+    severity = Severity.MEDIUM if len(gone_through) >= FEW else Severity.LOW
+    severity = Severity.HIGH if amount >= max(MANY, limit) else severity
     return Suspicion(
         kind="old_versions_taken",
         cause=("old_versions", actor, f"{start:%Y-%m-%d}"),

@@ -1,7 +1,8 @@
 """A version number set by who never releases there: whoever takes the highest version takes what a stranger put under it.
 
 Notices: a whole version number (`v2.0.0`) that is pushed, for the first time, by an account that set none in the repository before,
-where others set all of them; medium if it releases nothing else in the project either. No tag moves by it: who moves it later is
+where others set all of them; medium if it releases nothing else in the project either and nothing stands behind the number
+(`1.2.3-hotfix` comes before `1.2.3`: who takes the highest version does not take it). No tag moves by it: who moves it later is
 the rightful job (`tag_ledger` tells of that, and names the stranger). Needs: logs that name accounts; a week of history and four
 releases of the repository. Method: bookkeeping of who sets version numbers where. Wakes nobody for a robot that was renewed
 (the same name up to a number, the old one silent since), nor where several accounts began to release in repositories of others
@@ -16,7 +17,7 @@ from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
 from analytics.hands import follows_kin
-from analytics.ledger import COLUMNS, home, is_release, project_of
+from analytics.ledger import COLUMNS, home, is_prerelease, is_release, project_of
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory, Walk
 from analytics.wording import plain, several
@@ -118,10 +119,15 @@ def _suspicion(memory: Memory, event: Event, repository: _Repository, project: _
     near = around is not None and at - around.first > STILL
     last = {name: one.last for name, one in repository.releasers.items() if name != actor}
     again = follows_kin(actor, around.first if around is not None else at, last)
-    severity = Severity.LOW if near or custom or again else Severity.MEDIUM
+    before = is_prerelease(tag)
+    severity = Severity.LOW if near or custom or again or before else Severity.MEDIUM
     usual = sorted(last)
     name = f"{plain(event['repository'])}:{plain(tag)}"
-    why = "Whoever takes the highest version takes this one, and the release job comes too late or overwrites it. "
+    why = (
+        "It has a word behind its number: only who asks for it takes it. "
+        if before
+        else "Whoever takes the highest version takes this one, and the release job comes too late or overwrites it. "
+    )
     why += "The account releases other repositories of the project. " if near else ""
     why += "An account of nearly the same name did so before and is silent since: it was renewed. " if again else ""
     why += "Several accounts began to release in repositories of others lately. " if custom else ""

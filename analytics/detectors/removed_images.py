@@ -4,7 +4,8 @@ Notices: a digest that is deleted within a day of its last pull by a cluster (wh
 account that never pushes), or that somebody who ran it asks for in vain within a week; a digest that one account took away and
 another one put back, told by the push or by the first answer under it. Needs: logs that name the digest of what is deleted, and
 of what is pulled; a week of history, and of the account's. Method: exact bookkeeping of deletes, pulls and answers, per repository
-and digest. Low: an account that only cleans up, until somebody misses what it took; what comes back after it was missed or went
+and digest. Low: an account that only cleans up, or that deletes at this hour on three days of a month, until somebody misses what
+it took; what comes back after it was missed or went
 with many others, for that is repair. Quiet for what a clean-up deleted and a build or mirror brings again, and for who puts back
 what was its own to delete. Never sees: deletes by tag alone, and a digest that comes back in another repository.
 """
@@ -32,6 +33,7 @@ MISSED = timedelta(days=7)  # after a delete, in which somebody may ask for what
 MANY = 5  # deletes of one account on a day: damage or tidying up, nothing that was withdrawn
 SURE = 2  # pulls of one account, each within a day, where no tool says that it is a cluster: several nodes
 AT_ONCE = timedelta(minutes=1)  # lines of one moment in any order
+CUSTOM = 3  # days before, within `HISTORY`, on which an account deleted at about this hour: a job that clears away
 SETTLED = timedelta(days=7)  # of history, and of an account's: one that was made for a migration tidies up behind it
 _ASKS = (Action.PULL, Action.CHECK)
 _PUSH, _DELETE = Action.PUSH.value, Action.DELETE.value  # plain words, as `analytics.ledger.PULL`
@@ -73,10 +75,29 @@ class _Account:
     pushes: bool = False
     day: datetime = EPOCH  # of the last delete
     deletes: int = 0  # on that day
+    hours: dict[int, list[int]] = field(
+        default_factory=dict
+    )  # of the day → days (since year 1) on which it deleted then
     taken: AccountDay = field(default_factory=AccountDay)
     missing: int = 0  # of the events of `taken`: somebody asked in vain
     brought: AccountDay = field(default_factory=AccountDay)
     seen: datetime = EPOCH
+
+    def clears_away(self, at: datetime) -> bool:
+        """Whether it deletes at about this hour on other days too."""
+        near = ((at.hour + beside) % 24 for beside in (-1, 0, 1))
+        days = {day for hour in near for day in self.hours.get(hour, ())}
+        oldest = at.toordinal() - HISTORY.days
+        return sum(oldest <= day < at.toordinal() for day in days) >= CUSTOM
+
+    def delete(self, at: datetime) -> None:
+        """Enter that it deleted something."""
+        self.deletes = self.deletes + 1 if self.day.date() == at.date() else 1
+        self.day = at
+        days = self.hours.setdefault(at.hour, [])
+        if not days or days[-1] != at.toordinal():
+            days.append(at.toordinal())
+            del days[: -HISTORY.days]
 
     def take(self, event: Event, *, missing: bool) -> None:
         """Enter what tells of a delete of what runs: the delete, or that somebody misses it."""
@@ -183,13 +204,13 @@ def _deleted(memory: Memory, event: Event, who: str, key: tuple[str, str]) -> It
     use = memory.table("uses", _Use).look(key)
     runs = use is not None and use.pulls >= SURE and use.who != who and at - use.at <= LATELY
     gone = memory.table("gone", _Gone)[key]
-    account.deletes = account.deletes + 1 if account.day.date() == at.date() else 1
-    account.day = at
+    usual = account.clears_away(at)
+    account.delete(at)
     gone.who, gone.cleaner, gone.seen, gone.event_id = who, cleaner, at, event["event_id"]
     gone.missed, gone.asked, gone.back = runs, False, False
     if runs:
         account.take(event, missing=False)
-        yield _in_use(event, who, account, Severity.LOW if cleaner or young else Severity.MEDIUM, at)
+        yield _in_use(event, who, account, Severity.LOW if cleaner or young or usual else Severity.MEDIUM, at)
 
 
 def _missed(memory: Memory, event: Event, who: str, key: tuple[str, str]) -> Iterator[Suspicion]:

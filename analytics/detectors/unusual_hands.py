@@ -158,6 +158,7 @@ def _pulled(memory: Memory, event: Event) -> list[Suspicion]:
     accounts, repositories = memory.table("accounts", Account), memory.table("repositories", Repository)
     key, project = home(event), project_of(event)
     repository, account = repositories.look(key), accounts.look(name)
+    of_all = memory.table("custom", Custom)["all"].repositories
     push = repository.strange if repository is not None else None
     if (
         repository is not None
@@ -166,9 +167,9 @@ def _pulled(memory: Memory, event: Event) -> list[Suspicion]:
         and at - push.at <= FRESH
         and _is_it(push, repository, event)
         and event["traffic_class"] not in NOT_USE
+        and not (account is not None and account.reads_all(of_all))
     ):
         found += _used(memory, event, repository, push, account)
-    of_all = memory.table("custom", Custom)["all"].repositories
     if account is not None and account.steady(of_all) and event["traffic_class"] not in NOT_USE:
         found += ran(memory, event, memory.reaches_back(at, SETTLED))
     account = accounts[name]

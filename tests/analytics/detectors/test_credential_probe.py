@@ -171,6 +171,23 @@ def test_expired_token_is_an_operational_notice(judge: Judge, known: bool, secon
     assert len(found) <= 2
 
 
+@pytest.mark.parametrize("works", [False, True])
+def test_a_cluster_whose_account_ran_out(judge: Judge, works: bool) -> None:
+    """Its nodes share it, fail for hours, and a node that started this morning does too; then it is renewed. While it works
+    elsewhere, a new address that fails is somebody who guesses."""
+    made = Made()
+    at_home(made, *(("nodes", f"10.20.0.{number}") for number in (1, 2, 3)))
+    for minutes in range(0, 180, 7):
+        for number in (1, 2):
+            made.refuse(NOW + timedelta(minutes=minutes, seconds=minutes * number % 50), "nodes", f"10.20.0.{number}")
+        for second in (0, 1, 2, 30) if minutes % 35 == 28 else ():  # pods start at odd times
+            made.refuse(NOW + timedelta(minutes=minutes, seconds=second), "nodes", "10.20.0.9")
+        if works:
+            made.login(NOW + timedelta(minutes=minutes), "nodes", "10.20.0.3")
+    made.login(NOW + timedelta(hours=4), "nodes", "10.20.0.9")
+    assert bool(alarms(judge(made))) == works
+
+
 def test_an_even_pace_elsewhere_is_no_expired_token(judge: Judge) -> None:
     """An account that is at home in one network is not excused when a machine tries it from another."""
     made = Made()

@@ -38,8 +38,16 @@ def test_eight_beyond_one_of_a_repository(tmp_path: Path) -> None:
     for number in range(9):
         pull(made, NOW + timedelta(minutes=number), "ann", "shop/api", f"v{number}")
     (one,) = judged(made, tmp_path)
-    assert (one.subjects["actor"], one.subjects["repository"], str(one.severity)) == (["ann"], ["shop/api"], "medium")
+    assert (one.subjects["actor"], one.subjects["repository"], str(one.severity)) == (["ann"], ["shop/api"], "low")
     assert len(one.evidence) == 9
+
+
+def test_versions_of_several_repositories(tmp_path: Path) -> None:
+    made = history()
+    for number in range(12):
+        pull(made, NOW + timedelta(minutes=number), "ann", f"shop/{number % 3}", f"v{number}")
+    (one,) = judged(made, tmp_path)
+    assert (len(one.subjects["repository"]), str(one.severity)) == (3, "medium")
 
 
 def test_days_add_up(tmp_path: Path) -> None:

@@ -36,7 +36,14 @@ def judged(made: Made, folder: Path) -> list[Suspicion]:
 
 @pytest.mark.parametrize(
     ("tag", "told"),
-    [("v2.0.0", ["medium"]), ("2.0.0-rc.1", ["medium"]), ("latest", []), ("v1.3.0", [])],  # the last is overwritten
+    [
+        ("v2.0.0", ["medium"]),
+        ("2.0.0-rc.1", ["low"]),
+        ("2.0.0-alpine", ["medium"]),
+        ("v1.9.4-hotfix", ["low"]),
+        ("latest", []),
+        ("v1.3.0", []),
+    ],  # the last is overwritten
 )
 def test_a_version_number_by_a_stranger(tag: str, told: list[str], tmp_path: Path) -> None:
     made = released()

@@ -68,6 +68,23 @@ def test_deleted_while_it_runs(
     assert all(one.evidence == [event] and one.subjects["repository"] == ["shop/app"] for one in found)
 
 
+@pytest.mark.parametrize(("hour", "severity"), [(10, "low"), (16, "medium")])
+def test_a_build_account_that_clears_away_each_morning(hour: int, severity: str, tmp_path: Path) -> None:
+    """Images of closed requests go, preview clusters run them or not; at another hour it is no clean-up."""
+    made = usual()
+    for day in range(4, 8):
+        made.add(
+            START + day * DAY + timedelta(hours=hour),
+            "delete",
+            **CI,
+            repository="shop/old",
+            digest=f"sha256:{day:064x}",
+        )
+    made.add(NOW - HOUR, "pull", **NODES, **APP)
+    made.add(NOW + MINUTE, "delete", **CI, **APP)
+    assert said(judged(made, tmp_path)) == [(IN_USE, severity, "robot$ci")]
+
+
 def test_who_pulls_by_hand_runs_nothing(tmp_path: Path) -> None:
     """Neither with a tool that people use, nor once where no tool is known; twice stands for two nodes."""
     made = usual()
