@@ -115,10 +115,14 @@ def _who(event: Event) -> str:
 
 def _pushed(memory: Memory, event: Event) -> None:
     at, digest, tag = event["timestamp"], event["digest"], event["tag"]
-    if not digest:
-        return
     images, key = memory.table("images", _Image), home(event)
     lately = memory.table("lately", _Lately)[key]
+    if tag:  # also where the line does not say of which image: an index comes behind its parts
+        for since, part in lately.waiting:
+            images[key, part].named = images[key, part].named or at - since <= PARTS
+        lately.waiting = []
+    if not digest:
+        return
     image = images[key, digest]
     if not image.push_id or not tag:
         image.at, image.push_id = at, event["event_id"]
@@ -126,9 +130,6 @@ def _pushed(memory: Memory, event: Event) -> None:
     image.named, image.seen = image.named or bool(tag), at
     lately.waiting = [one for one in lately.waiting if at - one[0] <= PARTS]
     if tag:
-        for _, part in lately.waiting:
-            images[key, part].named = True
-        lately.waiting = []
         lately.tags = {name: one for name, one in lately.tags.items() if at - one[0] <= BRIEF} | {tag: (at, digest)}
     elif not image.named:
         lately.waiting.append((at, digest))

@@ -69,6 +69,16 @@ def test_parts_of_an_index_and_what_gets_a_tag_are_ordinary(action: str, tmp_pat
     assert judged(made, tmp_path) == []
 
 
+def test_an_index_whose_push_names_no_digest(tmp_path: Path) -> None:
+    """As Distribution logs the push by tag that makes an index of the parts before it."""
+    made = history()
+    for number in (98, 99):
+        push(made, NOW + timedelta(seconds=number), number, None, "robot$ci")
+    made.add(NOW + 2 * MINUTE, "push", actor="robot$ci", client_ip="192.0.2.1", repository="shop/api", tag="mr-1")
+    use(made, NOW + 20 * MINUTE, 99)
+    assert judged(made, tmp_path) == []
+
+
 def test_an_image_that_was_run_and_is_gone(tmp_path: Path) -> None:
     made = history()
     push(made, NOW, 99, "debug")
