@@ -98,6 +98,7 @@ class Acts:
     codes: dict[str, Ints]  # by sort of name
     actor_kinds: Ints  # in the order of their words, null last
     human: Bools
+    internal: Bools  # by the registry itself: what fills a cache
     digests: Ints  # a hash of 64 bits; 0 where there is none
     references: Ints  # the same, of the tag or digest that was asked for
 
@@ -109,6 +110,7 @@ class Acts:
             codes,
             self.actor_kinds[chosen],
             self.human[chosen],
+            self.internal[chosen],
             self.digests[chosen],
             self.references[chosen],
         )
@@ -143,6 +145,7 @@ def _read(store: EventReader, since: datetime, until: datetime) -> Acts:
         codes={kind: NAMES[kind].numbers(events.coded(column)) for kind, column in zip(_KINDS, columns, strict=True)},
         actor_kinds=_ranks(events.coded("actor_kind")),
         human=events.fits({"actor_kind": "human"}),
+        internal=events.fits({"actor_kind": "internal"}),
         digests=_hashes(events.coded("digest")),
         references=_hashes(events.coded("reference")),
     )

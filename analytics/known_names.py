@@ -50,7 +50,7 @@ class Repositories:
         """With one day more, and without those that are too old then."""
         there = acts.where(acts.codes["repository"] >= 0)
         pulled, pulls = np.unique(there.codes["repository"][~there.pushed], return_counts=True)
-        pushes = there.where(there.pushed)
+        pushes = there.where(there.pushed & ~there.internal)
         by = pushes.where(pushes.codes["actor"] >= 0)
         found = _Day(
             day=day,

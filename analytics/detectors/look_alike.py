@@ -80,7 +80,7 @@ def _today(before: Repositories, acts: Acts, day: datetime) -> _Today:
     """Looks at the new names only."""
     new = acts.where(~before.has(acts.codes["repository"]))
     words = NAMES["repository"].words
-    codes, pushed = new.codes["repository"], new.pushed
+    codes, pushed = new.codes["repository"], new.pushed & ~new.internal
     if not len(codes):
         return _Today(day, None, {}, {})
     known = before.known(day)

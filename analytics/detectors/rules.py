@@ -124,6 +124,7 @@ class _Values(dict[str, str]):
 def _filled(title: str, match: Match) -> str:
     last = match.events[-1] if match.events else {}
     values = _Values({name: plain(str(value)) for name, value in last.items() if value is not None})
+    values["registry"] = values.get("registry") or "the registry"
     for name, column in SUBJECTS.items():
         named = _names(match.events, column)
         if named:

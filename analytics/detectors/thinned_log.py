@@ -119,6 +119,7 @@ def _hours(store: EventReader, day: datetime, until: datetime | None = None) -> 
     found: Hours = {}
     columns = ("registry", "actor", "actor_kind", "client_ip", "events")
     hours = frame["window_start"].dt.hour
+    frame["registry"] = frame["registry"].fillna("")
     for registry, actor, kind, client, many, hour in zip(*(frame[name] for name in columns), hours, strict=True):
         named = isinstance(actor, str) and kind not in NOBODY
         subject = actor if named else client
@@ -201,7 +202,7 @@ def _suspicion(store: EventReader, registry: str, fallen: _Fallen, end: datetime
         kind="log_thinned",
         cause=("log_thinned", registry, f"{start:%Y-%m-%d}"),
         severity=Severity.MEDIUM,
-        title=f"{plain(registry)} tells of {share:.0%} less than usual, of all that are always at work",
+        title=f"{plain(registry or 'the registry')} tells of {share:.0%} less than usual, of all that are always at work",
         start=start,
         end=end,
         # It is nobody's doing as far as the log says: those who fell silent are in the words.

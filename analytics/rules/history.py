@@ -124,6 +124,10 @@ class _Counted:
 
     @classmethod
     def of_counts(cls, frame: pd.DataFrame) -> _Counted:
+        if "registry" in frame:
+            frame = frame.assign(
+                registry=frame["registry"].fillna("")
+            )  # as events are read: one without a name is one, too
         rows = Columns(frame)
         return cls(rows, rows.coded("window_start"), frame["events"].to_numpy())
 

@@ -120,7 +120,17 @@ def _out_of(day: pa.Table, rules: Iterable[Rule], since: datetime, until: dateti
 def _read(
     store: EventReader, rules: Iterable[Rule], columns: Sequence[str], since: datetime, until: datetime
 ) -> pa.Table:
-    """The events that any of the rules could look at, by time."""
+    """The events that any of the rules could look at, by time. A registry that nobody gave a name is one, too."""
+    rows = _rows(store, rules, columns, since, until)
+    if "registry" not in rows.column_names:
+        return rows
+    place = rows.schema.get_field_index("registry")
+    return rows.set_column(place, rows.schema.field(place), pc.fill_null(rows["registry"], ""))
+
+
+def _rows(
+    store: EventReader, rules: Iterable[Rule], columns: Sequence[str], since: datetime, until: datetime
+) -> pa.Table:
     query = EventQuery(since=since, until=until, columns=columns)
     rules = list(rules)
     if not rules or since >= until:

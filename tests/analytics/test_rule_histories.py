@@ -66,3 +66,26 @@ def test_days_that_were_gone_through_say_what_their_counts_say(tmp_path: Path) -
             assert ours.busiest == theirs.busiest and ours.registries == theirs.registries, rule.id
     assert learned > 20
     store.close()
+
+
+def test_a_registry_that_nobody_gave_a_name_falls_silent_too(tmp_path: Path) -> None:
+    """`regsight collect FILE` gives none: what is judged by registry is judged all the same."""
+    made, end = Made(), START + 10 * DAY
+    for minutes in range(0, 10 * 24 * 60, 5):
+        made.add(
+            START + timedelta(minutes=minutes),
+            "pull",
+            actor="nodes",
+            client_ip="10.0.0.1",
+            repository="a/b",
+            registry=None,
+        )
+    for minutes in range(0, 300, 30):
+        made.add(
+            end + timedelta(minutes=minutes), "push", actor="ci", client_ip="10.0.0.2", repository="a/b", registry=None
+        )
+    store = made.store(tmp_path)
+    rules = [rule for rule in pack() if rule.id == "pulls_went_silent"]
+    (found,) = matches(reader_of(store, START, end + DAY), rules, Histories(), end, end + DAY / 4)
+    store.close()
+    assert found.key == ("",) and timedelta(minutes=50) < found.at - end < timedelta(hours=3)
