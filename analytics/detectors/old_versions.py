@@ -5,7 +5,8 @@ it never pulled: clusters want the newest, people one of them, nobody all. Needs
 that was asked for; a week of history. Method: exact bookkeeping of references over three days; the first one of each repository
 is free, and an account may have three times as many as it ever had, or as it takes of all versions, old and new, as a rule, and
 half as many again as three others here had.
-Low: fewer than three repositories, unless it is thirty versions.
+Low: fewer than three repositories, unless it is thirty versions; an account that an administrator made within a week, as for a
+mirror.
 Never sees: somebody who takes one version of each repository (`new_reach` does), and what was pulled before the stored
 history begins.
 """
@@ -33,6 +34,7 @@ from store.finding import Severity
 
 SPAN = timedelta(days=LATELY)
 MANY = 30
+USUAL = 2  # days on which somebody changed rights or settings, to be one who makes accounts
 FEW = 3  # repositories; who goes through fewer looks for the version in which something broke
 MOST_EVENTS = 2_000
 
@@ -139,6 +141,8 @@ def _suspicion(
     start = events[0]["timestamp"] if events else day
     severity = Severity.MEDIUM if len(gone_through) >= FEW else Severity.LOW
     severity = Severity.HIGH if amount >= max(MANY, limit) else severity
+    maker = _made_lately_by(store, actor, day, now)
+    severity = Severity.LOW if maker else severity
     return Suspicion(
         kind="old_versions_taken",
         cause=("old_versions", actor, f"{start:%Y-%m-%d}"),
@@ -156,8 +160,38 @@ def _suspicion(
         observed=f"{amount}, most of {names(gone_through, 4)}; none of them pushed lately, none pulled by it before",
         evidence=[event["event_id"] for event in events],
         explanation="Clusters want the newest image, people the one they work with. Who goes through the old ones looks for "
-        "what they hold (secrets, code), or takes everything along.",
+        "what they hold (secrets, code), or takes everything along."
+        + (
+            f" The account was made for something lately by {plain(maker)}, who makes such: a mirror's first run."
+            if maker
+            else ""
+        ),
     )
+
+
+def _made_lately_by(store: EventReader, actor: str, day: datetime, now: datetime) -> str:
+    """Who made the account within a week, if they did as much before; else nobody."""
+
+    def changes(since: datetime, until: datetime, maker: str | None = None) -> list[dict[str, Any]]:
+        query = EventQuery(
+            since=since,
+            until=until,
+            actor=maker,
+            action=(Action.PERMISSION, Action.CONFIG),
+            outcome=(Outcome.SUCCESS,),
+            limit=MOST_EVENTS,
+            columns=("timestamp", "actor", "action", "target", "change"),
+        )
+        return list(store.events(query))
+
+    made = [
+        one for one in changes(day - 7 * DAY, now) if one["target"] == actor and str(one["change"]).endswith("_created")
+    ]
+    if not made or not made[-1]["actor"]:
+        return ""
+    maker, at = str(made[-1]["actor"]), made[-1]["timestamp"]
+    before = {one["timestamp"].date() for one in changes(at - 28 * DAY, at, maker) if one["actor"] == maker}
+    return maker if len(before - {at.date()}) >= USUAL else ""
 
 
 DETECTOR = OldVersions

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from made_traffic import START, Made
 
 from analytics.detector import Suspicion
@@ -48,6 +49,20 @@ def test_versions_of_several_repositories(tmp_path: Path) -> None:
         pull(made, NOW + timedelta(minutes=number), "ann", f"shop/{number % 3}", f"v{number}")
     (one,) = judged(made, tmp_path)
     assert (len(one.subjects["repository"]), str(one.severity)) == (3, "medium")
+
+
+@pytest.mark.parametrize(("usual", "severity"), [(True, "low"), (False, "high")])
+def test_the_first_run_of_a_mirror_that_an_administrator_made(usual: bool, severity: str, tmp_path: Path) -> None:
+    made = history()
+    change = {"action": "permission", "actor": "root", "actor_kind": "human", "change": "robot_created"}
+    for day in (5, 3, 2) if usual else ():
+        made.add(NOW - timedelta(days=day), target=f"robot$other{day}", **change)
+    made.add(NOW - timedelta(minutes=10), target="robot$mirror", **change)
+    for number in range(60):
+        pull(made, NOW + timedelta(minutes=number // 10), "robot$mirror", f"shop/{number % 5}", f"v{number}")
+    assert [str(one.severity) for one in judged(made, tmp_path) if one.subjects["actor"] == ["robot$mirror"]] == [
+        severity
+    ]
 
 
 def test_days_add_up(tmp_path: Path) -> None:
