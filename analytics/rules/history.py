@@ -155,7 +155,7 @@ def _own(rule: Rule) -> tuple[str, ...]:
 def _names(rule: Rule) -> list[str]:
     """The fields by which events are counted for it."""
     when = rule.when
-    asked = sorted(fields_of(_wanted(rule)) | fields_of(when.before or {}))
+    asked = sorted(fields_of(_wanted(rule)) | fields_of(when.before or {}) | fields_of(when.done_before or {}))
     return list(dict.fromkeys((*_own(rule), *when.also_new, *when.known, *asked)))
 
 
@@ -177,6 +177,8 @@ def _learn(learned: _Learned, rule: Rule, counted: _Counted) -> None:
         for values, seen, _ in _distinct(counted, fitting, (*when.by, when.field)):
             _keep_last(learned, values[:-1], values[-1], seen)
     else:
+        if when.done_before is not None:
+            fitting = counted.rows.fits(when.done_before)
         for kept, chosen in ((learned.terms, terms), (learned.also, when.also_new)):
             for values, seen, _ in _distinct(counted, fitting, chosen):
                 kept[values] = seen

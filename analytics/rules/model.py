@@ -115,6 +115,9 @@ class When(BaseModel):
     before: dict[str, Any] | None = Field(
         None, description="the events of the history that `known` is about, where they are not those of `match`"
     )
+    done_before: dict[str, Any] | None = Field(
+        None, description="new_term: the events of the history that make a term known, where they are not those of `match`"
+    )
     metric: Metric | None = None
     above: float | None = None
     share: float | None = Field(None, gt=0, le=1)
@@ -134,7 +137,7 @@ class When(BaseModel):
     def _field(cls, name: str | None) -> str | None:
         return None if name is None else field_name(name)
 
-    @field_validator("of", "then", "unless", "before")
+    @field_validator("of", "then", "unless", "before", "done_before")
     @classmethod
     def _conditions(cls, wanted: dict[str, Any] | None) -> dict[str, Any] | None:
         if wanted is not None:
