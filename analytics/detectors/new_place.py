@@ -256,8 +256,12 @@ def _counts(account: Account, event: dict[str, Any], client: str) -> bool:
     at = event["client_ip"]
     if not at or event["outcome"] != Outcome.SUCCESS:
         return False
+    if at == client:
+        return True
+    # Another network of the house where it works as a rule is its usual place too, beside one that is far from all of them.
+    usual = account.covers(at) or (account.near(at) and not account.near(client))
     # One machine has an address of either sort, and goes by both: that is no other place.
-    return bool(at == client or (account.covers(at) and (":" in at) == (":" in client)))
+    return usual and (":" in at) == (":" in client)
 
 
 def _telling(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -83,6 +83,19 @@ def test_a_person_travels_but_is_not_in_two_places(tmp_path: Path) -> None:
     assert one.subjects["actor"] == ["ann"] and str(one.severity) == "medium"
 
 
+def test_another_network_of_the_house_is_the_usual_place(tmp_path: Path) -> None:
+    """An office has several networks: a person there, today in one that is new to them, and abroad in turns."""
+    told = {}
+    for other in ("198.51.100.9", "10.20.9.1"):
+        made = Made()
+        at_work(made, "ann", ["10.20.0.5"], "human")
+        at_work(made, "bob", ["10.20.3.5"], "human")
+        for number in range(4):
+            pull(made, NOW + 8 * number * MINUTE, "ann", "10.20.3.7" if number % 2 else other, "human")
+        told[other] = [(one.kind, str(one.severity)) for one in judged(made, tmp_path / other)]
+    assert told == {"198.51.100.9": [("account_elsewhere", "medium")], "10.20.9.1": []}
+
+
 def test_an_office_that_moves_is_known_by_all_who_come(tmp_path: Path) -> None:
     """Whoever asks for what is not there is there too; and a place of many colleagues is nobody else's."""
     for name, day, outcome in (("today", 12, "failure"), ("before", 10, "success")):
