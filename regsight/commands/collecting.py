@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -207,7 +208,17 @@ def check_exist(files: list[str], follow: bool) -> None:
         raise UsageError(f"no such file: {', '.join(missing)}")
     folders = [name for name in files if Path(name).is_dir()]
     if folders:
-        raise UsageError(f"{folders[0]} is a folder: name the files in it, such as '{folders[0]}/*.log'")
+        raise UsageError(f"{folders[0]} is a folder: name the files in it, such as '{_files_in(Path(folders[0]))}'")
+
+
+def _files_in(folder: Path) -> str:
+    """A pattern that fits the first file in a folder, or deeper in it, as objects of a cloud's audit log lie."""
+    for place, _, names in os.walk(folder):
+        if names:
+            endings = Path(min(names)).suffixes
+            ending = "".join(endings[-2:] if endings[-1:] in ([".gz"], [".zst"]) else endings[-1:])
+            return f"{folder}/{'' if Path(place) == folder else '**/'}*{ending}"
+    return f"{folder}/*.log"
 
 
 def checked_format(name: str | None) -> str | None:

@@ -131,6 +131,8 @@ def test_parse_stores_nothing_and_check_counts(tmp_path: Path) -> None:
     ("words", "stdin", "message"),
     [
         (("collect", "absent.log"), "", "no such file: absent.log"),
+        (("collect", "logs"), "", "logs is a folder: name the files in it, such as 'logs/**/*.json.gz'"),
+        (("collect", "logs/2026"), "", "logs/2026 is a folder: name the files in it, such as 'logs/2026/*.json.gz'"),
         (("collect", "-"), "what is this?\n", 'the first line is "what is this?"'),
         (("collect", "-", "--format", "no-such"), "", "unknown format 'no-such'; known: "),
         (("events", "--since", "soon"), "", "--since: 'soon' is no moment"),
@@ -142,6 +144,8 @@ def test_parse_stores_nothing_and_check_counts(tmp_path: Path) -> None:
 )
 def test_what_cannot_be_done_says_why(words: tuple[str, ...], stdin: str, message: str, tmp_path: Path) -> None:
     """A call that cannot be carried out is exit code 2 and one message with the way out, never a traceback."""
+    (tmp_path / "logs/2026").mkdir(parents=True)
+    (tmp_path / "logs/2026/0123_CloudTrail_eu.v1_20260901T0005Z.json.gz").touch()
     done = regsight(*words, cwd=tmp_path, stdin=stdin)
     assert done.returncode == 2
     assert message in done.stderr
