@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from analytics.detector import Suspicion
 from analytics.ledger import project_of
@@ -22,6 +24,8 @@ GRACE = timedelta(minutes=2)  # a signature that follows the push so soon is one
 LATEST = timedelta(hours=1)  # a signature that takes longer says nothing of how it is done here
 CROWD = 3  # repositories within a day: the signer stands still, or the log that tells of it
 SLOWER = 2  # times the slowest of a project: one that is still on its way
+MOST_SHAPES = 100  # of tags, remembered of one project; names of branches are without end
+_NUMBERS = re.compile(r"\b(?=[a-f]*\d)[0-9a-f]{7,64}\b|\d+")
 WORDS = ("signed", "scanned")
 _TOOLS = frozenset(("trivy", "grype", "clair", "harbor", "cosign", "notation", "container-analysis"))
 
@@ -33,6 +37,7 @@ class Image:
     pushed: datetime | None = None
     pusher: str | None = None
     push_id: str = ""
+    shape: str = ""  # of the tag that it was pushed under first
     signed: datetime | None = None
     scanned: datetime | None = None
     used: bool = False
@@ -47,7 +52,8 @@ class Image:
 @dataclass(slots=True)
 class Project:
     """Fresh images that were used or signed (scanned), how many of them were so before anybody used them, and how long that
-    took at most. Accounts that pushed: day of the last, days.
+    took at most; over all, and by the shape of their tag (`signed v#.#.#`): builds of requests are often left out. Accounts that
+    pushed: day of the last, days.
     """
 
     images: dict[str, int] = field(default_factory=dict)
@@ -90,9 +96,16 @@ def image_of(memory: Memory, repository: str, name: str) -> Image:
     return image
 
 
+@lru_cache(maxsize=50_000)
+def shape_of(tag: str) -> str:
+    """What builds call their images, without its numbers: `main-#`, `v#.#.#`, `pr-#`."""
+    return _NUMBERS.sub("#", tag)
+
+
 def unsaid(memory: Memory, push: Event) -> Image:
     """The image of a push whose line does not name its digest: known by its tag until the next push."""
-    image = Image(push["timestamp"], push["actor"], push["event_id"], seen=push["timestamp"])
+    at = push["timestamp"]
+    image = Image(at, push["actor"], push["event_id"], shape_of(push["tag"]), seen=at)
     memory.table("images", Image)[push["repository"], f":{push['tag']}"] = image
     return image
 
@@ -174,7 +187,7 @@ def _first_use(memory: Memory, event: Event, name: str, pushed: datetime) -> Ite
     image.used, image.seen = True, at
     project = memory.table("projects", Project)[project_of(event)]
     project.seen = at
-    missing = [word for word in WORDS if getattr(image, word) is None and _always(project, word)]
+    missing = [word for word in WORDS if getattr(image, word) is None and _always(project, image, word)]
     grace = max((SLOWER * project.slowest.get(word, GRACE) for word in missing), default=GRACE)
     if missing and at - pushed < grace:
         memory.wait(pushed + grace, Use(event, name, tuple(missing)))
@@ -184,17 +197,23 @@ def _first_use(memory: Memory, event: Event, name: str, pushed: datetime) -> Ite
     _count(project, image)
 
 
-def _always(project: Project, word: str) -> bool:
-    many = project.images.get(word, 0)
-    return many >= FEWEST_IMAGES and project.safe.get(word, 0) >= SAFE * many
+def _always(project: Project, image: Image, word: str) -> str:
+    """Under which name it is counted that this is always done, with all images or with those of its shape; empty if it is not."""
+    for name in (word, f"{word} {image.shape}"):
+        many = project.images.get(name, 0)
+        if many >= FEWEST_IMAGES and project.safe.get(name, 0) >= SAFE * many:
+            return name
+    return ""
 
 
 def _count(project: Project, image: Image, words: Sequence[str] = WORDS) -> None:
     for word in words:
         if word not in image.counted:
             image.counted = (*image.counted, word)
-            project.images[word] = project.images.get(word, 0) + 1
-            project.safe[word] = project.safe.get(word, 0) + (getattr(image, word) is not None)
+            for name in (word, f"{word} {image.shape}"):
+                if name in project.images or len(project.images) < MOST_SHAPES:
+                    project.images[name] = project.images.get(name, 0) + 1
+                    project.safe[name] = project.safe.get(name, 0) + (getattr(image, word) is not None)
 
 
 def still_unsafe(memory: Memory, use: Use, at: datetime) -> Iterator[Suspicion]:
@@ -216,7 +235,9 @@ def _unsafe(
     assert image.pushed is not None
     repository, at = event["repository"], event["timestamp"]
     words = " and ".join(missing)
-    share = f"{project.safe[missing[0]]} of {project.images[missing[0]]}"
+    always = _always(project, image, missing[0]) or missing[0]
+    share = f"{project.safe.get(always, 0)} of {project.images.get(always, 0)}"
+    which = "image of this project" if always in WORDS else f"image that is called {plain(image.shape)} here"
     many = memory.table("lacking", _Lacking)[event.get("registry")].enter(repository, end)
     severity = Severity.LOW if many >= CROWD else Severity.MEDIUM
     image_name = plain(name) if name.startswith(":") else f"{name[:19]}…"
@@ -233,7 +254,7 @@ def _unsafe(
             "repository": [repository],
         },
         score=10.0 * severity.rank + len(missing),
-        expected=f"every image of this project is {words} before anybody pulls it: {share} were",
+        expected=f"every {which} is {words} before anybody pulls it: {share} were",
         observed=f"{image_name} pulled by {plain(event['actor'] or event['client_ip'] or 'nobody named')}, not {words}",
         evidence=[id for id in (image.push_id, event["event_id"]) if id],
         explanation=f"So it is in {many} repositories within a day: rather the check itself stands still, or the log of it."

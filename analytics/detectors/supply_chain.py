@@ -1,14 +1,15 @@
 """What usually belongs to an image and is missing: the signature or scan before its first use, the build around its push.
 
-Notices: an image that is pulled unsigned or unscanned in a project where every image was signed or scanned first (a signature that
-comes within two minutes of the push, or within twice the project's slowest, is in time); an image signed by its own pusher, or by
-an account that never signed there, where one always pushes and another signs; a moving tag (`latest`, `main`) that is pushed
-without what its pushes always had: a base image fetched before, other tags beside it, a signature, a scan; signatures that are
-deleted while their images stay, replaced an hour and longer after, or put for images that are not here; what is signed or attested
-by somebody who neither pushed nor signed there. Needs: signatures or scans among the events, and logs that name accounts; digests
-as `tag_ledger` does, or the upload of new layers: then an image is known by its tag, and a signature is taken for each image that
-it may be for. Speaks after a dozen images of a project, eight pushes of a tag. Method: bookkeeping; a habit is one without
-exception. Never sees: what an image holds, and signatures that are kept elsewhere.
+Notices: an image that is pulled unsigned or unscanned in a project where every image was signed or scanned first, or every one
+whose tag is built like its own (`main-#`; builds of requests are often left out; a signature that comes within two minutes of the
+push, or within twice the project's slowest, is in time); an image signed by its own pusher, or by an account that never signed
+there, where one always pushes and another signs; a moving tag (`latest`, `main`) that is pushed without what its pushes always
+had: a base image fetched before, other tags beside it, a signature, a scan; signatures that are deleted while their images stay,
+replaced an hour and longer after, or put for images that are not here; what is signed or attested by somebody who neither pushed
+nor signed there. Needs: signatures or scans among the events, and logs that name accounts; digests as `tag_ledger` does, or the
+upload of new layers: then an image is known by its tag, and a signature is taken for each image that it may be for. Speaks after
+a dozen images of a project (of a tag's shape), eight pushes of a tag. Method: bookkeeping; a habit is one without exception.
+Never sees: what an image holds, and signatures that are kept elsewhere.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from analytics.approvals import Image, Use, done, image_of, signed, still_unsafe, unsaid, used
+from analytics.approvals import Image, Use, done, image_of, shape_of, signed, still_unsafe, unsaid, used
 from analytics.attachments import attached
 from analytics.companions import AFTER, Account, Lately, Push, alone_or_not, lately_at, looked, tag_pushed
 from analytics.detector import Suspicion
@@ -191,6 +192,7 @@ def _moved(memory: Memory, event: Event, move: Move) -> None:
     if image.pushed is None and not move.back:
         image.pushed, image.pusher = move.after.at, move.after.actor
         image.push_id = move.after.evidence[0] if move.after.evidence else ""
+        image.shape = shape_of(move.tag)
     if move.after.actor:
         image_pushed(memory, event, move.after.digest, move.after.at)
 

@@ -116,7 +116,8 @@ class When(BaseModel):
         None, description="the events of the history that `known` is about, where they are not those of `match`"
     )
     done_before: dict[str, Any] | None = Field(
-        None, description="new_term: the events of the history that make a term known, where they are not those of `match`"
+        None,
+        description="new_term: the events of the history that make a term known, where they are not those of `match`",
     )
     metric: Metric | None = None
     above: float | None = None

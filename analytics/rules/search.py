@@ -188,6 +188,8 @@ def conditions_of(rule: Rule) -> list[dict[str, Any]]:
     """Everything that the rule asks of single events; what fits none of them is nothing to it."""
     steps = [asked_of_step(step) for step in rule.when.steps]
     when = rule.when
-    others = [wanted for wanted in (when.of, when.then, when.unless, when.before, when.done_before) if wanted is not None]
+    others = [
+        wanted for wanted in (when.of, when.then, when.unless, when.before, when.done_before) if wanted is not None
+    ]
     own = [] if rule.kind is Kind.SEQUENCE and all(steps) else [rule.match]
     return [*own, *steps, *others]

@@ -133,3 +133,28 @@ def test_signatures_that_take_their_time(tmp_path: Path) -> None:
             made.add(at + 20 * MINUTE, "push", actor=CI, client_ip="10.30.0.1", repository="shop/api", tag=tag)
         made.add(at + (10 if number >= 16 else 30) * MINUTE, "pull", actor="robot$node", client_ip="10.9.0.1", **what)
     assert found(made, tmp_path) == [("used_unsafe", "medium")]
+
+
+@pytest.mark.parametrize(
+    ("tag", "told"), [("main-0c0ffee", [("used_unsafe", "medium")]), ("pr-77", []), ("fix-77", [])]
+)
+def test_builds_of_requests_are_not_signed_and_those_of_main_always(
+    tag: str, told: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    made = Made()
+    who = {"actor": CI, "client_ip": "10.30.0.1", "repository": "shop/api"}
+
+    def built(at: datetime, number: int, tag: str, *, sign: bool) -> None:
+        made.add(at, "push", tag=tag, digest=digest(number), **who)
+        if sign:
+            made.add(at + MINUTE, "push", tag=digest(number).replace(":", "-") + ".sig", **who)
+        made.add(
+            at + 9 * MINUTE, "pull", digest=digest(number), **who | {"actor": "robot$node", "client_ip": "10.9.0.1"}
+        )
+
+    for day in range(16):
+        at = START + day * DAY
+        built(at, 2 * day, f"main-{day + 10:07x}", sign=True)
+        built(at + 60 * MINUTE, 2 * day + 1, f"pr-{day}", sign=False)
+    built(AT, 100, tag, sign=False)
+    assert found(made, tmp_path) == told
