@@ -8,10 +8,11 @@ address at which several accounts are is a proxy's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from analytics.acts import CELL
 from analytics.detector import Suspicion
 from analytics.pullers import FLEET
 from analytics.reach_today import New, Today
@@ -41,6 +42,8 @@ def lone_nodes(
         earlier = [one for one in account.new if one[0] >= today.day - LATELY]
         new = [*earlier, *(one for one in account.fresh if one[0] < now - GRACE)]
         enough = FEWEST + (LATELY + DAY) / DAY * account.rate
+        if not any(start - GRACE - timedelta(minutes=CELL) < at < now - GRACE for at, *_ in new):
+            continue  # no repository, but an image is new: that was judged before
         if enough <= len(new) <= MOST_NEW and (nodes := today.homes(actor)) >= FLEET:
             yield from _judge(store, actor, nodes, enough, new, now)
 
@@ -48,11 +51,11 @@ def lone_nodes(
 def _judge(
     store: EventReader, actor: str, nodes: int, enough: float, new: Sequence[New], now: datetime
 ) -> Iterator[Suspicion]:
-    pulls = {repository: _pulls(store, actor, repository, at, now) for at, _, repository in new}
+    pulls = _pulls(store, actor, {repository: at for at, _, repository in new}, now)
     alone = {
         repository: events[0]["client_ip"]
         for repository, events in pulls.items()
-        if len({one["client_ip"] for one in events}) == 1 and events[0]["client_ip"]
+        if events and len({one["client_ip"] for one in events}) == 1 and events[0]["client_ip"]
     }
     if not alone:
         return
@@ -99,14 +102,21 @@ def _is_node(store: EventReader, actor: str, address: str, start: datetime, now:
     return len({one["actor"] for one in store.events(here)} - {actor, None}) < SHARED
 
 
-def _pulls(store: EventReader, actor: str, repository: str, since: datetime, until: datetime) -> list[dict[str, Any]]:
+def _pulls(
+    store: EventReader, actor: str, since: Mapping[str, datetime], until: datetime
+) -> dict[str, list[dict[str, Any]]]:
+    """The account's pulls from these repositories, each since its moment, by time."""
     query = EventQuery(
-        since=since,
+        since=min(since.values()),
         until=until,
         actor=actor,
-        repository=repository,
         action=(Action.PULL,),
         outcome=(Outcome.SUCCESS,),
         columns=("event_id", "timestamp", "actor", "client_ip", "repository"),
     )
-    return [one for one in store.events(query) if one["actor"] == actor and one["repository"] == repository]
+    found: dict[str, list[dict[str, Any]]] = {repository: [] for repository in since}
+    for one in store.events(query):
+        at = since.get(one["repository"])
+        if at is not None and one["actor"] == actor and one["timestamp"] >= at:
+            found[one["repository"]].append(one)
+    return found
