@@ -23,7 +23,8 @@ def random_acts(day: int, rng: np.random.Generator) -> Acts:
         numbers = np.array([NAMES[kind].number(f"{kind}-{n}") for n in range(5)] + [-1])
         codes[kind] = numbers[rng.integers(0, 6, many)]
     none = np.zeros(many, dtype=np.int64)
-    return Acts(minute(START + day * DAY) + cells * 5, none.astype(bool), codes, none, none.astype(bool), none, none)
+    no = none.astype(bool)
+    return Acts(minute(START + day * DAY) + cells * 5, no, codes, none, no, no, none, none)
 
 
 @pytest.mark.parametrize("seed", range(20))
