@@ -19,6 +19,7 @@ SLOW_SPAN = timedelta(days=7)
 _SLOW, _SLOW_UNPLACED, _SLOW_DAYS = 10, 12, 3  # tries within that time, where no address is known, and days
 _AT_REST = 0.4  # of the tries, at least, at hours at which the account never works
 _SPRAYING = ((CELL, 3), (HOUR, 3), (DAY, 5))
+FINGERS = 12  # tries of a person who has forgotten the password, in a network where the account is at home
 _HOPELESS = 60  # tries in five minutes; no client with an expired token is that fast
 _BREATH = timedelta(seconds=10)
 _UNKNOWN = ((HOUR, 8), (DAY, 15))  # accounts that never got in, tried all over the registry
@@ -107,7 +108,8 @@ def odd_accounts(ledger: Ledger, accounts: dict[str, list[Try]], now: datetime) 
 def is_expired(ledger: Ledger, tries: list[Try], alone: bool) -> bool:
     """Whether this is a client that goes on with a credential that no longer holds.
 
-    It is at home here and not faster than any client retries; or, in a network where the account is at home while it is refused at
+    It is at home here and not faster than any client retries; or a few times, with one tool, in a network where the account is at
+    home; or, in a network where the account is at home while it is refused at
     several of its homes and works nowhere (a cluster whose nodes share it); or, in a network where the account is at home or where
     nothing is known of it, one agent tries one account (`alone`) at a machine's even pace.
     """
@@ -121,6 +123,8 @@ def is_expired(ledger: Ledger, tries: list[Try], alone: bool) -> bool:
         return True
     if not ledger.near_home(first.actor, first.client, first.at):
         return False
+    if first.actor and len(agents) == 1 and len(tries) <= FINGERS and ledger.knows(first.actor, first.at):
+        return True
     if first.actor and ledger.fails_everywhere(first.actor, tries[-1].at):
         return True
     even = len(gaps) >= 4 and median(gaps) >= 5 and pstdev(gaps) <= 0.5 * fmean(gaps)

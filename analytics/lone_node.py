@@ -29,6 +29,7 @@ GRACE = timedelta(minutes=30)  # in which the other nodes come as well
 FEWEST = 3
 MANY = 10
 CHANCE = 0.02  # that new work of one copy each falls so often on one node
+COLD = 5  # repositories that the cluster runs, beside the new ones, within `GRACE`
 SHARED = 3  # other accounts at an address: it is no node's
 MOST_NEW = 60  # of one account that are looked at; a cluster that takes up more was moved
 
@@ -70,7 +71,8 @@ def _judge(
     start = events[0]["timestamp"]
     if not _is_node(store, actor, node, start, now):
         return
-    severity = Severity.HIGH if many >= MANY else Severity.MEDIUM
+    cold = _fills_cache(store, actor, node, events, set(repositories))
+    severity = Severity.LOW if cold else Severity.HIGH if many >= MANY else Severity.MEDIUM
     yield Suspicion(
         kind=KIND,
         cause=(KIND, actor, node, f"{start:%Y-%m-%d}"),
@@ -83,7 +85,8 @@ def _judge(
         expected=f"new work comes to several nodes, or to any of them; {number(enough)} of one node alone are too many",
         observed=f"{names(repositories, 4)}; no other node asked for them within {GRACE.seconds // 60} minutes",
         evidence=[one["event_id"] for one in events],
-        explanation=f"Chance would give one of {nodes} nodes so many with {chance:.1g}. Whoever is on a node has its pull secret.",
+        explanation=f"Chance would give one of {nodes} nodes so many with {chance:.1g}. Whoever is on a node has its pull secret."
+        + (" It fetched what the cluster runs at the same time: a node that starts anew." if cold else ""),
         next_step="Look at what runs on this node and who logged in there; renew the cluster's pull secret.",
     )
 
@@ -100,6 +103,29 @@ def _is_node(store: EventReader, actor: str, address: str, start: datetime, now:
         since=start, until=now, client=address, action=(Action.PULL,), outcome=(Outcome.SUCCESS,), columns=columns
     )
     return len({one["actor"] for one in store.events(here)} - {actor, None}) < SHARED
+
+
+def _fills_cache(
+    store: EventReader, actor: str, address: str, events: Sequence[dict[str, Any]], new: Collection[str]
+) -> bool:
+    """Whether it fetched more of what others of the cluster run around these pulls: a node without a cache asks for everything,
+    also for what the others have had since before the log begins."""
+    times = [one["timestamp"] for one in events]
+    query = EventQuery(
+        since=times[0] - GRACE,
+        until=times[-1] + GRACE,
+        actor=actor,
+        client=address,
+        action=(Action.PULL,),
+        outcome=(Outcome.SUCCESS,),
+        columns=("timestamp", "repository"),
+    )
+    beside = {
+        one["repository"]
+        for one in store.events(query)
+        if one["repository"] not in new and any(abs(one["timestamp"] - at) <= GRACE for at in times)
+    }
+    return len(beside) >= max(COLD, len(new))
 
 
 def _pulls(

@@ -138,7 +138,7 @@ class Past:
         most: dict[int, int] = {}
         for end in range(day - LATELY, settled - 1, -LATELY):
             days = [one for one in self.days if end - LATELY < one.day <= end]
-            if not days:
+            if not any(one.old.any() for one in days):
                 continue
             actors = np.concatenate([one.actors[one.old] for one in days])
             order = np.argsort(actors, kind="stable")

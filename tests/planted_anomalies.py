@@ -91,7 +91,7 @@ def use_elsewhere(made: Made) -> None:
 def go_through_versions(made: Made) -> None:
     for number in range(12):
         at, who = EVENING + timedelta(seconds=20 * number), {"actor": "person-7", "client_ip": "192.0.2.7"}
-        made.add(at, "pull", repository=REPOSITORIES[24], reference=f"v{number}", tag=f"v{number}", **who)
+        made.add(at, "pull", repository=REPOSITORIES[24 + number % 3], reference=f"v{number}", tag=f"v{number}", **who)
 
 
 def push_as_a_stranger(made: Made) -> None:
