@@ -171,6 +171,19 @@ def test_expired_token_is_an_operational_notice(judge: Judge, known: bool, secon
     assert len(found) <= 2
 
 
+@pytest.mark.parametrize(
+    ("tries", "client", "loud"), [(9, "10.8.0.77", False), (30, "10.8.0.77", True), (9, "10.9.0.77", True)]
+)
+def test_a_person_who_has_forgotten_the_password(judge: Judge, tries: int, client: str, loud: bool) -> None:
+    """A few times, from another address of the network in which the account is at home."""
+    made = Made()
+    at_home(made, ("ann", "10.8.0.5"))
+    for number in range(tries):
+        made.refuse(NOW + timedelta(seconds=30 * number + 28 * (number % 2)), "ann", client)
+    made.login(NOW + timedelta(minutes=25), "ann", client)
+    assert bool(alarms(judge(made))) == loud
+
+
 @pytest.mark.parametrize("works", [False, True])
 def test_a_cluster_whose_account_ran_out(judge: Judge, works: bool) -> None:
     """Its nodes share it, fail for hours, and a node that started this morning does too; then it is renewed. While it works

@@ -120,6 +120,19 @@ def test_a_node_that_was_added_gets_what_is_deployed_since(tmp_path: Path) -> No
     assert lone(made, tmp_path) == []
 
 
+@pytest.mark.parametrize(("known", "told"), [(3, 1), (8, 0)])
+def test_a_node_that_fills_its_cache_asks_for_everything(known: int, told: int, tmp_path: Path) -> None:
+    """What the others have had since before the log begins is new to it with all that is known."""
+    made = history(NODES)
+    for number in range(max(known, 4)):
+        at = NOW + timedelta(minutes=number)
+        if number < 4:
+            pull(made, at, "k8s-prod", NODES[0], f"p{number}/r{number}")
+        if number < known:
+            pull(made, at, "k8s-prod", NODES[0], f"p{number}/r0")
+    assert sum(kind == "node_beyond_cluster" for kind, _, _ in lone(made, tmp_path)) == told
+
+
 @pytest.mark.parametrize(("others", "told"), [(2, 1), (3, 0)])
 def test_an_address_that_several_accounts_share_is_no_node(others: int, told: int, tmp_path: Path) -> None:
     made = history(NODES)
