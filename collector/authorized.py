@@ -47,7 +47,10 @@ def with_accounts(events: pa.Table, read: Mapping[str, str], data: tuple[bytes, 
     names = dict(read)
     for part in data:
         if not wanted <= names.keys():
-            names = dict(_accounts(part, entry_of)) | names
+            found: dict[str, str] = {}
+            for request, account in _accounts(part, entry_of):
+                found.setdefault(request, account)
+            names = found | names
     return events if wanted.isdisjoint(names) else _filled(events, nameless.to_pylist(), names)
 
 
