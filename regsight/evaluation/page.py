@@ -22,8 +22,8 @@ This page is written by `{command}`; it holds what came out, also where that is 
 - A finding that belongs to two incidents (one account, two attacks) is one finding; what it lists is true if it is of either.
 - Simulated traffic is not real traffic: figures say what is possible, and what changes when a rule changes. Nobody has
   published figures for registries that these could be held against.
-- What was missed, by example, and what would find it: [misses](misses.md). On simulators of other authors there were more false alerts:
-  [how many, and of what](misses.md#traffic-of-another-maker).
+- What was missed, by example, and what would find it: [misses](misses.md). On simulators of other authors there were more
+  false alerts: [how many, and of what](misses.md#traffic-of-another-maker).
 - Seeds below 1000 were looked at while detectors were written, seeds from 1001 on only for reports.
 - The catalogue of the simulator (A01 to A35) was known when the detectors were written: what is found of it says little of
   other attacks. {unseen}
