@@ -75,16 +75,17 @@ def _filled(events: pa.Table, nameless: list[bool], names: Mapping[str, str]) ->
 
 
 def _accounts(data: bytes, entry_of: Entry) -> Iterator[tuple[str, str]]:
+    """By the account's field, not the message: where no such line names one, as in 2.8, that field is rare."""
     message = MESSAGE.encode()
-    at = data.find(message)
+    at = data.find(_NAMED)
     while at >= 0:
         begin, end = data.rfind(b"\n", 0, at) + 1, data.find(b"\n", at)
         line = data[begin : end if end >= 0 else len(data)].rstrip(b"\r")
-        if _NAMED in line and len(line) <= MAX_LINE_BYTES:
+        if message in line and len(line) <= MAX_LINE_BYTES:
             try:
                 entry = entry_of(line)
             except LineError:
                 entry = None
             if entry is not None and entry["msg"] == MESSAGE and (named := account_of(entry)):
                 yield named
-        at = data.find(message, begin + len(line) + 1)
+        at = data.find(_NAMED, begin + len(line) + 1)

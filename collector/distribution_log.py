@@ -27,6 +27,12 @@ from collector.stages import Block, Facts, Parsed
 from collector.wrappers import Unwrapped, is_repetition, unwrap
 from store.event import Event
 
+# What its application log never says, in either formatter.
+APPLICATION_NEVER = (
+    "digest of a pull by tag",
+    "size",
+    "user of a request that ended well (2.x, unless its authorization names it)",
+)
 # With no application line in sight, so many access lines prove that none will come: the log level is above info.
 _ENOUGH_ACCESS_LINES = 32
 _ROUTER_REFUSAL_BYTES = 19  # "Method Not Allowed\n": the router's own answer, of which the application never hears

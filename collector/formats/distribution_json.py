@@ -6,7 +6,7 @@ Fields: registry/handlers/app.go and internal/dcontext/http.go of distribution/d
 from __future__ import annotations
 
 from collector.distribution_claims import application_share
-from collector.distribution_log import DistributionFormat
+from collector.distribution_log import APPLICATION_NEVER, DistributionFormat
 from collector.stages import Facts
 
 
@@ -21,10 +21,6 @@ FORMAT = DistributionFormat(
     facts=Facts(
         versions="2.x, 3.x; captures of 2.8.2 and 3.1.2",
         tested=True,
-        never=(
-            "digest of a pull by tag",
-            "size",
-            "user of a request that ended well (2.x, unless its authorization names it)",
-        ),
+        never=APPLICATION_NEVER,
     ),
 )
