@@ -13,6 +13,7 @@ from functools import lru_cache
 ANONYMOUS, ROBOT, CI, NODE, INTERNAL, HUMAN = "anonymous", "robot", "ci", "node", "internal", "human"
 KINDS = (HUMAN, ROBOT, CI, NODE, ANONYMOUS, INTERNAL)
 
+_INSTANCE = r"i-[0-9a-f]{8,17}"  # of EC2: its session under a role is called so
 _ROLE = r"arn:aws[a-z-]*:sts::\d{12}:assumed-role/[\w+=,.@-]+/"
 
 # (system, expression). `project`, `ref`, `run` are groups where the name says them.
@@ -46,7 +47,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
         r"|AWS Internal|[a-z0-9.-]+\.amazonaws\.com|service-\d+@[\w.-]+\.iam\.gserviceaccount\.com"
     )),
     # An EC2 instance's session is named after the instance.
-    (NODE, re.compile(r"system:node:.+|" + _ROLE + r"i-[0-9a-f]{8,17}")),
+    (NODE, re.compile(r"system:node:.+|" + _ROLE + _INSTANCE)),
     # IAM Identity Center: a person's session under a role of its own making.
     (HUMAN, re.compile(r"arn:aws[a-z-]*:sts::\d{12}:assumed-role/AWSReservedSSO_[\w+=,.@-]+/.+")),
     # Harbor's robot$…; Quay's $app, $token and $oauthtoken, and namespace+robot; service accounts of Kubernetes and Google;
@@ -58,6 +59,18 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
         r"|AROA[A-Z0-9]{8,28}(?::.+)?|(?!0{8}-)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
     )),
 )  # fmt: skip
+
+_ROLE_AND_SESSION = re.compile(
+    r"(?P<role>arn:aws[a-z-]{0,16}:sts::\d{12}:assumed-role/(?!AWSReservedSSO_)[\w+=,.@-]{1,64}|AROA[A-Z0-9]{8,28})[/:]"
+    r"(?P<session>[\w+=,.@-]{1,64})"
+)
+# What machines call their sessions: an EC2 instance, the defaults of CI systems and of AWS' libraries, a number or digest of a run
+# behind a word, an id. A number right behind letters may be a person's (`u1234567`).
+_RUN = re.compile(
+    _INSTANCE
+    + r"|GitHubActions|GitLabRunner-\d+-\d+|(?:botocore-session|aws-sdk-\w+|aws-go-sdk|AWSCLI-Session)-\d+|\d{10,}"
+    r"|.*[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}.*|[^@]*[-_.=](?:\d{5,}|(?=[a-f]*\d)[0-9a-f]{8,})"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +114,12 @@ def kind_of(actor: str) -> str:
     if system is not None:
         return ROBOT if system == "argocd-image-updater" else CI
     return next((kind for kind, expression in _KINDS[3:] if expression.fullmatch(actor) is not None), HUMAN)
+
+
+@lru_cache(_REMEMBERED)
+def role_and_run(actor: str) -> tuple[str, str | None]:
+    """(the account, the session under it where machines take the role)."""
+    found = _ROLE_AND_SESSION.fullmatch(actor)
+    if found is None or _RUN.fullmatch(found["session"]) is None:
+        return actor, None
+    return found["role"], found["session"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from collector.enrichers.role_session import ENRICH, role_and_run
+from collector.accounts import role_and_run
+from collector.enrichers.role_session import ENRICH
 from regsight.discover import enrichers
 from store.event import schema
 
