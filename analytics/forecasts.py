@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from analytics import certificate
+from analytics.creations import last_creation
 from analytics.forecast import HISTORY, Forecast, filling, first_day
 from analytics.limits import Limit, size
 from analytics.pull_forecasts import pulls
@@ -155,9 +156,8 @@ def _token(store: Store, limit: Limit, now: datetime) -> Forecast:
     assert limit.valid is not None
     since = limit.since
     if since is None:
-        query = EventQuery(action=(Action.PERMISSION,), outcome=(Outcome.SUCCESS,), until=now, newest_first=True)
-        made = (e for e in store.events(query) if e["target"] == limit.actor and str(e["change"]).endswith("_created"))
-        since = next((event["timestamp"] for event in made), None)
+        made = last_creation(store, limit.actor or "", now)
+        since = made["timestamp"] if made is not None else None
     if since is None:
         note = f"no event tells when {limit.actor} was made: set `since`"
         return Forecast(subject=limit.name, kind=limit.kind, unit="days", limit=limit.valid / DAY, note=note)

@@ -13,15 +13,17 @@ history begins.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from math import ceil
 from typing import Any
 
 import numpy as np
 
 from analytics.acts import CELL, NAMES, Acts, acts_of, hashes
+from analytics.creations import last_creation
 from analytics.daily import carried, settled_days
 from analytics.detector import Suspicion
 from analytics.replay import days_since_epoch, floor, remember
@@ -59,7 +61,7 @@ class OldVersions:
             taken = self._taken(store, day, now).between(0, -(-int(end.timestamp()) // 60))
             lately = np.unique(taken.codes["actor"][taken.starts + CELL > minute(start)])
             for actor in sorted(lately.tolist(), key=NAMES["actor"].words.__getitem__):
-                account, custom = self._account(store, actor, begin, day), self._custom(store, begin, day)
+                account, custom = self._account(store, actor, begin, day), partial(self._custom, store, begin, day)
                 found += _judge(store, account, custom, actor, taken.where(taken.codes["actor"] == actor), day, end)
         return found
 
@@ -94,12 +96,20 @@ class OldVersions:
 
 
 def _judge(
-    store: EventReader, account: Account, custom: int, actor: int, taken: Acts, day: datetime, now: datetime
+    store: EventReader,
+    account: Account,
+    custom: Callable[[], int],
+    actor: int,
+    taken: Acts,
+    day: datetime,
+    now: datetime,
 ) -> Iterator[Suspicion]:
     earlier, before = account.lately()
     repositories = np.concatenate([earlier, taken.codes["repository"]])
     versions = np.concatenate([before, version(taken.codes["repository"], taken.references)])
-    amount, limit = excess(repositories, versions), max(account.limit(), custom)
+    amount, limit = excess(repositories, versions), account.limit()
+    if amount >= limit:  # only then it matters what others do
+        limit = max(limit, custom())
     if amount >= limit:
         yield _suspicion(store, NAMES["actor"].words[actor], repositories, versions, amount, limit, day, now)
 
@@ -171,27 +181,21 @@ def _suspicion(
 
 def _made_lately_by(store: EventReader, actor: str, day: datetime, now: datetime) -> str:
     """Who made the account within a week, if they did as much before; else nobody."""
-
-    def changes(since: datetime, until: datetime, maker: str | None = None) -> list[dict[str, Any]]:
-        query = EventQuery(
-            since=since,
-            until=until,
-            actor=maker,
-            action=(Action.PERMISSION, Action.CONFIG),
-            outcome=(Outcome.SUCCESS,),
-            limit=MOST_EVENTS,
-            columns=("timestamp", "actor", "action", "target", "change"),
-        )
-        return list(store.events(query))
-
-    made = [
-        one for one in changes(day - 7 * DAY, now) if one["target"] == actor and str(one["change"]).endswith("_created")
-    ]
-    if not made or not made[-1]["actor"]:
+    made = last_creation(store, actor, now, day - 7 * DAY)
+    if made is None or not made["actor"]:
         return ""
-    maker, at = str(made[-1]["actor"]), made[-1]["timestamp"]
-    before = {one["timestamp"].date() for one in changes(at - 28 * DAY, at, maker) if one["actor"] == maker}
-    return maker if len(before - {at.date()}) >= USUAL else ""
+    maker, at = str(made["actor"]), made["timestamp"]
+    changes = EventQuery(
+        since=at - 28 * DAY,
+        until=at,
+        actor=maker,
+        action=(Action.PERMISSION, Action.CONFIG),
+        outcome=(Outcome.SUCCESS,),
+        limit=MOST_EVENTS,
+        columns=("timestamp", "actor"),
+    )
+    days = {one["timestamp"].date() for one in store.events(changes) if one["actor"] == maker}
+    return maker if len(days - {at.date()}) >= USUAL else ""
 
 
 DETECTOR = OldVersions
