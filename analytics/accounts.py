@@ -108,10 +108,9 @@ def odd_accounts(ledger: Ledger, accounts: dict[str, list[Try]], now: datetime) 
 def is_expired(ledger: Ledger, tries: list[Try], alone: bool) -> bool:
     """Whether this is a client that goes on with a credential that no longer holds.
 
-    It is at home here and not faster than any client retries; or a few times, with one tool, in a network where the account is at
-    home; or, in a network where the account is at home while it is refused at
-    several of its homes and works nowhere (a cluster whose nodes share it); or, in a network where the account is at home or where
-    nothing is known of it, one agent tries one account (`alone`) at a machine's even pace.
+    It is at home here and not faster than any client retries; or, in a network where the account is at home or where nothing is
+    known of it: a person tries a few times with one tool, the account is refused at several of its homes and works nowhere (a
+    cluster whose nodes share it), or one agent tries one account (`alone`) at a machine's even pace.
     """
     first, agents = tries[0], {one.agent for one in tries}
     if _fastest(tries) > _HOPELESS or len(agents) > 2:
@@ -121,14 +120,13 @@ def is_expired(ledger: Ledger, tries: list[Try], alone: bool) -> bool:
         return len(gaps) < 4 or pstdev(gaps) <= _EVEN * fmean(gaps)
     if ledger.at_home(first.actor, first.client, first.at):
         return True
-    if not ledger.near_home(first.actor, first.client, first.at):
+    if not first.actor or not ledger.near_home(first.actor, first.client, first.at):
         return False
-    if first.actor and len(agents) == 1 and len(tries) <= FINGERS and ledger.knows(first.actor, first.at):
-        return True
-    if first.actor and ledger.fails_everywhere(first.actor, tries[-1].at):
+    few = len(agents) == 1 and len(tries) <= FINGERS and ledger.knows(first.actor, first.at)
+    if few or ledger.fails_everywhere(first.actor, tries[-1].at):
         return True
     even = len(gaps) >= 4 and median(gaps) >= 5 and pstdev(gaps) <= 0.5 * fmean(gaps)
-    return even and alone and bool(first.actor) and len(agents) == 1
+    return even and alone and len(agents) == 1
 
 
 def _exceeds(tries: list[Try], limits: tuple[tuple[timedelta, int], ...], measure: Callable[[list[Try]], int]) -> bool:

@@ -197,9 +197,14 @@ def _first_use(memory: Memory, event: Event, name: str, pushed: datetime) -> Ite
     _count(project, image)
 
 
+def _counters(image: Image, word: str) -> tuple[str, str]:
+    """Under which names of its project it is counted: with all images, and with those of its shape."""
+    return word, f"{word} {image.shape}"
+
+
 def _always(project: Project, image: Image, word: str) -> str:
-    """Under which name it is counted that this is always done, with all images or with those of its shape; empty if it is not."""
-    for name in (word, f"{word} {image.shape}"):
+    """By which counter this is always done; empty if it is not."""
+    for name in _counters(image, word):
         many = project.images.get(name, 0)
         if many >= FEWEST_IMAGES and project.safe.get(name, 0) >= SAFE * many:
             return name
@@ -210,7 +215,7 @@ def _count(project: Project, image: Image, words: Sequence[str] = WORDS) -> None
     for word in words:
         if word not in image.counted:
             image.counted = (*image.counted, word)
-            for name in (word, f"{word} {image.shape}"):
+            for name in _counters(image, word):
                 if name in project.images or len(project.images) < MOST_SHAPES:
                     project.images[name] = project.images.get(name, 0) + 1
                     project.safe[name] = project.safe.get(name, 0) + (getattr(image, word) is not None)

@@ -56,7 +56,7 @@ def _judge(
     alone = {
         repository: events[0]["client_ip"]
         for repository, events in pulls.items()
-        if events and len({one["client_ip"] for one in events}) == 1 and events[0]["client_ip"]
+        if len({one["client_ip"] for one in events}) == 1 and events[0]["client_ip"]
     }
     if not alone:
         return

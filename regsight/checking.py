@@ -83,17 +83,8 @@ class OfFormat:
 _OURS = frozenset(
     (
         *("event_id", "revision", "channel", "read_at", "stored_at", "dataset", "registry", "registry_kind"),
-        *(
-            "stream",
-            "offset",
-            "path",
-            "parts",
-            "join_confidence",
-            "project",
-            "actor_kind",
-            "actor_session",
-            "traffic_class",
-        ),
+        *("stream", "offset", "path", "parts", "join_confidence", "project"),
+        *("actor_kind", "actor_session", "traffic_class"),
         *("client_class", "client_version", "ci_system", "ci_project", "ci_ref", "ci_run", "ci_commit"),
     )
 )

@@ -387,7 +387,7 @@ def _with_day(events: pa.Table) -> pa.Table:
     """The rows with the partition column; every event has an id and a time, or nothing could be counted."""
     try:
         table = events.select(schema().names).cast(schema())
-    except (KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+    except (KeyError, ValueError, pa.ArrowNotImplementedError) as error:
         raise Rejected(f"rows do not have the event schema: {error}") from error
     if table["event_id"].null_count or table["timestamp"].null_count:
         raise Rejected("rows without event_id or timestamp")

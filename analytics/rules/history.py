@@ -125,9 +125,8 @@ class _Counted:
     @classmethod
     def of_counts(cls, frame: pd.DataFrame) -> _Counted:
         if "registry" in frame:
-            frame = frame.assign(
-                registry=frame["registry"].fillna("")
-            )  # as events are read: one without a name is one, too
+            # As events are read (`analytics.rules.search`): one without a name is one, too.
+            frame = frame.assign(registry=frame["registry"].fillna(""))
         rows = Columns(frame)
         return cls(rows, rows.coded("window_start"), frame["events"].to_numpy())
 
