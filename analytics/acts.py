@@ -15,14 +15,17 @@ import numpy.typing as npt
 
 from analytics.columns import Coded, Columns
 from analytics.daily import block_of
+from analytics.firsts import MIX, pair
 from analytics.windows import DAY, Ints, minute
 from store.contract import EventQuery, EventReader
-from store.event import Action, Outcome
+from store.event import INDEX_TYPES, Action, Outcome
 
 Bools = npt.NDArray[np.bool_]
 
 CELL = 5  # minutes
-_COLUMNS = ("timestamp", "action", "actor", "actor_kind", "client_ip", "repository", "project", "digest", "reference")
+_COLUMNS = (
+    "timestamp", "action", "actor", "actor_kind", "client_ip", "repository", "project", "digest", "reference", "media_type",
+)  # fmt: skip
 _KINDS = ("actor", "client", "repository", "project")
 _NO_KIND = 255  # behind all others
 
@@ -139,7 +142,7 @@ def _read(store: EventReader, since: datetime, until: datetime) -> Acts:
     )
     events = Columns(store.table(query))
     columns = ("actor", "client_ip", "repository", "project")
-    return Acts(
+    acts = Acts(
         starts=events.times() // (CELL * 60_000_000) * CELL,
         pushed=events.fits({"action": Action.PUSH}),
         codes={kind: NAMES[kind].numbers(events.coded(column)) for kind, column in zip(_KINDS, columns, strict=True)},
@@ -149,6 +152,22 @@ def _read(store: EventReader, since: datetime, until: datetime) -> Acts:
         digests=_hashes(events.coded("digest")),
         references=_hashes(events.coded("reference")),
     )
+    return acts.where(~_led_on(acts, events))
+
+
+def _led_on(acts: Acts, events: Columns) -> Bools:
+    """Pulls of an index by its digest that led to one of its images: both are one pull, the second."""
+    index = (
+        ~acts.pushed
+        & events.fits({"media_type": [*INDEX_TYPES]})
+        & (acts.digests != 0)
+        & (acts.references == acts.digests)
+    )
+    if not index.any():
+        return np.asarray(index)
+    whose = pair(acts.codes["actor"] + 1, acts.codes["repository"] + 1), pair(acts.starts, acts.codes["client"] + 1)
+    keys = whose[0] * MIX ^ whose[1]
+    return np.asarray(index & np.isin(keys, keys[~index & ~acts.pushed]))
 
 
 def _ranks(column: Coded) -> Ints:

@@ -14,7 +14,7 @@ from analytics.replay import EPOCH
 from analytics.walk import Event, Memory
 from analytics.windows import DAY
 from analytics.wording import duration, plain
-from store.event import NOT_USE
+from store.event import NOT_USE, Traffic
 from store.finding import Severity
 
 FEWEST_IMAGES = 12
@@ -244,7 +244,9 @@ def _unsafe(
     share = f"{project.safe.get(always, 0)} of {project.images.get(always, 0)}"
     which = "image of this project" if always in WORDS else f"image that is called {plain(image.shape)} here"
     many = memory.table("lacking", _Lacking)[event.get("registry")].enter(repository, end)
-    severity = Severity.LOW if many >= CROWD else Severity.MEDIUM
+    exceptions = project.images.get(always, 0) > project.safe.get(always, 0)
+    aside = exceptions and event["traffic_class"] == Traffic.PEOPLE
+    severity = Severity.LOW if many >= CROWD or aside else Severity.MEDIUM
     image_name = plain(name) if name.startswith(":") else f"{name[:19]}…"
     return Suspicion(
         kind="used_unsafe",
@@ -264,5 +266,7 @@ def _unsafe(
         evidence=[id for id in (image.push_id, event["event_id"]) if id],
         explanation=f"So it is in {many} repositories within a day: rather the check itself stands still, or the log of it."
         if many >= CROWD
+        else "It was left out before, and nothing runs it: a person pulled it."
+        if aside
         else "The check that stands between a push and its use was not waited for, or went round.",
     )

@@ -53,6 +53,10 @@ _ACTIVE = 4  # days on which an account that is known well was there
 _KNOWN = timedelta(days=7)
 NEW_GROUND = 3  # repositories
 CROWD = 3  # accounts that begin the same on one day
+# What a browser asks for by itself, where the registry has pages of its own, and who tries what colleagues use: a look.
+LOOKS = frozenset(("lists of repositories", "lists of tags", "questions about images"))
+_OF_HOUSE = 3  # people, before a tool is one that others take up as well
+_FAR_GROUND = 5  # repositories, with such a tool
 _MANY_HANDS = 4  # times what one person does by hand; a busy day of a developer is no machine
 
 
@@ -108,12 +112,20 @@ class Past:
         self._begin = days[0][0] if days else day
         self._found: dict[str, Account] = {}
         self._ground: dict[str, frozenset[str]] = {}
+        self._people: dict[str, int] = {}
         self._runner: dict[str, bool] = {}
 
     @cached_property
     def tools(self) -> frozenset[str]:
         """Of all accounts."""
         return frozenset(tool for _, of_day in self._days for one in of_day.values() for tool in one.tools)
+
+    def of_house(self, tool: str) -> bool:
+        """Whether several people use a tool: sooner or later another one does."""
+        if tool not in self._people:
+            used = {name for _, of_day in self._days for name, one in of_day.items() if tool in one.tools}
+            self._people[tool] = sum(not self.account(name).machine for name in used)
+        return self._people[tool] >= _OF_HOUSE
 
     def account(self, name: str) -> Account:
         """Put together when somebody asks; one that never came has no `since`."""
@@ -253,18 +265,22 @@ def _new_ground(store: EventReader, past: Past, first: First, events: Iterable[d
     """
     used: list[str] = []
     known: frozenset[str] | None = None
-    new = 0
+    new, fewest = 0, NEW_GROUND
+    if first.tool is not None and past.of_house(first.tool) and not past.account(first.actor).machine:
+        fewest = _FAR_GROUND
     for one in events:
         repository, came = one["repository"], one["actor"] == first.actor and one["outcome"] in _CAME
-        is_it = SORTS.get(one["action"]) == first.sort if first.sort else one["client_class"] == first.tool
+        sort = SORTS.get(one["action"])
+        is_it = sort == first.sort if first.sort else one["client_class"] == first.tool
+        is_it &= first.tool != "browser" or sort not in LOOKS
         if not came or not is_it or not repository or repository in used:
             continue
         used.append(repository)
-        if len(used) < NEW_GROUND:
+        if len(used) < fewest:
             continue
         known = past.ground(store, first.actor) if known is None else known
         new = sum(there not in known for there in used)
-        if new >= NEW_GROUND and 2 * new >= len(used):
+        if new >= fewest and 2 * new >= len(used):
             return first._replace(at=one["timestamp"], ground=frozenset(used))
     return None
 

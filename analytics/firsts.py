@@ -13,6 +13,7 @@ import numpy as np
 from analytics.windows import Ints
 
 NEVER = -1
+MIX = np.int64(0x9E3779B97F4A7C1)  # odd: spreads pairs over 64 bits
 
 
 def _none() -> Ints:

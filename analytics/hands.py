@@ -21,7 +21,8 @@ SELDOM = 0.1  # of its pulls with a tool of builds, or of its days with a push
 MOST_OF_ALL = 0.6  # of all repositories; whoever pulls from more scans or copies
 HOME_SHARE = 0.3  # of an account's pulls in a project that make it its own
 USED = 5  # repositories of a project that are pulled from; if nobody pushes to any of them, it fills itself
-PROBATION = timedelta(days=7)  # since a stranger's first push in a project; nobody is new for ever
+ENTRY = timedelta(days=4)  # since a stranger's first push in a project: what it does there has been told
+PROBATION = timedelta(days=7)  # since the first of an account, or of a project that is only pulled from
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class Account:
         total = sum(self.pulls.values())
         return (
             self.projects.get(project, before) < before
-            or before - self.entered.get(project, before) >= PROBATION
+            or before - self.entered.get(project, before) >= ENTRY
             or (by_pulls and total >= 4 and self.pulls.get(project, 0) >= HOME_SHARE * total)
         )
 
@@ -149,6 +150,15 @@ def renewed(memory: Memory, repository: Repository, name: str) -> bool:
         if (one := accounts.look(other)) is not None
     }
     return own is not None and follows_kin(name, own.first, last)
+
+
+def took_over(memory: Memory, repository: Repository, name: str) -> bool:
+    """Whether it has made images on several days, and who made those of the repository were silent from its first on."""
+    accounts = memory.table("accounts", Account)
+    own, known = accounts.look(name), map(accounts.look, repository.pushers)
+    before = [one for one in known if one is not None and one is not own and one.push_days >= MAKER_DAYS]
+    last = max((max(one.last_push, one.last_pull) for one in before), default=None)
+    return own is not None and own.push_days > 1 and last is not None and last <= own.first
 
 
 def follows_kin(name: str, first: datetime, last: Mapping[str, datetime]) -> bool:

@@ -12,10 +12,9 @@ from datetime import timedelta
 import numpy as np
 
 from analytics.acts import NAMES, Acts, Bools, tops
-from analytics.firsts import NEVER, LastSeen, pair, parted
+from analytics.firsts import MIX, NEVER, LastSeen, pair, parted
 from analytics.lone_node import CHANCE, GRACE
 from analytics.pullers import FLEET, accounts, pullers
-from analytics.reach import MIX
 from analytics.windows import Ints, sliding_sums
 
 KNOWN = 3  # days of a cache's use, before what is new in it counts as brought

@@ -8,9 +8,8 @@ from hashlib import blake2b
 from typing import Any
 
 from analytics.session import Kind, Session, State, artifact_of, platform_of
-from store.event import BAD_CREDENTIALS, Action, Outcome
+from store.event import BAD_CREDENTIALS, INDEX_TYPES, Action, Outcome
 
-_INDEX_TYPES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 MOST_DIGESTS = 2_000  # of one session; no image has so many layers, and a client could ask for anything
 
 
@@ -41,7 +40,7 @@ class Ask:
 
     @property
     def media_type_is_index(self) -> bool:
-        return self.media_type in _INDEX_TYPES
+        return self.media_type in INDEX_TYPES
 
     @property
     def may_be_repeated(self) -> bool:
@@ -102,7 +101,7 @@ class Open:
     def holds_index(self) -> bool | None:
         """Whether more manifests are to be expected; None where no line says what the first one was."""
         media_type = self.asks[0].media_type if self.asks else None
-        return None if media_type is None else media_type in _INDEX_TYPES
+        return None if media_type is None else media_type in INDEX_TYPES
 
     def take(self, event: dict[str, Any], began: datetime) -> None:
         """What every request adds, whatever it is."""

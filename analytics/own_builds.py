@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from analytics.approvals import shape_of
 from analytics.detector import Suspicion
-from analytics.hands import follows_kin
+from analytics.hands import Account, Repository, follows_kin
 from analytics.ledger import home, is_release
 from analytics.replay import EPOCH
 from analytics.walk import Event, Memory
@@ -33,6 +34,14 @@ class _Build:
     tags: set[str] = field(default_factory=set)
     event_id: str = ""
     run: bool = False
+    seen: datetime = EPOCH
+
+
+@dataclass(slots=True)
+class _Hands:
+    """Who, of those that do not make images day by day, made builds with tags of one shape that were run."""
+
+    accounts: set[str] = field(default_factory=set)
     seen: datetime = EPOCH
 
 
@@ -105,10 +114,12 @@ def _ran_first(memory: Memory, event: Event, key: tuple[str, str], settled: bool
     build.run = True
     # Where too little was built lately to say how it is done, what the cluster runs elsewhere says it.
     run = here if here.learned(at, FEWEST) else cluster if cluster.learned(at, FEWEST_OF_ALL) else None
-    released = any(map(is_release, build.tags))
+    released = any(map(is_release, build.tags)) or _sole_hand(memory, where, build, at)
+    maker = next(iter(build.actors))
+    alike = not here.ordinary(build) and _as_others_did(memory, build, maker, at)
     if run is not None and not released and not here.ordinary(build) and not run.ordinary(build):
-        maker = next(iter(build.actors))
-        again, custom = follows_kin(maker, build.at, run.makers), len(cluster.own - {maker}) >= CUSTOM
+        again = follows_kin(maker, build.at, run.makers)
+        custom = alike or len(cluster.own - {maker}) >= CUSTOM
         cluster.own.add(maker)
         if settled and at - build.at <= FRESH:
             yield _suspicion(event, build, run, maker, again, custom)
@@ -116,6 +127,27 @@ def _ran_first(memory: Memory, event: Event, key: tuple[str, str], settled: bool
         cluster.enter(build, at)
     here.enter(build, at)
     cluster.seen = at
+
+
+def _sole_hand(memory: Memory, where: str, build: _Build, at: datetime) -> bool:
+    """Whether nobody else is known to push to the repository, by an account that makes images day by day."""
+    repository, accounts = memory.table("repositories", Repository).look(where), memory.table("accounts", Account)
+    makes = any((one := accounts.look(name)) is not None and one.makes(at) for name in build.actors)
+    return makes and repository is not None and repository.pushers.keys() <= build.actors.keys()
+
+
+def _as_others_did(memory: Memory, build: _Build, maker: str, at: datetime) -> bool:
+    """Whether other people's builds of such a name (`hotfix-#`) were run before: what is done here when it burns."""
+    account = memory.table("accounts", Account).look(maker)
+    if account is not None and account.makes(at):
+        return False
+    alike = False
+    for shape in {shape_of(tag) for tag in build.tags} - build.tags:
+        hands = memory.table("own shapes", _Hands)[shape]
+        alike |= bool(hands.accounts - {maker})
+        hands.accounts.add(maker)
+        hands.seen = at
+    return alike
 
 
 def _suspicion(event: Event, build: _Build, run: _Run, maker: str, again: bool, custom: bool) -> Suspicion:
@@ -126,7 +158,7 @@ def _suspicion(event: Event, build: _Build, run: _Run, maker: str, again: bool, 
         "It has no tag that anything here was ever rolled out under, and no build of this account was run here before. "
     )
     why += "An account of nearly the same name made the others and is silent since: it was renewed. " if again else ""
-    why += "The cluster has been running builds of several people: it is there for that. " if custom else ""
+    why += "Builds of several people were run before, here or under such a name: that is done here. " if custom else ""
     return Suspicion(
         kind=OWN_BUILD,
         cause=(OWN_BUILD, repository, maker, f"{build.at:%Y-%m-%d}"),

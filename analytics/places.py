@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 SETTLED_DAYS = timedelta(days=7)
 SETTLED_ACTIVE = 4  # days
-POOL = 4  # networks of one account in a wider one: machines that are drawn from a pool
+POOL = 3  # networks of one account in a wider one: machines that are drawn from a pool
+SITES = 3  # wider networks of one account: machines in several places, each with a provider of its own
+LATELY = 2  # days
 RARE = 0.15  # of the days on which an account meets a new network, at most, for one more to be news
 BY_HAND = 25  # pulls and pushes a day; more are a machine's
 AWAKE_DAYS = timedelta(days=14)
@@ -81,6 +83,11 @@ class Account:
     def near(self, client: str) -> bool:
         """Whether any of its networks lies in the same wide one."""
         return self.wide.get(_wide(client), 0) > 0
+
+    @property
+    def spread(self) -> bool:
+        """Whether it works at several places that have nothing to do with each other."""
+        return len(self.wide) >= SITES
 
     def seldom(self, day: datetime) -> bool:
         """Whether it has been known for long enough, but comes so seldom that its places may not all be known."""
@@ -175,6 +182,12 @@ class Past:
         self.accounts = Accounts(days, day)
         self.began = began
         self._days = days
+
+    def lately(self, actor: str) -> set[str]:
+        """The networks at which an account was on each of the last days."""
+        days = [day.stays.get(actor) for _, day in self._days[-LATELY:]]
+        each = [set(map(network, stay.clients)) if stay is not None else set() for stay in days]
+        return set.intersection(*each) if each else set()
 
     @cached_property
     def networks(self) -> dict[str, set[str]]:

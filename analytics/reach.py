@@ -7,11 +7,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from analytics.acts import Acts, by_word, changes, tops
-from analytics.firsts import LastSeen, pair
+from analytics.firsts import MIX, LastSeen, pair
 from analytics.windows import Floats, Ints
 
 AT_HOME = 0.5  # what a new repository counts in a project of one's own
-MIX = np.int64(0x9E3779B97F4A7C1)  # odd: spreads pairs over 64 bits
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 
 from analytics.acts import CELL, NAMES, Acts, tops
 from analytics.firsts import NEVER, pair, parted
-from analytics.reach import AT_HOME, Reach, images_of
+from analytics.reach import AT_HOME, DayOfReach, Reach, images_of
 from analytics.windows import DAY, HOUR, Floats, Ints, moment, sliding_sums
 
 WEEK = timedelta(days=7)
@@ -21,6 +21,7 @@ SETTLED_DAYS = 7
 SETTLED_ACTIVE = 5
 UNSEEN = timedelta(days=14)  # the end of the past, on which the thresholds are tried
 MOST_RAISED = 2.0  # somebody who steals for two weeks must not raise the bar for himself without end
+YOUNG = 5  # days since anybody first pulled from a repository, in which those come who will use it
 JUST_MADE = timedelta(hours=2)  # after a push, within which a pull is what the push was for
 # Width → the threshold at a rate of r new ones a day.
 LIMITS = {
@@ -63,12 +64,23 @@ class Past:
             self.active[one.accounts] += 1
             self.person[one.people] = True
         self.many = int(np.count_nonzero(self.first != NEVER))
-        found = [(one.day, *one.new(self.begin)) for one in reach.days]
+        self._born = np.full(len(NAMES["repository"].words), NEVER - YOUNG, dtype=np.int64)
+        for one in reach.days:
+            self._born[one.repositories[one.repository_before < self.begin]] = one.day
+        found = [(one.day, *self._new(one)) for one in reach.days]
         self.actors = _joined(actors for _, actors, _, _ in found)
         self.weights = _joined((weights for _, _, weights, _ in found), np.float64)
         self.repositories = _joined(repositories for *_, repositories in found)
         self.days = _joined(np.full(len(actors), at, dtype=np.int64) for at, actors, _, _ in found)
         self.raised = self._raised(day, int(allowed * (UNSEEN / WEEK)))
+
+    def young(self, repositories: Ints, day: int) -> np.ndarray:
+        return np.asarray(day - self._born[repositories] <= YOUNG)
+
+    def _new(self, of_day: DayOfReach) -> tuple[Ints, Floats, Ints]:
+        actors, weights, repositories = of_day.new(self.begin)
+        old = ~self.young(repositories, of_day.day)
+        return actors[old], weights[old], repositories[old]
 
     def settled(self, day: int) -> np.ndarray:
         known = (self.first != NEVER) & (day - self.first >= SETTLED_DAYS)
@@ -225,13 +237,13 @@ class Today:
         return starts, actors, repositories
 
     def _new_repositories(self, pulls: Acts, made: Pushed) -> dict[int, list[New]]:
-        """The repositories that an account touches for the first time today, of those that were there before; not what it
+        """The repositories that an account touches for the first time today, of those that were there for days; not what it
         pushed to itself, nor what anybody has just pushed: an image that was just made is fetched by whom it was made for.
         """
         reach, begin, words = self._reach, self.past.begin, NAMES["repository"].words
         actors, repositories = pulls.codes["actor"], pulls.codes["repository"]
         pairs = pair(actors, repositories)
-        strange = reach.repositories.of(repositories) >= begin
+        strange = (reach.repositories.of(repositories) >= begin) & ~self.past.young(repositories, self.number)
         strange &= (reach.pairs.of(pairs) < begin) & (reach.pushed_pairs.of(pairs) < begin)
         pulls = pulls.where(strange)
         home = pair(pulls.codes["actor"], tops(pulls.codes["repository"]))

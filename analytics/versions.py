@@ -13,7 +13,7 @@ from math import ceil
 import numpy as np
 
 from analytics.acts import Acts, Bools
-from analytics.firsts import LastSeen
+from analytics.firsts import MIX, LastSeen
 from analytics.windows import Ints
 
 LATELY = 3  # days over which versions add up, and within which a push is new
@@ -21,12 +21,12 @@ SETTLED = timedelta(days=7)  # of history, before anything is new to anybody
 FEWEST = 8  # more than anybody needs who looks for the build that broke
 CUSTOM = 3  # accounts that do it, to make it a custom
 SCANS = 40  # versions beyond one of each repository; no person needs so many
-_MIX, _MIX_ACTOR = np.int64(0x9E3779B97F4A7C1), np.int64(0x7F4A7C159E3779B1)  # odd: spread over 64 bits
+_MIX_ACTOR = np.int64(0x7F4A7C159E3779B1)  # odd: spreads over 64 bits, as `MIX`
 
 
 def version(repositories: Ints, words: Ints) -> Ints:
     """By number of the repository and hash of the tag or digest."""
-    return np.asarray(repositories * _MIX ^ words, dtype=np.int64)
+    return np.asarray(repositories * MIX ^ words, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,9 @@ _NOTHING_PRESENTED = ("invalid authorization credential", "authorization token r
 FORGED = "invalid token"
 _REFUSED = ("authentication failure", FORGED)
 _LONGEST_MESSAGE = 500
+MANIFEST_TYPES = (
+    "application/vnd."  # what answers with manifests begin with; layers are a stream of bytes, errors plain JSON
+)
 
 
 def request_event(entry: dict[str, Any]) -> Event | None:
@@ -89,9 +92,14 @@ def completed(entry: dict[str, Any], request: Request) -> Event:
         "status": status,
         "response_bytes": whole(entry.get("http.response.written")),
         "duration_ns": go_duration_ns(entry.get("http.response.duration")),
+        "media_type": _manifest_type(word(entry.get("http.response.contenttype"))),
         "error_code": code,
         "error_message": error_message(word(entry.get("err.message")), detail),
     }
+
+
+def _manifest_type(answered: str | None) -> str | None:
+    return answered if answered is not None and answered.startswith(MANIFEST_TYPES) else None
 
 
 def error_message(message: str | None, detail: Any) -> str | None:

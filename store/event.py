@@ -93,6 +93,9 @@ NOT_USE = frozenset(
 )  # they pull whatever there is: nobody runs it for that
 
 
+# `media_type` of what only lists the images of one name, a platform each; who wants one of them fetches this first.
+INDEX_TYPES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+
 # `reason` of events with outcome `denied`, and of the authentication challenge (which is not a denial).
 BAD_CREDENTIALS = "bad_credentials"  # a user name came with a password or token that was refused
 NO_CREDENTIALS = "no_credentials"  # nothing was presented where something is needed

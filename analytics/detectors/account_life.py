@@ -132,7 +132,7 @@ class AccountLife:
                     if actor in ended:
                         found += _after_end(store, actor, days, ended[actor], day, start, end)
                     elif (past := known[actor]) is not None:
-                        found += _perhaps_woke(store, actor, past, rest, day, start, end)
+                        found += _perhaps_woke(store, actor, past, days, rest, day, start, end)
         return found
 
     def _ended(self, store: EventReader, day: datetime) -> dict[str, _End]:
@@ -188,6 +188,22 @@ def _rest(days: _Days, day: datetime) -> frozenset[int]:
     return frozenset(hour for hour, many in enumerate(of_hour) if many <= REST * sum(of_hour))
 
 
+def _networks(days: _Days) -> dict[str, set[str]]:
+    """Network → accounts that were there on any of the days."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for _, one in days:
+        for actor, (clients, _) in one.done.items():
+            for client in clients:
+                found[network(client)].add(actor)
+    return dict(found)
+
+
+def _new_to_many(store: EventReader, actor: str, day: datetime, now: datetime) -> set[str]:
+    """The networks at which others are today: an office that moves."""
+    frame = store.counts(day, now, ("actor", "client_ip"), HOUR).dropna()
+    return {network(str(one)) for one in frame["client_ip"][frame["actor"] != actor]}
+
+
 def _past(actor: str, days: _Days) -> _Past | None:
     done = [(at, one.done[actor]) for at, one in days if actor in one.done]
     if not done:
@@ -230,7 +246,14 @@ def _after_end(
 
 
 def _perhaps_woke(
-    store: EventReader, actor: str, past: _Past, rest: frozenset[int], day: datetime, start: datetime, now: datetime
+    store: EventReader,
+    actor: str,
+    past: _Past,
+    days: _Days,
+    rest: frozenset[int],
+    day: datetime,
+    start: datetime,
+    now: datetime,
 ) -> Iterator[Suspicion]:
     """`past`: of an account that slept."""
     done = [
@@ -239,7 +262,11 @@ def _perhaps_woke(
         if event["outcome"] == Outcome.SUCCESS and event["action"] in _DOES
     ]
     if done and done[-1]["timestamp"] >= start:
-        yield _woke(actor, done, past, day - past.days[-1] - DAY, rest, _before(store, actor, past, day))
+        known = remember(store, "account_life networks", day, partial(_networks, days))
+        others = {place for place, accounts in known.items() if accounts - {actor}}
+        if len(past.days) <= LITTLE_KNOWN:
+            others |= _new_to_many(store, actor, day, now)
+        yield _woke(actor, done, past, day - past.days[-1] - DAY, rest, _before(store, actor, past, day), others)
 
 
 def _before(store: EventReader, actor: str, past: _Past, day: datetime) -> set[str]:
@@ -306,11 +333,19 @@ def _goes_on(actor: str, tried: list[dict[str, Any]], past: _Past | None, end: _
 
 
 def _woke(
-    actor: str, done: list[dict[str, Any]], past: _Past, silent: timedelta, rest: frozenset[int], before: set[str]
+    actor: str,
+    done: list[dict[str, Any]],
+    past: _Past,
+    silent: timedelta,
+    rest: frozenset[int],
+    before: set[str],
+    others: set[str],
 ) -> Suspicion:
+    """`others`: the networks at which other accounts were."""
     actions, networks = past.actions, past.networks
     strong = sorted({one["action"] for one in done if one["action"] in _STRONG and one["action"] not in actions})
-    elsewhere = any(one["client_ip"] and network(one["client_ip"]) not in networks for one in done)
+    new = {network(one["client_ip"]) for one in done if one["client_ip"]} - networks
+    elsewhere = bool(new)
     seldom = past.longest_gap() >= silent / 2
     beyond = _projects(done) - before if before else set()
     at_rest = done[0]["timestamp"].hour in rest
@@ -325,8 +360,9 @@ def _woke(
     elif known:
         severity = Severity.HIGH if grave == 2 or len(signs) >= 3 else Severity.MEDIUM if signs else Severity.LOW
     else:
-        # Of whom little is known nearly everything is new: what it does, and where.
-        severity = Severity.MEDIUM if len(signs) >= 2 and (elsewhere or at_rest) else Severity.INFO
+        # Of whom little is known nearly everything is new: what it does, and at which of the house's places.
+        odd = at_rest or bool(new - others)
+        severity = Severity.MEDIUM if len(signs) >= 2 and odd else Severity.INFO
     why = f"Unusual: {' and '.join(signs)}." if signs else "It comes back to its own place and does what it did."
     return _suspicion(
         "dormant_account_wakes",

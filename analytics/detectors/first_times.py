@@ -2,14 +2,14 @@
 
 Notices: an account that has been known for a week (on four days at least) and today does a sort of work for the first time
 (pushes, deletes, lists, rights, questions about layers), uses a tool for the first time, or both. Medium: both at once; of a
-machine's account (robot, build, cluster; or one that has but their tools, or rests on few days) also deletes and changes of rights
-or settings by themselves, and a tool that nobody in the registry ever used; of anybody, a new tool, or first pushes, signatures or
-questions about layers, in three repositories that are new too; of a person, a new tool at an address where before only machines
-worked. Low: the rest of what machines never did, tools that are new to a person, and a person's first deletes and changes of
-rights; what else people learn is no news. Low, too, where three accounts begin
-the same on one day (a course, a new client for all). Needs: logs that name accounts, and tools for what is said about tools.
-Method: exact bookkeeping of what each account did and used in the last four weeks. Never sees: an intruder who does what the
-account does, with its own tool.
+machine's account (robot, build, cluster; or one that has but their tools, or rests on few days) also deletes and changes of
+rights or settings by themselves, and a tool that nobody in the registry ever used; of anybody, a new tool, or first pushes,
+signatures or questions about layers, in three repositories that are new too; of a person, a new tool at an address where before
+only machines worked. Low: the rest of what machines never did, tools that are new to a person (with a first look at lists, too,
+where three people use the tool already: then it takes five new repositories), and a person's first deletes and changes of rights;
+what else people learn is no news. Low, too, where three accounts begin the same on one day (a course, a new client for all).
+Needs: logs that name accounts, and tools for what is said about tools. Method: exact bookkeeping of what each account did and
+used in the last four weeks. Never sees: an intruder who does what the account does, with its own tool.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from analytics.customs import CROWD, SORTS, Account, Days, First, Past, day_of_customs, firsts
+from analytics.customs import CROWD, LOOKS, SORTS, Account, Days, First, Past, day_of_customs, firsts
 from analytics.daily import days_before, learned, settled_days
 from analytics.day_events import MOST_EVENTS, done_by
 from analytics.detector import Suspicion
@@ -34,8 +34,6 @@ from store.finding import Severity
 KIND = "account_out_of_character"  # the kinds of its findings
 SETTLED = timedelta(days=7)  # of the store's own past
 WAIT = CELL  # for others to show that all begin the same
-# What a browser asks for by itself, where the registry has pages of its own: a person who looks at them for once.
-LOOKS = frozenset(("lists of repositories", "lists of tags", "questions about images"))
 GRAVE = frozenset(("deletes", "tags removed", "changes of rights", "changes of settings"))
 
 
@@ -109,7 +107,8 @@ def _judge(store: EventReader, past: Past, begun: list[First], start: datetime, 
 
 
 def _severity(past: Past, account: Account, sorts: set[str], tools: set[str], odd_place: bool) -> Severity:
-    looks_on = tools == {"browser"} and sorts <= LOOKS and not account.machine
+    usual = all(tool == "browser" or past.of_house(tool) for tool in tools)
+    looks_on = usual and sorts <= LOOKS and not account.machine
     if odd_place or (tools and sorts and not looks_on):
         return Severity.MEDIUM
     if account.machine and (sorts & GRAVE or tools - past.tools):

@@ -2,9 +2,10 @@
 
 Notices: a manifest that was pushed by its digest alone and is pulled by somebody else before it gets a tag or an index; an image
 that is deleted (or loses its tag) within two hours of its push, after somebody else pulled it. Needs: logs that name digests of
-pushes and pulls; a week of history. Method: bookkeeping by digest. Wakes nobody where it is the custom of the repository or of the
-account (on two days before): test pipelines clean up behind them; nor for a clean-up job, nor in a repository's first week. Never
-sees: what only its pusher pulled, what a scanner or mirror pulled, and images that nodes held already.
+pushes and pulls; a week of history. Method: bookkeeping by digest. Wakes nobody where it is the custom of the repository or of
+the account (on two days before): test pipelines clean up behind them; nor for a clean-up job (five removals at once by another
+than the pusher, or removals at this hour on three days), nor in a repository's first week. Never sees: what only its pusher
+pulled, what a scanner or mirror pulled, and images that nodes held already.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from analytics.clean_ups import CleanUps
 from analytics.detector import Suspicion
 from analytics.ledger import COLUMNS, PULL, home, image_of_tag
 from analytics.replay import EPOCH
@@ -75,6 +77,7 @@ class _Remover:
     """When an account removed anything, as far as that says whether it cleans up."""
 
     times: list[datetime] = field(default_factory=list)
+    clean_ups: CleanUps = field(default_factory=CleanUps)
     seen: datetime = EPOCH
 
 
@@ -193,9 +196,11 @@ def _removed(memory: Memory, event: Event) -> Iterator[Suspicion]:
     image = memory.table("images", _Image).look((home(event), digest)) if digest else None
     remover = memory.table("removers", _Remover)[_who(event)]
     remover.times, remover.seen = [*(one for one in remover.times if at - one <= BRIEF), at][-CLEAN_UP:], at
+    nightly = remover.clean_ups.usual(at)
+    remover.clean_ups.enter(at)
     if image is None or at - image.at > BRIEF or not image.pulls:
         return
-    cleaning = _who(event) != image.who and len(remover.times) >= CLEAN_UP
+    cleaning = nightly or (_who(event) != image.who and len(remover.times) >= CLEAN_UP)
     quiet = _custom(memory, FLEETING, event, image) or cleaning
     yield _suspicion(
         FLEETING,

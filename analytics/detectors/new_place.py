@@ -2,14 +2,15 @@
 
 Notices: a machine's account (robot, build, cluster, scanner; or one that works at all hours of the day) that always came from a
 few networks and now comes from another, louder if with another tool or from far off; a person who works from the usual place and
-from one never seen in turns, or on one day at places of several others; machines' accounts of several projects at one
-address that is new to them, while they go on at home; a person at an unknown place with a script's tool, or who
-makes a first push there, to a project of others; an account nobody knew, from a network nobody used, that reaches into several
-projects at once. Needs: logs with accounts and addresses, and a week of each account's past. Method: exact bookkeeping of networks
-(/24, /64; an account with many of them in one /16 is at home in all of it), judged only for accounts to which a new network is
-rare; of people who come seldom, only what nobody does who travels. Wakes nobody where many accounts move to one new network (an
-office, a proxy), whether or not they got what they asked for there, for a person at a place that many colleagues use, or for one
-account at many new addresses (more nodes). Never sees: an intruder at a place that the account uses.
+from one never seen in turns, or on one day at places of several others; machines' accounts of several projects at one address
+that is new to them, while they go on at home; a person at an unknown place with a script's tool, or who makes a first push there,
+to a project of others; an account nobody knew, from a network nobody used, that reaches into several projects at once. Needs:
+logs with accounts and addresses, and a week of each account's past. Method: exact bookkeeping of networks (/24, /64; an account
+with three of them in one /16 is at home in all of it), judged only for accounts to which a new network is rare; of people who
+come seldom, only what nobody does who travels. Wakes nobody where many accounts move to one new network (an office, a proxy),
+whether or not they got what they asked for there, for a person at a place that many colleagues use, for one account at many new
+addresses (more nodes), or for one of many places while another of them is silent (a new address for it). Never sees: an intruder
+at a place that the account uses.
 """
 
 from __future__ import annotations
@@ -192,6 +193,10 @@ def _elsewhere(
             return  # give others time to show that everybody moved
         severity = Severity.HIGH if tools and not others else Severity.MEDIUM
         told = "a machine's account at a place where it never ran"
+        if account.spread and not tools and (silent := _silent(store, actor, past, account, events, day, now)):
+            severity = Severity.LOW
+            signs.append(f"since when nothing came from {names(silent, 2)}")
+            told = "one of its places has another address, or somebody took it up while that one rests"
     else:
         turns = [] if len(others) >= CROWD else _turns(store, day, actor, account, client, now)
         if turns:
@@ -222,6 +227,24 @@ def _elsewhere(
         explanation=f"{told.capitalize()}: its token or password may be in other hands.",
         weight=len(signs),
     )
+
+
+def _silent(
+    store: EventReader,
+    actor: str,
+    past: Past,
+    account: Account,
+    events: list[dict[str, Any]],
+    day: datetime,
+    now: datetime,
+) -> list[str]:
+    """The usual places at which nothing is seen since the account came to the new one, if it does there what it always did:
+    then it may be one of them.
+    """
+    if not {one["project"] for one in events if one["project"]} <= account.projects:
+        return []
+    since = done_exactly_by(store, day, events[0]["timestamp"], now, actor=actor)
+    return sorted(past.lately(actor) - {network(one["client_ip"]) for one in since if one["client_ip"]})
 
 
 def _crowded(store: EventReader, day: datetime, client: str, since: datetime, now: datetime) -> bool:

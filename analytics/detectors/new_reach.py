@@ -2,12 +2,13 @@
 
 Notices: images carried off slowly: an account that pulls from repositories new to it, or (people) images new to it, a few a day
 for a week. Counted against its own past and that of accounts of its kind, by the rate at which each meets new ones: a robot with
-five new repositories is evidence, a person is not; repositories of a project in which it is at home count half. Needs: logs that
-name accounts; a week of each account's past. Method: thresholds of an over-dispersed count at one false alarm a week per thousand
-accounts (negative binomial), raised to what the last two weeks would have given. Wakes nobody where many addresses share the
-new ones (a cluster with new work): any addresses of a machine's account, for others those from which the account always pulled,
-since a cluster's account may have a name like a person's; nor where several accounts meet the same ones on the same day, each from
-where it always was (a course, a new team). Never sees: a person who takes one image a day out of their own project.
+five new repositories is evidence, a person is not; repositories of a project in which it is at home count half, and those from
+which anybody pulls since less than a week not at all. Needs: logs that name accounts; a week of each account's past. Method:
+thresholds of an over-dispersed count at one false alarm a week per thousand accounts (negative binomial), raised to what the last
+two weeks would have given. Wakes nobody where many addresses share the new ones (a cluster with new work): any addresses of a
+machine's account, for others those from which the account always pulled, since a cluster's account may have a name like a
+person's; nor where several accounts meet the same ones on the same day, each from where it always was (a course, a new team).
+Never sees: a person who takes one image a day out of their own project.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analytics.account_day import AccountDay
+from analytics.clean_ups import HISTORY, CleanUps
 from analytics.detector import Suspicion
 from analytics.ledger import PULL, SUCCESS, home
 from analytics.replay import EPOCH
@@ -27,13 +28,11 @@ from store.event import NOT_USE, Action, Outcome, Traffic
 from store.finding import Severity
 
 IN_USE, BACK = "image_in_use_deleted", "deleted_image_returns"  # the kinds of its findings
-HISTORY = timedelta(days=28)
 LATELY = timedelta(days=1)  # since a pull: what was pulled so lately runs
 MISSED = timedelta(days=7)  # after a delete, in which somebody may ask for what is gone
 MANY = 5  # deletes of one account on a day: damage or tidying up, nothing that was withdrawn
 SURE = 2  # pulls of one account, each within a day, where no tool says that it is a cluster: several nodes
 AT_ONCE = timedelta(minutes=1)  # lines of one moment in any order
-CUSTOM = 3  # days before, within `HISTORY`, on which an account deleted at about this hour: a job that clears away
 SETTLED = timedelta(days=7)  # of history, and of an account's: one that was made for a migration tidies up behind it
 _ASKS = (Action.PULL, Action.CHECK)
 _PUSH, _DELETE = Action.PUSH.value, Action.DELETE.value  # plain words, as `analytics.ledger.PULL`
@@ -75,29 +74,17 @@ class _Account:
     pushes: bool = False
     day: datetime = EPOCH  # of the last delete
     deletes: int = 0  # on that day
-    hours: dict[int, list[int]] = field(
-        default_factory=dict
-    )  # of the day → days (since year 1) on which it deleted then
+    clean_ups: CleanUps = field(default_factory=CleanUps)
     taken: AccountDay = field(default_factory=AccountDay)
     missing: int = 0  # of the events of `taken`: somebody asked in vain
     brought: AccountDay = field(default_factory=AccountDay)
     seen: datetime = EPOCH
 
-    def clears_away(self, at: datetime) -> bool:
-        """Whether it deletes at about this hour on other days too."""
-        near = ((at.hour + beside) % 24 for beside in (-1, 0, 1))
-        days = {day for hour in near for day in self.hours.get(hour, ())}
-        oldest = at.toordinal() - HISTORY.days
-        return sum(oldest <= day < at.toordinal() for day in days) >= CUSTOM
-
     def delete(self, at: datetime) -> None:
         """Enter that it deleted something."""
         self.deletes = self.deletes + 1 if self.day.date() == at.date() else 1
         self.day = at
-        days = self.hours.setdefault(at.hour, [])
-        if not days or days[-1] != at.toordinal():
-            days.append(at.toordinal())
-            del days[: -HISTORY.days]
+        self.clean_ups.enter(at)
 
     def take(self, event: Event, *, missing: bool) -> None:
         """Enter what tells of a delete of what runs: the delete, or that somebody misses it."""
@@ -204,7 +191,7 @@ def _deleted(memory: Memory, event: Event, who: str, key: tuple[str, str]) -> It
     use = memory.table("uses", _Use).look(key)
     runs = use is not None and use.pulls >= SURE and use.who != who and at - use.at <= LATELY
     gone = memory.table("gone", _Gone)[key]
-    usual = account.clears_away(at)
+    usual = account.clean_ups.usual(at)
     account.delete(at)
     gone.who, gone.cleaner, gone.seen, gone.event_id = who, cleaner, at, event["event_id"]
     gone.missed, gone.asked, gone.back = runs, False, False

@@ -23,9 +23,8 @@ from analytics.acts import CELL, NAMES, Bools, acts_of, hashes
 from analytics.columns import Columns
 from analytics.daily import block_of, days_before, settled_days
 from analytics.detector import Suspicion
-from analytics.firsts import pair, parted
+from analytics.firsts import MIX, pair, parted
 from analytics.pullers import FLEET, is_account, pullers
-from analytics.reach import MIX
 from analytics.replay import remember
 from analytics.traffic_classes import MOST_BY_HAND
 from analytics.windows import DAY, Floats, Ints, minute, moment

@@ -1,18 +1,17 @@
 """Images from hands that never made them, in use: a stranger's push to a known tag, a repository made by hand that clusters run.
 
-Notices: an account that pushes to a repository in whose project it never pushed and is no regular guest, once somebody who
-used that repository before fetches what it pushed (louder if the tag had been there, or if many build upon the repository), or
-somebody who makes or runs images fetches it by a tag that had been there;
-the same where hardly anybody pushes to the repository, though others do to its project or a cache fills it (five repositories
-in use, no push at all), if the tag was in use or the line names the image: then whoever runs images may fetch it; a new
-repository, first pushed by an account that hardly ever pushes, that is then pulled by an account which runs images (pulls from
-many repositories, not from nearly all of them, and never pushes); an account which runs images round the clock and, for the
-first time, pushes one; an image that such an account runs, though no build of its maker was run there before, under no tag
-that anything was run by. Needs: logs that name accounts; a week of history.
-Method: bookkeeping of who pushes where, who pulls from where, and which image came last. Wakes nobody where new repositories
-made by hand are the custom of several accounts, nor for a robot that was renewed (the same name up to a number, the old one
-silent since). Never sees: an image changed by the hands that always change it, and a push that names no digest where all pull
-by digest.
+Notices: an account that pushes to a repository in whose project it never pushed and is no regular guest, once somebody who used
+that repository before fetches what it pushed (louder if the tag had been there, or if many build upon the repository), or
+somebody who makes or runs images fetches it by a tag that had been there; the same where hardly anybody pushes to the repository,
+though others do to its project or a cache fills it (five repositories in use, no push at all), if the tag was in use or the line
+names the image: then whoever runs images may fetch it; a new repository, first pushed by an account that hardly ever pushes, that
+is then pulled by an account which runs images (pulls from many repositories, not from nearly all of them, and never pushes); an
+account which runs images round the clock and, for the first time, pushes one; an image that such an account runs, though no build
+of its maker was run there before, under no tag that anything was run by. Needs: logs that name accounts; a week of history.
+Method: bookkeeping of who pushes where, who pulls from where, and which image came last. Wakes nobody where new repositories made
+by hand are the custom of several accounts, nor for a robot that was renewed (the same name up to a number, the old one silent
+since) or took over (it pushes on another day as well, and the old ones are silent since it began). Never sees: an image changed
+by the hands that always change it, and a push that names no digest where all pull by digest.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from analytics.detector import Suspicion
-from analytics.hands import USED, Account, Custom, Project, Push, Repository, renewed
+from analytics.hands import USED, Account, Custom, Project, Push, Repository, renewed, took_over
 from analytics.ledger import COLUMNS, PULL, home, project_of
 from analytics.own_builds import built, ran
 from analytics.puller_writes import perhaps_puller_writes
@@ -265,10 +264,12 @@ def _used(
         loud = not push.still and ((push.known_tag and runs) or builders >= BASE)
         severity = Severity.HIGH if loud else Severity.MEDIUM
         again = renewed(memory, repository, push.actor)
-        severity = Severity.LOW if again else severity
+        instead = not again and took_over(memory, repository, push.actor)
+        severity = Severity.LOW if again or instead else severity
         kind = STRANGER
         why = "Whoever uses this repository now runs, or builds upon, what a stranger put there."
         why += " An account of nearly the same name did so before and is silent since: it was renewed." if again else ""
+        why += " Who made it before is silent since this account began, days ago: it took over." if instead else ""
         makers = several(push.makers, "account")
         here = f"the {repository.pushes - 1} before" if not push.still else "what is pushed in this project"
         expected = f"pushes by {makers} that made {here}" if push.makers else "nobody pushes here: a cache fills it"

@@ -23,7 +23,7 @@ from collector.columnar.values import (
     moments,
     no_empty,
 )
-from collector.distribution_request import FORGED, completed, error_message, refused_event
+from collector.distribution_request import FORGED, MANIFEST_TYPES, completed, error_message, refused_event
 from collector.request import read_request
 from store.event import Action, Channel, Event
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _TEXTS = (
     "msg", "level", "time", "http.request.id", "http.request.method", "http.request.uri", "http.request.remoteaddr",
     "http.request.useragent", "http.request.host", "http.response.duration", "auth.user.name", "username", "err.code",
-    "err.message", "err.detail",
+    "err.message", "err.detail", "http.response.contenttype",
 )  # fmt: skip
 _NUMBERS = ("http.response.status", "http.response.written")
 _NEEDED = ("msg", "level", "time")
@@ -158,6 +158,7 @@ def _rows(lines: Places, said: Columns) -> tuple[Rows, Mask]:
         "response_bytes": said["http.response.written"],
         "duration_ns": durations,
         "error_code": no_empty(said["err.code"]),
+        "media_type": _manifest_types(said["http.response.contenttype"], ended),
     }
     columns |= _completed(said, request, actors)
     _errors(columns, said)
@@ -188,6 +189,11 @@ def _completed(said: Columns, request: Requests, actors: pa.Array) -> Columns:
     found = verdicts([request.sort, status, *truths], verdict)
     del found["actor"]  # here the name itself is in the line
     return found
+
+
+def _manifest_types(answered: pa.Array, ended: Mask) -> pa.Array:
+    told = ended & mask(pc.starts_with(answered, MANIFEST_TYPES))
+    return pc.if_else(pa.array(told), answered, pa.scalar(None, pa.string()))
 
 
 def _errors(columns: Columns, said: Columns) -> None:

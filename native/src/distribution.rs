@@ -10,6 +10,7 @@ use crate::text::{unescape, Span, NONE};
 use crate::words::{action, channel, outcome, reason, via};
 
 const LONGEST_MESSAGE: usize = 500;
+const MANIFEST_TYPES: &[u8] = b"application/vnd."; // as in `collector.distribution_request`
 
 pub fn line(reading: &mut Reading, line: Span) -> Option<()> {
     let (inner, _) = reading.unwrapped(line)?;
@@ -107,6 +108,10 @@ fn answer(reading: &mut Reading, entry: &Entry, request: &Request, row: &mut Row
     row.action = action_of(request, row.status, !row.actor.is_none());
     (row.outcome, row.reason) = result_of(request.kind, row.status, false);
     row.error_code = entry.code.word();
+    let content = entry.content.word();
+    if !content.is_none() && pool.get(content).starts_with(MANIFEST_TYPES) {
+        row.media_type = content;
+    }
     if pool.get(entry.detail.text) == b"client disconnected" {
         row.reason = reason::ABORTED;
     } else if pool.get(row.error_code) == b"unsupported" {

@@ -67,7 +67,7 @@ pub trait Slots {
 fields!(Entry: msg = b"msg", level = b"level", time = b"time", id = b"http.request.id", method = b"http.request.method",
     uri = b"http.request.uri", address = b"http.request.remoteaddr", agent = b"http.request.useragent",
     host = b"http.request.host", status = b"http.response.status", written = b"http.response.written",
-    duration = b"http.response.duration", user = b"auth.user.name", code = b"err.code", detail = b"err.detail",
+    duration = b"http.response.duration", content = b"http.response.contenttype", user = b"auth.user.name", code = b"err.code", detail = b"err.detail",
     message = b"err.message", username = b"username");
 fields!(AuditRow: id = b"id", time = b"op_time", operation = b"operation", description = b"operation_description",
     result = b"operation_result", resource = b"resource", resource_type = b"resource_type", username = b"username");

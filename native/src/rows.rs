@@ -42,6 +42,7 @@ pub struct Row {
     pub from_repository: Span,
     pub error_code: Span,
     pub error_message: Span,
+    pub media_type: Span,
 }
 
 impl Row {
@@ -50,7 +51,7 @@ impl Row {
             line, channel, letter: b'l', id: [0; 16], timestamp: 0, action: 0, outcome: 0, reason: 0, via: 0, routed: false,
             certain: false, port: -1, status: -1, response_bytes: -1, duration_ns: -1, actor: NONE, client: NONE, agent: NONE, forwarded_for: NONE,
             method: NONE, uri: NONE, host: NONE, request_id: NONE, repository: NONE, project: NONE, reference: NONE, tag: NONE,
-            digest: NONE, from_repository: NONE, error_code: NONE, error_message: NONE,
+            digest: NONE, from_repository: NONE, error_code: NONE, error_message: NONE, media_type: NONE,
         }
     }
 
@@ -70,6 +71,7 @@ impl Row {
             (&mut self.repository, other.repository), (&mut self.reference, other.reference),
             (&mut self.digest, other.digest), (&mut self.from_repository, other.from_repository),
             (&mut self.error_code, other.error_code), (&mut self.error_message, other.error_message),
+            (&mut self.media_type, other.media_type),
         ] {
             *mine = mine.or(theirs);
         }
@@ -100,13 +102,13 @@ type TextOf = fn(&Row) -> Span;
 type WordOf = (fn(&Row) -> u8, &'static [&'static str], bool); // the last: the first word stands for nothing
 type NumberOf = fn(&Row) -> i64;
 
-const TEXTS: [(&str, TextOf); 16] = [
+const TEXTS: [(&str, TextOf); 17] = [
     ("actor", |row| row.actor), ("client_ip", |row| row.client), ("user_agent", |row| row.agent),
     ("forwarded_for", |row| row.forwarded_for), ("method", |row| row.method), ("uri", |row| row.uri),
     ("host", |row| row.host), ("request_id", |row| row.request_id), ("repository", |row| row.repository),
     ("project", |row| row.project), ("reference", |row| row.reference), ("tag", |row| row.tag),
     ("digest", |row| row.digest), ("from_repository", |row| row.from_repository), ("error_code", |row| row.error_code),
-    ("error_message", |row| row.error_message),
+    ("error_message", |row| row.error_message), ("media_type", |row| row.media_type),
 ];
 const WORDS: [(&str, WordOf); 6] = [
     ("channel", (|row| row.channel, words::channel::TEXT, false)), ("action", (|row| row.action, words::action::TEXT, false)),

@@ -99,6 +99,40 @@ def test_a_new_tool_on_new_ground(tool: str, where: tuple[str, ...], told: list[
 
 
 @pytest.mark.parametrize(
+    ("people", "action", "many", "told"),
+    [
+        (3, "list_tags", 1, "low"),  # a first look, as others took it
+        (2, "list_tags", 1, "medium"),
+        (3, "delete", 1, "medium"),
+        (3, "pull", 4, "low"),
+        (3, "pull", 5, "medium"),  # far more than a look
+        (2, "pull", 3, "medium"),
+    ],
+)
+def test_a_tool_that_several_people_use(people: int, action: str, many: int, told: str, tmp_path: Path) -> None:
+    """Sooner or later another person takes it up; that is no sign by itself."""
+    made = usual()
+    for number, name in enumerate(("ben", "cai", "dan")[: people - 1]):  # and eve
+        made.add(START + timedelta(days=5 + number), "list_tags", repository="shop/app", **ANN | _curl(name))
+    for number in range(many):
+        made.add(NOW + number * MINUTE, action, repository=f"x/{number}", **ANN | _curl("ann"))
+    assert severities(judged(made, tmp_path)) == [told]
+
+
+@pytest.mark.parametrize(("action", "told"), [("check", "low"), ("pull", "medium")])
+def test_who_looks_at_the_registrys_pages(action: str, told: str, tmp_path: Path) -> None:
+    """A browser asks what there is in five repositories that are new to the account; that it pulls is another matter."""
+    made = usual()
+    for number in range(5):
+        made.add(NOW + number * MINUTE, action, repository=f"x/{number}", **ANN | {"client_class": "browser"})
+    assert severities(judged(made, tmp_path)) == [told]
+
+
+def _curl(name: str) -> dict[str, str]:
+    return {"actor": name, "client_class": "curl"}
+
+
+@pytest.mark.parametrize(
     ("action", "where", "told"),
     [
         ("push", ("x/one", "x/two", "x/three"), ["medium"]),  # nobody learns to push in what belongs to others

@@ -121,3 +121,16 @@ def test_a_new_repository_is_being_tried(tmp_path: Path) -> None:
     made.add(NOW + MINUTE, "pull", actor="robot$node", **where | {"client_ip": "10.40.0.1"})
     made.add(NOW + 2 * MINUTE, "delete", actor="ann", **where)
     assert judged(made, tmp_path) == [("image_came_and_went", "low", ["ann"])]
+
+
+@pytest.mark.parametrize(("nights", "severity"), [(3, "low"), (2, "medium")])
+def test_what_a_nightly_clean_up_of_the_builder_removes(nights: int, severity: str, tmp_path: Path) -> None:
+    """Elsewhere, as a rule: nothing there was ever run."""
+    made = history()
+    for night in range(nights):
+        at = NOW - timedelta(days=night + 1)
+        made.add(at, "delete", actor="ann", client_ip="192.0.2.1", repository="shop/old", digest=digest(500 + night))
+    push(made, NOW, 99, "pr-7")
+    use(made, NOW + 20 * MINUTE, 99)
+    remove(made, NOW + 40 * MINUTE, 99)
+    assert judged(made, tmp_path) == [("image_came_and_went", severity, ["ann"])]

@@ -72,6 +72,23 @@ def test_a_pool_more_nodes_and_a_move_of_all_are_ordinary(tmp_path: Path) -> Non
     assert judged(made, tmp_path) == []
 
 
+def test_one_of_many_places_gets_another_address(tmp_path: Path) -> None:
+    """An edge site whose old address is silent since: low. Not where all go on, nor with other work, nor for who has one site."""
+    sites = ["84.57.1.9", "77.22.1.9", "81.170.1.9"]
+    for name, goes_on, at_home, work, severity in (
+        ("another address", sites[:2], sites, "shop/api", "low"),
+        ("all go on", sites, sites, "shop/api", "medium"),
+        ("other work", sites[:2], sites, "pay/api", "medium"),
+        ("one site", [], sites[:1], "shop/api", "medium"),
+    ):
+        made = Made()
+        at_work(made, "edge", at_home, "node", "containerd")
+        pull(made, NOW + MINUTE, "edge", "213.112.4.9", "node", "containerd", work)
+        for number, client in enumerate(goes_on):
+            pull(made, NOW + (2 + number) * MINUTE, "edge", client, "node", "containerd")
+        assert [str(one.severity) for one in judged(made, tmp_path / name)] == [severity], name
+
+
 def test_a_person_travels_but_is_not_in_two_places(tmp_path: Path) -> None:
     made = Made()
     for name in ("ann", "ben"):

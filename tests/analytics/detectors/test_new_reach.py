@@ -53,6 +53,20 @@ def test_new_work_of_many_machines_wakes_nobody(
     assert [(str(one.severity), one.subjects["actor"]) for one in told] == [(severity, ["k8s-prod"])]
 
 
+@pytest.mark.parametrize(("days", "told"), [(8, ["high"]), (3, [])])
+def test_what_is_young_is_met_by_those_who_will_use_it(days: int, told: list[str], tmp_path: Path) -> None:
+    """Nine repositories from which others pull since so many days."""
+    made = history(["192.0.2.7"])
+    for number in range(9):
+        for day in range(12 - days, 12):
+            pull(made, START + timedelta(days=day, hours=9), "everybody", "192.0.2.1", f"new{number}/app")
+        pull(made, NOW + timedelta(minutes=4 * number), "k8s-prod", "192.0.2.7", f"new{number}/app")
+    store = made.store(tmp_path)
+    found = NewReach().detect(store, NOW, NOW + timedelta(hours=1))
+    store.close()
+    assert [str(one.severity) for one in found] == told
+
+
 @pytest.mark.parametrize(
     ("others", "place", "severity"),
     [

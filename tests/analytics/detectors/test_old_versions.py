@@ -43,6 +43,20 @@ def test_eight_beyond_one_of_a_repository(tmp_path: Path) -> None:
     assert len(one.evidence) == 9
 
 
+@pytest.mark.parametrize(
+    ("media_type", "told"),
+    [("application/vnd.oci.image.index.v1+json", 0), ("application/vnd.oci.image.manifest.v1+json", 1), (None, 1)],
+)
+def test_an_index_and_the_image_it_lists_are_one_version(media_type: str | None, told: int, tmp_path: Path) -> None:
+    made = history()
+    for number in range(6):
+        for part, kind in ((2 * number, media_type), (2 * number + 1, "application/vnd.oci.image.manifest.v1+json")):
+            at, digest = NOW + timedelta(minutes=number, milliseconds=part), f"sha256:{part:064x}"
+            what = {"repository": "shop/api", "reference": digest, "digest": digest, "media_type": kind}
+            made.add(at, "pull", actor="ann", client_ip="192.0.2.1", **what)
+    assert len(judged(made, tmp_path)) == told
+
+
 def test_versions_of_several_repositories(tmp_path: Path) -> None:
     made = history()
     for number in range(12):

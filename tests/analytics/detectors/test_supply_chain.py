@@ -158,3 +158,24 @@ def test_builds_of_requests_are_not_signed_and_those_of_main_always(
         built(at + 60 * MINUTE, 2 * day + 1, f"pr-{day}", sign=False)
     built(AT, 100, tag, sign=False)
     assert found(made, tmp_path) == told
+
+
+@pytest.mark.parametrize(
+    ("traffic", "exceptions", "severity"),
+    [("people", 1, "low"), ("people", 0, "medium"), ("cluster", 1, "medium"), (None, 1, "medium")],
+)
+def test_what_was_left_out_before_and_a_person_looks_at(
+    traffic: str | None, exceptions: int, severity: str, tmp_path: Path
+) -> None:
+    """Of 36 images one was used unsigned, and nobody minded."""
+    made = Made()
+    for number in range(37):
+        at = AT if number == 36 else START + timedelta(hours=10 * number)
+        what = {"repository": "shop/api", "digest": digest(number)}
+        made.add(at, "push", actor=CI, client_ip="10.30.0.1", tag=f"b{number}", **what)
+        if number != 36 and number >= exceptions:
+            tag = digest(number).replace(":", "-") + ".sig"
+            made.add(at + MINUTE, "push", actor=CI, client_ip="10.30.0.1", repository="shop/api", tag=tag)
+        who = {"actor": "ann", "traffic_class": traffic} if number == 36 else {"actor": "robot$node"}
+        made.add(at + 9 * MINUTE, "pull", client_ip="10.9.0.1", **who, **what)
+    assert found(made, tmp_path) == [("used_unsafe", severity)]

@@ -119,6 +119,24 @@ def test_a_robot_that_was_renewed(tmp_path: Path) -> None:
         assert judged(made, tmp_path / name) == [("stranger_push_used", severity, ["robot$ci-2"], ["p1/r1"])], name
 
 
+def test_a_robot_that_took_over(tmp_path: Path) -> None:
+    """Another name, pushes on two days, and the old one silent since: low. On its first day, or beside the old one: not."""
+    yesterday = START + timedelta(days=11, hours=15)
+    for name, began, old_goes_on, severity in (
+        ("took over", yesterday, False, "low"),
+        ("first day", NOW - MINUTE, False, "high"),
+        ("beside it", yesterday, True, "high"),
+    ):
+        made = history()
+        push(made, began, "robot$runner", "p1/r9", image="x")
+        if old_goes_on:
+            push(made, NOW, "robot$ci", "p2/r2")
+        push(made, NOW + MINUTE, "robot$runner", "p1/r1", image="new")
+        pull(made, NOW + 2 * MINUTE, "robot$cluster", "p1/r1", "new")
+        found = [one for one in judged(made, tmp_path / name) if one[3] == ["p1/r1"]]
+        assert found == [("stranger_push_used", severity, ["robot$runner"], ["p1/r1"])], name
+
+
 def seldom_pushed(digests: bool = True, project: str = "p1", asked: str = "stable") -> tuple[Made, str]:
     """A repository of which only a colleague pulls, and which nobody pushed to; two tags are set at once, by a stranger."""
     made = history()
@@ -294,6 +312,29 @@ def test_a_cluster_for_builds_of_ones_own_and_a_renewed_robot_are_told_quietly(t
     push(made, NOW, "robot$ci-2", "p1/r1", "9f3b7", image="aa")
     pull(made, NOW + MINUTE, "robot$nodes", "p1/r1", "aa", "")
     assert [severity for _, severity, *_ in own(made, tmp_path / "new")] == ["low"]
+
+
+def test_builds_by_hand_of_a_name_that_others_gave_theirs_are_told_quietly(tmp_path: Path) -> None:
+    """A hotfix by night is how it is done here, once somebody else did so; a name of one's own, or the builds', is not."""
+    for name, first, second, severity in (
+        ("hotfix", "hotfix-17", "hotfix-23", "low"),
+        ("another name", "hotfix-17", "patch-23", "medium"),
+    ):
+        made = rolled_out()
+        for at, who, tag, image in ((NOW, "bea", first, "a1"), (NOW + timedelta(hours=1), "cem", second, "a2")):
+            push(made, at, who, "p1/r1", tag, image=image)
+            pull(made, at + MINUTE, "robot$nodes", "p1/r1", image, "")
+        assert [found[1] for found in own(made, tmp_path / name)] == ["medium", severity], name
+
+
+def test_who_alone_builds_a_repository_is_its_builder(tmp_path: Path) -> None:
+    """The second robot, which builds another project day by day, gets a new one to build."""
+    made = rolled_out()
+    for day in range(12):
+        push(made, START + timedelta(days=day, hours=9), "robot$two", "p2/r5", image=f"b{day}")
+    push(made, NOW, "robot$two", "p9/new", "9f3b7", image="aa")
+    pull(made, NOW + MINUTE, "robot$nodes", "p9/new", "aa", "")
+    assert own(made, tmp_path) == []
 
 
 def test_before_it_is_known_what_nodes_run_nothing_is_told(tmp_path: Path) -> None:
