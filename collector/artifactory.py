@@ -10,7 +10,7 @@ import re
 from dataclasses import replace
 from functools import lru_cache
 
-from collector.image_reference import ImageReference
+from collector.image_reference import ImageReference, is_repository, is_tag
 from collector.lines import word
 from collector.request import Kind, Request, action_of, read_request, result_of
 from collector.sheet import request_event_id
@@ -24,6 +24,7 @@ NUMBER = r"(-?\d{1,18})"
 _DOCKER = re.compile(r"(?:/artifactory)?/api/docker/([^/]{1,255})(/v2(?:/.*)?)", re.DOTALL)
 _NO_KEY = "null"  # what the usual proxy rules put in for requests that are of no repository: /v2/token
 _MANIFESTS = frozenset(("manifest.json", "list.manifest.json"))
+_OF_IMAGES = re.compile(r"(?:^|[-_.])(?:docker|oci|containers?)(?:[-_.]|$)")
 _LAYER = re.compile(r"sha256__([0-9a-f]{64})(?:\.marker)?")
 # A request is one of these at most, and its logs do not agree which: `/v2/` with a password is a login to the access log alone.
 _CREDENTIALS = frozenset((Action.PING, Action.LOGIN, Action.TOKEN))
@@ -59,6 +60,9 @@ def docker_request(method: str, uri: str) -> Request | None:
 
 def _read(method: str, uri: str) -> Request | None:
     found = _DOCKER.fullmatch(uri)
+    if found is None and method == "DELETE" and (deleted := deleted_tag(uri.removeprefix("/artifactory"))) is not None:
+        key, _, image = deleted.repository.partition("/")
+        return replace(read_request(method, f"/v2/{image}/manifests/{deleted.tag}"), repository=f"{key}/{image}")
     request = read_request(method, found[2] if found else uri if uri.startswith("/v2/") else "")
     if request.kind is Kind.OUTSIDE:
         return None
@@ -90,6 +94,19 @@ def asked(request: Request, status: int, user: str | None) -> Event:
         "digest": request.digest,
         "from_repository": request.from_repository,
     }
+
+
+def deleted_tag(path: str) -> ImageReference | None:
+    """The image whose folder was deleted by its path, `docker-local/payments/api/1.4.2`: so the pages, JFrog's own client and
+    clean-up policies take a tag away. Nothing but the key tells that images lie there, so it must say it (docker, oci,
+    container); and a folder above the tags is taken for one of them.
+    """
+    key, _, folder = path.strip("/").partition("/")
+    image, _, tag = folder.rpartition("/")
+    if _OF_IMAGES.search(key) is None or not is_repository(image) or not is_tag(tag):
+        return None
+    of_tag = tag in _MANIFESTS or _LAYER.fullmatch(tag) is not None  # a file, not a folder
+    return None if of_tag else ImageReference(f"{key}/{image}", tag)
 
 
 def stored_image(key: str, path: str) -> tuple[ImageReference, bool] | None:

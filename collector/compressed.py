@@ -74,7 +74,7 @@ class GzipReader:
 
 
 def open_readable(path: str) -> Readable:
-    """A file, or the inside of one whose name ends in one of `SUFFIXES`.
+    """A file, or the inside of one whose name ends in one of `SUFFIXES` or that begins as such a file does.
 
     Raises:
         OSError: it cannot be opened.
@@ -82,7 +82,19 @@ def open_readable(path: str) -> Readable:
     stream = open(path, "rb")  # noqa: SIM115, PTH123 - whoever reads it closes it
     if path.endswith(".gz"):
         return GzipReader(stream)
-    return ZstdReader(stream) if path.endswith(SUFFIXES) else stream
+    return ZstdReader(stream) if path.endswith(SUFFIXES) else decompressed(stream)
+
+
+def is_compressed(path: str, head: bytes) -> bool:
+    """Whether a file is read as what it holds. `head`: its first bytes; svlogd names its archives `@….s`, compressed or not."""
+    return path.endswith(SUFFIXES) or _opener(head) is not None
+
+
+def _opener(head: bytes) -> type[GzipReader | ZstdReader] | None:
+    if head.startswith(_GZIP):
+        return GzipReader
+    skippable = head[1:4] == _ZSTD_SKIPPABLE and 0x50 <= head[0] <= 0x5F
+    return ZstdReader if head.startswith(_ZSTD) or skippable else None
 
 
 def decompressed(stream: BinaryIO) -> Readable:
@@ -90,12 +102,8 @@ def decompressed(stream: BinaryIO) -> Readable:
     the name says.
     """
     buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(_Raw(stream), 64 << 10)
-    head = buffered.peek(4)[:4]
-    if head.startswith(_GZIP):
-        return GzipReader(cast("BinaryIO", buffered))
-    if head == _ZSTD or (head[1:] == _ZSTD_SKIPPABLE and 0x50 <= head[0] <= 0x5F):
-        return ZstdReader(cast("BinaryIO", buffered))
-    return cast("Readable", buffered)
+    opener = _opener(buffered.peek(4)[:4])
+    return cast("Readable", buffered) if opener is None else opener(cast("BinaryIO", buffered))
 
 
 class _Raw(io.RawIOBase):

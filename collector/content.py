@@ -6,12 +6,12 @@ import contextlib
 import logging
 import os
 import stat
-from pathlib import Path
 from typing import Protocol
 
-from collector.compressed import SUFFIXES, DamagedError, open_readable
+from collector.compressed import DamagedError, is_compressed, open_readable
+from collector.lines import MAX_LINE_BYTES
 from collector.readable import Readable
-from collector.record_lines import HEAD_BYTES, RecordLines, begins_records
+from collector.record_lines import HEAD_BYTES, RecordLines, begins_export, begins_records
 
 log = logging.getLogger(__name__)
 
@@ -105,22 +105,17 @@ class StreamContent:
 
 def open_content(path: str, finished: bool = False) -> PlainContent | StreamContent:
     """A plain file, or the inside of a compressed one. A document `{"Records": […]}` is given as one record a line in a
-    compressed file, and in a plain one that is `finished`: nothing will be written to it any more.
+    compressed file, and in a plain one that is `finished`: nothing will be written to it any more. Exports of Quay's logs are
+    given so where they are too long for a line; as one document their rows are known again in another export.
 
     Raises:
         OSError: it is not there, not allowed, or not a regular file.
     """
-    if not path.endswith(SUFFIXES) and not (finished and _is_document(path)):
-        return PlainContent(path)
-    if not Path(path).is_file():
-        raise OSError(f"not a regular file: {path}")
-    return StreamContent(RecordLines(open_readable(path)), path)
-
-
-def _is_document(path: str) -> bool:
-    """Whether records would come out of it in another form than they are in."""
     plain = PlainContent(path)
-    try:
-        return begins_records(plain.at(0, HEAD_BYTES))
-    finally:
-        plain.close()
+    head = plain.at(0, HEAD_BYTES)
+    # Records would come out of a document in another form than they are in.
+    long = plain.status().st_size > MAX_LINE_BYTES
+    if not is_compressed(path, head) and not (finished and (begins_records(head) or (long and begins_export(head)))):
+        return plain
+    plain.close()
+    return StreamContent(RecordLines(open_readable(path)), path)

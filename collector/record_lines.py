@@ -1,7 +1,7 @@
-"""Documents `{"Records": […]}` as lines, one record a line, without ever holding a whole document.
+"""Documents `{"Records": […]}` as lines, one record a line, without ever holding a whole document; and so Quay's exports.
 
-CloudTrail writes thousands of records into one line of an object. Between the records nothing is kept but the brackets
-that are still open, so the size of a document does not matter; a single record may be as long as any line.
+CloudTrail writes thousands of records into one line of an object, Quay all rows of weeks. Between the records nothing is
+kept but the brackets that are still open, so the size of a document does not matter; a single record may be as long as any line.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from collector.readable import Readable
 HEAD_BYTES = 512
 STEP = 256 << 10
 _OPENING = re.compile(rb'\s*\{\s*"[Rr]ecords"\s*:\s*\[')
+_EXPORT = re.compile(
+    rb'\s*\{\s*"export_id"\s*:\s*"[^"\\]{1,100}"\s*,\s*"details"\s*:\s*\{[^{}]{0,300}\}\s*,\s*"logs"\s*:\s*\['
+)
 _CLOSING = re.compile(rb"\]\s*\}")
 # A whole string, the beginning of one that ends in a later piece, or a bracket.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)|[{}\[\]]', re.DOTALL)
 _REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+("?)', re.DOTALL)
+_OF_EXPORT = b'{"export_id":"'
 _BETWEEN = re.compile(rb"[\s,]*")
 _QUOTE = ord('"')
 _LINE_ENDS = bytes.maketrans(
@@ -70,7 +74,7 @@ class RecordLines:
             if self._behind:
                 self._held = self._held.lstrip()
             head = self._held[:HEAD_BYTES]
-            if (found := _OPENING.match(head)) is not None:
+            if (found := _OPENING.match(head) or _EXPORT.match(head)) is not None:
                 self._records, self._depth, self._in_string = True, 0, False
                 self._held = self._held[found.end() :]
                 return
@@ -135,7 +139,12 @@ def begins_records(head: bytes) -> bool:
     return _OPENING.match(head) is not None
 
 
+def begins_export(head: bytes) -> bool:
+    """Whether these first bytes open an export of Quay's action logs."""
+    return _EXPORT.match(head) is not None
+
+
 def _may_open(head: bytes) -> bool:
     """Whether more bytes could still make `head` the opening of such a document."""
     squeezed = re.sub(rb"\s", b"", head).lower()
-    return b'{"records":['.startswith(squeezed)
+    return b'{"records":['.startswith(squeezed) or squeezed[: len(_OF_EXPORT)] == _OF_EXPORT[: len(squeezed)]

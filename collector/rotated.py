@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 from collector.compressed import SUFFIXES
 
 SEPARATORS = (".", "-", "_")
+# svlogd (runit, GitLab's Omnibus package): `current` becomes `@`, a TAI64N time, and `.s`, or `.u` where that was interrupted.
+_SVLOGD = re.compile(r"@[0-9a-f]{24}\.[su]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ def expand(pattern: str) -> list[str]:
 
 
 def siblings(path: str) -> list[Sibling]:
-    """Rotated files of a log, oldest first: `registry.log.1`, `registry.log-20261124.gz`, `registry-20261124.log` …"""
+    """Rotated files of a log, oldest first: `registry.log.1`, `registry.log-20261124.gz`, `registry-20261124.log`, `@40000….s` …"""
     own = Path(path)
     found = []
     try:
@@ -49,6 +52,8 @@ def siblings(path: str) -> list[Sibling]:
 def _is_rotated(name: str, own: Path) -> bool:
     if name == own.name:
         return False
+    if own.name == "current" and _SVLOGD.fullmatch(name):
+        return True
     if name.startswith(own.name) and name[len(own.name)] in SEPARATORS:
         return True
     plain = next((name.removesuffix(suffix) for suffix in SUFFIXES if name.endswith(suffix)), name)

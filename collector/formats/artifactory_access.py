@@ -5,7 +5,8 @@ with a time that names no zone (JFrog's documentation says UTC). Nothing is esca
 line that names a client twice names nobody. Nothing closes the address at the end of a 7.x line, so a line that was torn inside
 it may show a shorter one. Files that are of no image are ignored; so are properties, builds and searches.
 
-A manifest that is deleted takes its tag away. Whoever deletes a whole folder is not told: it could be of any kind of files.
+A manifest that is deleted takes its tag away, and so does the folder of the tag, where the key says that images lie there (docker,
+oci, container); elsewhere it could be of any kind of files.
 The key is that of the repository that holds the file, not of the virtual one that was asked. There is no HTTP method: what
 only asks whether a manifest is there may be told as a pull, if Artifactory tells of it at all.
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import re
 
-from collector.artifactory import ANONYMOUS, REFUSED, TIME, numbered, stored_image, trace_id
+from collector.artifactory import ANONYMOUS, REFUSED, TIME, deleted_tag, numbered, stored_image, trace_id
 from collector.errors import NotMine
 from collector.lines import address, as_text, moment
 from collector.one_by_one import Line, one_by_one, share_of_lines
@@ -91,6 +92,8 @@ def _told(done: str, subject: str) -> Event | None:
     if done == "DELETE" and colon and key and not path:
         return {"action": Action.DELETE.value, "repository": key}
     stored = stored_image(key, path) if colon else None
+    if done == "DELETE" and colon and stored is None and (folder := deleted_tag(f"{key}/{path}")) is not None:
+        stored = folder, True
     action = _ACTIONS.get((done, stored[1])) if stored else None
     if stored is None or action is None:
         return None

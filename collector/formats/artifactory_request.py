@@ -1,7 +1,8 @@
 """JFrog Artifactory 7, artifactory-request.log: `time|trace|address|user|METHOD|url|status|request|response|ms|user agent`.
 
 Column 8 is the length of the request and column 9 that of the answer, as lines of a real server show (JFrog's own fluentd
-settings name them the other way round). -1 is a length that nobody knows. Requests for anything but images are ignored.
+settings name them the other way round). -1 is a length that nobody knows. Requests for anything but images are ignored; a
+DELETE of a path in a repository whose key speaks of images is a tag taken away.
 `non_authenticated_user` stands where a password was wrong and where none was given: the line does not say which.
 
 JFrog documentation, "Request log".

@@ -32,7 +32,7 @@ _ACTIONS: dict[str, Action] = {
 }
 # Who may do what: members, teams, roles, tokens, domains, single sign-on. Then everything else that is set.
 _RIGHTS = re.compile(
-    r"org\.(?:member|team|access_token|customrole|domain)\..+|(?:enterprise\.)?sso\..+|(?:oidc\.)?connection\..+"
+    r"(?:org\.)?(?:member|team|access_token|customrole|domain)\..+|(?:enterprise\.)?sso\..+|(?:oidc\.)?connection\..+"
 )
 _SETTINGS = re.compile(r"repo\..+|org\..+|(?:enterprise\.)?setting\..+")
 _WITH_TOKEN = re.compile(r'(.+?) - access token ".*"', re.DOTALL)

@@ -31,7 +31,7 @@ from collector.stages import Facts
 from store.event import FORBIDDEN, Action, Channel, Event, Outcome
 
 _SERVICE = "artifactregistry.googleapis.com"
-_API = re.compile(r"google\.devtools\.artifactregistry\.v\w+\.ArtifactRegistry\.(\w+)")
+_API = re.compile(r"google\.(?:devtools\.artifactregistry\.v\w+\.ArtifactRegistry|iam\.v\d\w*\.IAMPolicy)\.(\w+)")
 _RESOURCE = re.compile(
     r"projects/([^/]+)/locations/[^/]+/repositories/([^/]+)"
     r"(?:/(?:dockerImages|packages)/([^/@]+)(?:@([^/]+)|/(?:tags|versions)/([^/]+))?)?"

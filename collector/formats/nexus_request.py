@@ -22,9 +22,10 @@ from store.event import Event
 _NUMBER = r"(-|-?\d{1,18})"
 _LINE = re.compile(
     rf"(\S{{1,255}}) - (.{{0,256}}?) {TIME} {QUOTED} (\d{{3}}) {_NUMBER} {_NUMBER}"
-    rf"(?: {_NUMBER} {QUOTED} \[.{{0,300}}\])?\s*"
+    rf"(?: {_NUMBER} \"(.{{0,4096}})\" \[[^\"]{{0,300}}\])?\s*"
 )
 _TIME = re.compile(TIME)
+_REST = re.compile(rf'" \d{{3}} {_NUMBER} {_NUMBER} ')  # what stands behind a request
 _BY_PATH = re.compile(r"(?:/[\w.-]{1,100})?/repository/([\w.-]{1,200})(/v2/.*)", re.DOTALL)
 
 
@@ -36,7 +37,8 @@ def parse_line(line: Line) -> Event | None:
     found = _LINE.fullmatch(as_text(line.data))
     if found is None:
         raise NotMine("not a line of Nexus' request log")
-    if len(_TIME.findall(found[0])) > 1:  # a user name or agent that holds the rest of a line: neither is escaped
+    # A user name, request or agent that holds the rest of a line: none is escaped, and pip's agent has quotes in it.
+    if len(_TIME.findall(found[0])) > 1 or len(_REST.findall(found[0])) > 1:
         raise Ambiguous
     host, user, time, request, status, *numbers, agent = found.groups()
     # Three numbers are length of the request, bytes sent, milliseconds; the older form has the last two.

@@ -153,8 +153,9 @@ def _reason(action: Action, outcome: Outcome, row: dict[str, Any], actor: str | 
 def _actor(row: dict[str, Any], metadata: dict[str, Any], action: Action) -> str | None:
     performer = row.get("performer")
     told = word(performer) or word(as_object(performer).get("name")) or word(row.get("performer_username"))
-    if told is None and action in _OWN_NAME:
-        told = word(metadata.get("username"))
+    if told is None and action in _OWN_NAME:  # of a robot that is refused, `username` is whose robot it is
+        told = word(metadata.get("robot")) if action is Action.LOGIN else None
+        told = told or word(metadata.get("username"))
     if told is None and row.get("performer_kind") == "anonymous":
         return "anonymous"
     return told

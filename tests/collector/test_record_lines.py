@@ -89,3 +89,11 @@ def test_whatever_is_no_such_document_is_left_alone(data: bytes, piece: int) -> 
 def test_what_is_torn_or_foreign_stays_to_be_seen(data: bytes, expected: bytes, piece: int) -> None:
     """It comes out as lines that nobody can read, and so as dead letters, instead of vanishing."""
     assert lines(data, piece) == expected
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 20])
+def test_an_export_of_quays_logs(piece: int) -> None:
+    """All its rows stand in one line, however many there are."""
+    head = b'{\n  "export_id": "0b7d6a52",\n  "details": {"namespace": "payments", "repository": null},\n  "logs": [\n'
+    whole = head + b'{"kind": "pull_repo"},{"kind": "push_repo"},\n {"terminator": true}]\n }'
+    assert lines(whole, piece) == b'{"kind": "pull_repo"}\n{"kind": "push_repo"}\n{"terminator": true}\n'

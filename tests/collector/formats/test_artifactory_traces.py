@@ -70,6 +70,27 @@ def test_a_tag_that_is_deleted() -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("docker-local/shop/cart/1.4.2", ("untag", "docker-local/shop/cart", "1.4.2")),
+        ("team-oci/cart/main-d0d58c7", ("untag", "team-oci/cart", "main-d0d58c7")),
+        ("libs-release-local/org/acme/1.0", None),  # nothing says that images lie there
+        ("docker-local/shop", None),
+    ],
+)
+def test_a_folder_that_is_deleted(path: str, told: tuple[str, str, str] | None) -> None:
+    """By the pages, JFrog's client and clean-up policies: the tag's folder, not the manifest; one event in both logs."""
+    trace = "00112233445566778899aabbccddee00"
+    line = f"2026-11-24T02:17:20Z|{trace}|192.0.2.4|bob|DELETE|/{path}|204|-1|0|10|jfrog-client-go/1.50.0"
+    log = (
+        f"2026-11-24T02:17:20Z [{trace}] [ACCEPTED DELETE] {path.replace('/', ':', 1)}  for client : bob / 192.0.2.4\n"
+    )
+    found = [*rows(read("artifactory-request", line.encode())), *rows(read("artifactory-access", log.encode()))]
+    assert [(row["action"], row["repository"], row["tag"]) for row in found] == ([told, told] if told else [])
+    assert len({row["event_id"] for row in found}) == (1 if told else 0)
+
+
+@pytest.mark.parametrize(
     ("told", "meant"),
     [
         ("827ad60fcf158238", "827ad60fcf158238"),

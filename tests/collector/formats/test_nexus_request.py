@@ -58,3 +58,12 @@ def test_other_repositories_are_ignored() -> None:
     parsed = read_sample("nexus-request", "nexus-request/blog-older-pattern.log")
     assert (parsed.events.num_rows, parsed.ignored) == (0, 1)
     assert len(read("nexus-request", b"hello\n").rejects) == 1
+
+
+def test_agents_are_not_escaped() -> None:
+    """pip's has quotes in it, as every agent may; one that holds the rest of another line is told apart from nothing."""
+    head = b'10.0.0.1 - ci [28/May/2025:17:30:00 +0000] "GET /repository/d/v2/a/b/manifests/1 HTTP/1.1" 200 - 744 12 '
+    (row,) = rows(read("nexus-request", head + b'"pip/24.2 {"ci":true,"cpu":"x86_64"}" [qtp1-9]\n'))
+    assert (row["user_agent"], row["duration_ns"]) == ('pip/24.2 {"ci":true,"cpu":"x86_64"}', 12_000_000)
+    forged = head + b'"a" 404 - 0 1 "b" [qtp1-9]\n'
+    assert len(read("nexus-request", forged).rejects) == 1

@@ -173,3 +173,16 @@ def test_times_that_are_none(when: object) -> None:
     """A row without a time that can be read is a dead letter, and the row behind it is told."""
     parsed = read("quay-logs", json.dumps({"logs": [ROW | {"datetime": when}, ROW]}).encode())
     assert (parsed.events.num_rows, len(parsed.rejects), parsed.lines) == (1, 1, 1)
+
+
+def test_a_robot_that_is_refused() -> None:
+    """`username` is then whose robot it is (auth/credentials.py of quay/quay)."""
+    said = {
+        "type": "v2auth",
+        "kind": "robot",
+        "robot": "payments+ci",
+        "username": "payments",
+        "message": "no such robot",
+    }
+    (row,) = told(ROW | {"kind": "login_failure", "metadata": said, "performer": None})
+    assert (row["action"], row["outcome"], row["actor"]) == ("login", "denied", "payments+ci")
