@@ -144,11 +144,7 @@ def renewed(memory: Memory, repository: Repository, name: str) -> bool:
     """Whether it took over from an account of the same name up to a number, of which nothing was seen since."""
     accounts = memory.table("accounts", Account)
     own = accounts.look(name)
-    last = {
-        other: max(one.last_push, one.last_pull)
-        for other in repository.pushers
-        if (one := accounts.look(other)) is not None
-    }
+    last = {other: one.seen for other in repository.pushers if (one := accounts.look(other)) is not None}
     return own is not None and follows_kin(name, own.first, last)
 
 
@@ -157,7 +153,7 @@ def took_over(memory: Memory, repository: Repository, name: str) -> bool:
     accounts = memory.table("accounts", Account)
     own, known = accounts.look(name), map(accounts.look, repository.pushers)
     before = [one for one in known if one is not None and one is not own and one.push_days >= MAKER_DAYS]
-    last = max((max(one.last_push, one.last_pull) for one in before), default=None)
+    last = max((one.seen for one in before), default=None)
     return own is not None and own.push_days > 1 and last is not None and last <= own.first
 
 

@@ -114,10 +114,10 @@ def _ran_first(memory: Memory, event: Event, key: tuple[str, str], settled: bool
     build.run = True
     # Where too little was built lately to say how it is done, what the cluster runs elsewhere says it.
     run = here if here.learned(at, FEWEST) else cluster if cluster.learned(at, FEWEST_OF_ALL) else None
-    released = any(map(is_release, build.tags)) or _sole_hand(memory, where, build, at)
-    maker = next(iter(build.actors))
-    alike = not here.ordinary(build) and _as_others_did(memory, build, maker, at)
-    if run is not None and not released and not here.ordinary(build) and not run.ordinary(build):
+    ordinary, maker = here.ordinary(build), next(iter(build.actors))
+    alike = not ordinary and _as_others_did(memory, build, maker, at)
+    expected = ordinary or any(map(is_release, build.tags)) or _sole_hand(memory, where, build, at)
+    if run is not None and not expected and not run.ordinary(build):
         again = follows_kin(maker, build.at, run.makers)
         custom = alike or len(cluster.own - {maker}) >= CUSTOM
         cluster.own.add(maker)

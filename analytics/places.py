@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property, reduce
@@ -192,12 +192,7 @@ class Past:
     @cached_property
     def networks(self) -> dict[str, set[str]]:
         """Network → accounts."""
-        found: dict[str, set[str]] = defaultdict(set)
-        for _, day in self._days:
-            for name, stay in day.stays.items():
-                for client in stay.clients:
-                    found[network(client)].add(name)
-        return dict(found)
+        return by_network((name, stay.clients) for _, day in self._days for name, stay in day.stays.items())
 
     @cached_property
     def projects(self) -> dict[str, int]:
@@ -225,6 +220,15 @@ def _wide(client: str) -> str:
     """The first half of an address: /16, or about /32 of IPv6."""
     separator = ":" if ":" in client else "."
     return separator.join(client.split(separator)[:2])
+
+
+def by_network(stays: Iterable[tuple[str, Iterable[str]]]) -> dict[str, set[str]]:
+    """Network → accounts, of accounts and their addresses."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for name, clients in stays:
+        for client in clients:
+            found[network(client)].add(name)
+    return dict(found)
 
 
 def day_of_places(store: EventReader, day: datetime) -> DayOfPlaces:

@@ -61,8 +61,8 @@ def docker_request(method: str, uri: str) -> Request | None:
 def _read(method: str, uri: str) -> Request | None:
     found = _DOCKER.fullmatch(uri)
     if found is None and method == "DELETE" and (deleted := deleted_tag(uri.removeprefix("/artifactory"))) is not None:
-        key, _, image = deleted.repository.partition("/")
-        return replace(read_request(method, f"/v2/{image}/manifests/{deleted.tag}"), repository=f"{key}/{image}")
+        image = deleted.repository.partition("/")[2]
+        return replace(read_request(method, f"/v2/{image}/manifests/{deleted.tag}"), repository=deleted.repository)
     request = read_request(method, found[2] if found else uri if uri.startswith("/v2/") else "")
     if request.kind is Kind.OUTSIDE:
         return None
@@ -105,8 +105,8 @@ def deleted_tag(path: str) -> ImageReference | None:
     image, _, tag = folder.rpartition("/")
     if _OF_IMAGES.search(key) is None or not is_repository(image) or not is_tag(tag):
         return None
-    of_tag = tag in _MANIFESTS or _LAYER.fullmatch(tag) is not None  # a file, not a folder
-    return None if of_tag else ImageReference(f"{key}/{image}", tag)
+    is_file = tag in _MANIFESTS or _LAYER.fullmatch(tag) is not None
+    return None if is_file else ImageReference(f"{key}/{image}", tag)
 
 
 def stored_image(key: str, path: str) -> tuple[ImageReference, bool] | None:

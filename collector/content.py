@@ -112,10 +112,18 @@ def open_content(path: str, finished: bool = False) -> PlainContent | StreamCont
         OSError: it is not there, not allowed, or not a regular file.
     """
     plain = PlainContent(path)
-    head = plain.at(0, HEAD_BYTES)
-    # Records would come out of a document in another form than they are in.
-    long = plain.status().st_size > MAX_LINE_BYTES
-    if not is_compressed(path, head) and not (finished and (begins_records(head) or (long and begins_export(head)))):
+    try:
+        head = plain.at(0, HEAD_BYTES)
+        as_it_is = not is_compressed(path, head) and not (finished and _is_document(plain, head))
+    except OSError:
+        plain.close()
+        raise
+    if as_it_is:
         return plain
     plain.close()
     return StreamContent(RecordLines(open_readable(path)), path)
+
+
+def _is_document(plain: PlainContent, head: bytes) -> bool:
+    """Whether records would come out of it in another form than they are in."""
+    return begins_records(head) or (begins_export(head) and plain.status().st_size > MAX_LINE_BYTES)

@@ -27,9 +27,8 @@ _NOTHING_PRESENTED = ("invalid authorization credential", "authorization token r
 FORGED = "invalid token"
 _REFUSED = ("authentication failure", FORGED)
 _LONGEST_MESSAGE = 500
-MANIFEST_TYPES = (
-    "application/vnd."  # what answers with manifests begin with; layers are a stream of bytes, errors plain JSON
-)
+# What the types of answers with manifests begin with; layers are a stream of bytes, errors plain JSON.
+MANIFEST_TYPES = "application/vnd."
 
 
 def request_event(entry: dict[str, Any]) -> Event | None:

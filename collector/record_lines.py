@@ -16,11 +16,11 @@ _OPENING = re.compile(rb'\s*\{\s*"[Rr]ecords"\s*:\s*\[')
 _EXPORT = re.compile(
     rb'\s*\{\s*"export_id"\s*:\s*"[^"\\]{1,100}"\s*,\s*"details"\s*:\s*\{[^{}]{0,300}\}\s*,\s*"logs"\s*:\s*\['
 )
+_OF_EXPORT = b'{"export_id":"'  # the same, as long as that is all there is
 _CLOSING = re.compile(rb"\]\s*\}")
 # A whole string, the beginning of one that ends in a later piece, or a bracket.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)|[{}\[\]]', re.DOTALL)
 _REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+("?)', re.DOTALL)
-_OF_EXPORT = b'{"export_id":"'
 _BETWEEN = re.compile(rb"[\s,]*")
 _QUOTE = ord('"')
 _LINE_ENDS = bytes.maketrans(
@@ -147,4 +147,4 @@ def begins_export(head: bytes) -> bool:
 def _may_open(head: bytes) -> bool:
     """Whether more bytes could still make `head` the opening of such a document."""
     squeezed = re.sub(rb"\s", b"", head).lower()
-    return b'{"records":['.startswith(squeezed) or squeezed[: len(_OF_EXPORT)] == _OF_EXPORT[: len(squeezed)]
+    return b'{"records":['.startswith(squeezed) or squeezed.startswith(_OF_EXPORT) or _OF_EXPORT.startswith(squeezed)

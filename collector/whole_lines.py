@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from collector.content import Content
 from collector.identity import HEAD_BYTES, TAIL_BYTES
+from collector.lines import MAX_LINE_BYTES
 from collector.slow_start import SlowStart
 
 CHUNK_BYTES = 4 << 20
 FIRST_BYTES = 64 << 10  # some hundred lines: a moment's work for any store
-MAX_LINE_BYTES = 1 << 20
 BEFORE_BYTES = 64 << 10
 EDGE_BYTES = 32 << 10  # at the end of a chunk, looked through for the last line end
 

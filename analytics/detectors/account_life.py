@@ -10,24 +10,34 @@ settings. Method: exact bookkeeping by days. Never sees: an account that slept b
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial, reduce
+from functools import partial
 from itertools import pairwise
-from operator import or_
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analytics.daily import days_before, each_day, learned, same
+from analytics.daily import days_before, each_day, learned
 from analytics.day_events import done_by
 from analytics.detector import Suspicion
 from analytics.ledger import network
+from analytics.pauses import (
+    DOES,
+    DORMANT,
+    LITTLE_KNOWN,
+    STRONG,
+    Days,
+    Past,
+    day_of_accounts,
+    past_of,
+    places,
+    rest_hours,
+    sleeper,
+)
 from analytics.places import NOBODY
 from analytics.replay import Replay, floor, horizon, remember
-from analytics.traffic_classes import AROUND_THE_CLOCK
 from analytics.windows import CELL, DAY, HOUR
 from analytics.wording import duration, plain, several
 from store.contract import EventQuery, EventReader
@@ -35,50 +45,11 @@ from store.event import Action, Outcome
 from store.finding import Severity
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
-DORMANT = timedelta(days=60)
-QUIET = timedelta(days=21)  # enough for an account that was there nearly every day
-FEWEST_DAYS = 8  # on which an account must have been active before a pause can be unlike it
-TIMES_LONGER = 7
-LITTLE_KNOWN = 3  # days on which an account was seen at all
-LITTLE_QUIET = timedelta(days=8)  # more than a week: not the same weekday's errand
-REST = 0.02  # of what people do in a day, at most, falls into an hour of rest
-REST_DAYS = timedelta(days=14)
-FEWEST_HOURS = 50  # account-hours of people, before their rest is known
 MOST_EVENTS = 50
 _ENDED = ("user_deleted", "robot_deleted", "user_disabled")
 _BEGUN = ("user_created", "robot_created", "user_enabled")
-_STRONG = frozenset((Action.PUSH, Action.DELETE, Action.UNTAG, Action.PERMISSION, Action.CONFIG, Action.REPLICATE))
-_DOES = frozenset((*_STRONG, Action.PULL, Action.LOGIN, Action.TOKEN, Action.CATALOG, Action.LIST_TAGS, Action.TAG))
-
-
-@dataclass(slots=True)
-class _Past:
-    """One account on the days before: which, from which networks, what it did, which repositories."""
-
-    days: list[datetime]
-    done: list[tuple[frozenset[str], frozenset[str]]]  # its addresses and acts on these days
-    asked: list[datetime] = field(default_factory=list)  # days since the first of `days` on which it asked for anything
-
-    @property
-    def networks(self) -> set[str]:
-        return set(map(network, frozenset[str]().union(*(clients for clients, _ in self.done))))
-
-    @property
-    def actions(self) -> set[str]:
-        return set().union(*(actions for _, actions in self.done))
-
-    def slept(self, day: datetime) -> bool:
-        """Whether it was silent before `day`, for so long that its coming back is looked at."""
-        silent = day - self.days[-1] - DAY
-        unlike = silent >= QUIET and len(self.days) >= FEWEST_DAYS and silent >= TIMES_LONGER * self.longest_gap()
-        little = silent >= LITTLE_QUIET and len(self.days) <= LITTLE_KNOWN
-        return silent >= DORMANT or unlike or little
-
-    def longest_gap(self) -> timedelta:
-        gaps = [later - earlier for earlier, later in zip(self.days, self.days[1:], strict=False)]
-        return max(gaps, default=timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +60,6 @@ class _End:
     by: str | None
     change: str
     event_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Day:
-    """What accounts did on one day: addresses and acts of those that got what they asked for, the hours of all, each a bit."""
-
-    done: dict[str, tuple[frozenset[str], frozenset[str]]]
-    hours: dict[str, int]
-
-
-_Days = tuple[tuple[datetime, _Day], ...]
 
 
 @dataclass(slots=True)
@@ -113,7 +73,7 @@ class AccountLife:
     next_step: str = (
         "Ask the account's owner, or who deleted it; until then revoke its tokens and passwords everywhere."
     )
-    _kept: dict[datetime, _Days] = field(default_factory=dict)
+    _kept: dict[datetime, Days] = field(default_factory=dict)
     _learned: dict[datetime, dict[str, _End]] = field(default_factory=dict)
 
     def detect(self, store: EventReader, since: datetime, now: datetime) -> Sequence[Suspicion]:
@@ -122,13 +82,13 @@ class AccountLife:
             start, end = max(since, day), min(day + DAY, now)
             actors = _active(store, start, end)
             if actors:
-                days = days_before(store, self.name, day, self.history, self._kept, partial(_day, store))
-                rest = remember(store, f"{self.name} rest", day, partial(_rest, days, day))
+                days = days_before(store, self.name, day, self.history, self._kept, partial(day_of_accounts, store))
+                rest = remember(store, f"{self.name} rest", day, partial(rest_hours, days, day))
                 ended = _ended(store, day, end, self._ended(store, day))
-                known: dict[str, _Past | None] = remember(store, f"{self.name} past", day, dict)
+                known: dict[str, Past | None] = remember(store, f"{self.name} past", day, dict)
                 for actor in sorted(actors):
                     if actor not in known:
-                        known[actor] = _sleeper(actor, days, day)
+                        known[actor] = sleeper(actor, days, day)
                     if actor in ended:
                         found += _after_end(store, actor, days, ended[actor], day, start, end)
                     elif (past := known[actor]) is not None:
@@ -157,72 +117,6 @@ def _cells(store: EventReader, since: datetime, until: datetime) -> dict[datetim
     return {at: set(actors[first:last]) for at, (first, last) in zip(moments, pairwise(begins), strict=True)}
 
 
-def _day(store: EventReader, day: datetime) -> _Day:
-    by = ("actor", "client_ip", "action", "outcome")
-    frame: pd.DataFrame = store.counts(day, day + DAY, by, HOUR).dropna(subset=["actor"])
-    hours: dict[str, int] = defaultdict(int)
-    for actor, hour in zip(frame["actor"], frame["window_start"].dt.hour, strict=True):
-        hours[actor] |= 1 << hour
-    done = frame[(frame["outcome"] == Outcome.SUCCESS) & frame["action"].isin(list(_DOES))]
-    seen: dict[str, tuple[set[str], set[str]]] = defaultdict(lambda: (set(), set()))
-    for actor, client, action in zip(done["actor"], done["client_ip"], done["action"], strict=True):
-        clients, actions = seen[actor]
-        actions.add(str(action))
-        if isinstance(client, str):
-            clients.add(client)
-    return _Day({actor: (same(frozenset(c)), same(frozenset(a))) for actor, (c, a) in seen.items()}, dict(hours))
-
-
-def _rest(days: _Days, day: datetime) -> frozenset[int]:
-    """The hours of the day (UTC) in which people here do next to nothing; none while too little is known."""
-    masks: dict[str, list[int]] = defaultdict(list)
-    for at, one in days:
-        if at >= day - REST_DAYS:
-            for actor, mask in one.hours.items():
-                masks[actor].append(mask)
-    people = [of_actor for of_actor in masks.values() if reduce(or_, of_actor).bit_count() < AROUND_THE_CLOCK]
-    seen = np.asarray([mask for of_actor in people for mask in of_actor], dtype=np.int64)
-    of_hour = [int((seen >> hour & 1).sum()) for hour in range(24)]
-    if sum(of_hour) < FEWEST_HOURS:
-        return frozenset()
-    return frozenset(hour for hour, many in enumerate(of_hour) if many <= REST * sum(of_hour))
-
-
-def _networks(days: _Days) -> dict[str, set[str]]:
-    """Network → accounts that were there on any of the days."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for _, one in days:
-        for actor, (clients, _) in one.done.items():
-            for client in clients:
-                found[network(client)].add(actor)
-    return dict(found)
-
-
-def _new_to_many(store: EventReader, actor: str, day: datetime, now: datetime) -> set[str]:
-    """The networks at which others are today: an office that moves."""
-    frame = store.counts(day, now, ("actor", "client_ip"), HOUR).dropna()
-    return {network(str(one)) for one in frame["client_ip"][frame["actor"] != actor]}
-
-
-def _past(actor: str, days: _Days) -> _Past | None:
-    done = [(at, one.done[actor]) for at, one in days if actor in one.done]
-    if not done:
-        return None
-    return _Past(
-        days=[at for at, _ in done],
-        done=[of_day for _, of_day in done],
-    )
-
-
-def _sleeper(actor: str, days: _Days, day: datetime) -> _Past | None:
-    """Its past, if it slept until `day`: of the many that did not no more need be known."""
-    past = _past(actor, days)
-    if past is None or not past.slept(day):
-        return None
-    past.asked = [at for at, one in days if at >= past.days[0] and actor in one.hours]
-    return past
-
-
 def _ended(store: EventReader, since: datetime, until: datetime, before: Mapping[str, _End]) -> dict[str, _End]:
     """Accounts that are gone at `until`, of which `before` were so at `since`: what was made again is not."""
     ended = dict(before)
@@ -238,18 +132,18 @@ def _ended(store: EventReader, since: datetime, until: datetime, before: Mapping
 
 
 def _after_end(
-    store: EventReader, actor: str, days: _Days, end: _End, day: datetime, start: datetime, now: datetime
+    store: EventReader, actor: str, days: Days, end: _End, day: datetime, start: datetime, now: datetime
 ) -> Iterator[Suspicion]:
     tried = _events(store, actor, day, max(end.at, now - DAY), now)
     if any(event["timestamp"] >= start for event in tried):
-        yield from _goes_on(actor, tried, _past(actor, days), end)
+        yield from _goes_on(actor, tried, past_of(actor, days), end)
 
 
 def _perhaps_woke(
     store: EventReader,
     actor: str,
-    past: _Past,
-    days: _Days,
+    past: Past,
+    days: Days,
     rest: frozenset[int],
     day: datetime,
     start: datetime,
@@ -259,17 +153,23 @@ def _perhaps_woke(
     done = [
         event
         for event in _events(store, actor, day, day, now)
-        if event["outcome"] == Outcome.SUCCESS and event["action"] in _DOES
+        if event["outcome"] == Outcome.SUCCESS and event["action"] in DOES
     ]
     if done and done[-1]["timestamp"] >= start:
-        known = remember(store, "account_life networks", day, partial(_networks, days))
-        others = {place for place, accounts in known.items() if accounts - {actor}}
-        if len(past.days) <= LITTLE_KNOWN:
-            others |= _new_to_many(store, actor, day, now)
+        little = len(past.days) <= LITTLE_KNOWN
+        others = _places_of_others(store, actor, days, day, now) if little else set()
         yield _woke(actor, done, past, day - past.days[-1] - DAY, rest, _before(store, actor, past, day), others)
 
 
-def _before(store: EventReader, actor: str, past: _Past, day: datetime) -> set[str]:
+def _places_of_others(store: EventReader, actor: str, days: Days, day: datetime, now: datetime) -> set[str]:
+    """The networks at which other accounts were on the days before, or are today: an office that moves."""
+    before = remember(store, "account_life networks", day, partial(places, days))
+    today = store.counts(day, now, ("actor", "client_ip"), HOUR).dropna()
+    found = {network(str(client)) for client in today["client_ip"][today["actor"] != actor]}
+    return found | {place for place, accounts in before.items() if accounts - {actor}}
+
+
+def _before(store: EventReader, actor: str, past: Past, day: datetime) -> set[str]:
     """The projects of its first events; asked once, for it is judged in each step in which it does more."""
     known: dict[str, set[str]] = remember(store, "account_life projects", day, dict)
     if actor not in known:
@@ -277,7 +177,7 @@ def _before(store: EventReader, actor: str, past: _Past, day: datetime) -> set[s
     return known[actor]
 
 
-def _first_events(store: EventReader, actor: str, past: _Past, day: datetime) -> list[dict[str, Any]]:
+def _first_events(store: EventReader, actor: str, past: Past, day: datetime) -> list[dict[str, Any]]:
     """Read from the days on which there are any: those of months are many files, and who sleeps was seldom there."""
     pattern = "*" in actor or "?" in actor  # others' events may fit it, on other days
     spans = [(past.days[0], day)] if pattern else [(at, at + DAY) for at in past.asked]
@@ -300,8 +200,8 @@ def _events(store: EventReader, actor: str, day: datetime, since: datetime, unti
     return [event for event in events if event["actor"] == actor and event["timestamp"] > since]
 
 
-def _goes_on(actor: str, tried: list[dict[str, Any]], past: _Past | None, end: _End) -> Iterator[Suspicion]:
-    done = [one for one in tried if one["outcome"] == Outcome.SUCCESS and one["action"] in _DOES]
+def _goes_on(actor: str, tried: list[dict[str, Any]], past: Past | None, end: _End) -> Iterator[Suspicion]:
+    done = [one for one in tried if one["outcome"] == Outcome.SUCCESS and one["action"] in DOES]
     refused = [one for one in tried if one["outcome"] == Outcome.DENIED]
     shown = done or refused
     if not shown:
@@ -335,17 +235,16 @@ def _goes_on(actor: str, tried: list[dict[str, Any]], past: _Past | None, end: _
 def _woke(
     actor: str,
     done: list[dict[str, Any]],
-    past: _Past,
+    past: Past,
     silent: timedelta,
     rest: frozenset[int],
     before: set[str],
     others: set[str],
 ) -> Suspicion:
-    """`others`: the networks at which other accounts were."""
+    """`others`: the networks at which other accounts were; asked for where little is known of this one."""
     actions, networks = past.actions, past.networks
-    strong = sorted({one["action"] for one in done if one["action"] in _STRONG and one["action"] not in actions})
-    new = {network(one["client_ip"]) for one in done if one["client_ip"]} - networks
-    elsewhere = bool(new)
+    strong = sorted({one["action"] for one in done if one["action"] in STRONG and one["action"] not in actions})
+    elsewhere = {network(one["client_ip"]) for one in done if one["client_ip"]} - networks
     seldom = past.longest_gap() >= silent / 2
     beyond = _projects(done) - before if before else set()
     at_rest = done[0]["timestamp"].hour in rest
@@ -361,7 +260,7 @@ def _woke(
         severity = Severity.HIGH if grave == 2 or len(signs) >= 3 else Severity.MEDIUM if signs else Severity.LOW
     else:
         # Of whom little is known nearly everything is new: what it does, and at which of the house's places.
-        odd = at_rest or bool(new - others)
+        odd = at_rest or bool(elsewhere - others)
         severity = Severity.MEDIUM if len(signs) >= 2 and odd else Severity.INFO
     why = f"Unusual: {' and '.join(signs)}." if signs else "It comes back to its own place and does what it did."
     return _suspicion(

@@ -196,11 +196,10 @@ def _removed(memory: Memory, event: Event) -> Iterator[Suspicion]:
     image = memory.table("images", _Image).look((home(event), digest)) if digest else None
     remover = memory.table("removers", _Remover)[_who(event)]
     remover.times, remover.seen = [*(one for one in remover.times if at - one <= BRIEF), at][-CLEAN_UP:], at
-    nightly = remover.clean_ups.usual(at)
     remover.clean_ups.enter(at)
     if image is None or at - image.at > BRIEF or not image.pulls:
         return
-    cleaning = nightly or (_who(event) != image.who and len(remover.times) >= CLEAN_UP)
+    cleaning = remover.clean_ups.usual(at) or (_who(event) != image.who and len(remover.times) >= CLEAN_UP)
     quiet = _custom(memory, FLEETING, event, image) or cleaning
     yield _suspicion(
         FLEETING,

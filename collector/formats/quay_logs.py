@@ -154,8 +154,7 @@ def _actor(row: dict[str, Any], metadata: dict[str, Any], action: Action) -> str
     performer = row.get("performer")
     told = word(performer) or word(as_object(performer).get("name")) or word(row.get("performer_username"))
     if told is None and action in _OWN_NAME:  # of a robot that is refused, `username` is whose robot it is
-        told = word(metadata.get("robot")) if action is Action.LOGIN else None
-        told = told or word(metadata.get("username"))
+        told = _first(metadata, ("robot", "username") if action is Action.LOGIN else ("username",))
     if told is None and row.get("performer_kind") == "anonymous":
         return "anonymous"
     return told
@@ -176,8 +175,13 @@ def _target(kind: str | None, row: dict[str, Any], metadata: dict[str, Any]) -> 
             target = f"{namespace}+{target}" if namespace else None
     else:
         told = ("member", "username", "team") if sort == "member" else ("username", "team")
-        target = next((name for name in map(word, map(metadata.get, told)) if name), None)
+        target = _first(metadata, told)
     return {"target": target, "change": change} if target else {}
+
+
+def _first(metadata: dict[str, Any], names: tuple[str, ...]) -> str | None:
+    """What the first of these fields says that says anything."""
+    return next((said for said in map(word, map(metadata.get, names)) if said), None)
 
 
 def _namespace(row: dict[str, Any], metadata: dict[str, Any]) -> str | None:

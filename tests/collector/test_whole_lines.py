@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from collector.content import PlainContent, open_content
+from collector.lines import MAX_LINE_BYTES
 from collector.slow_start import SlowStart
 from collector.whole_lines import (
     BEFORE_BYTES,
     CHUNK_BYTES,
     EDGE_BYTES,
     FIRST_BYTES,
-    MAX_LINE_BYTES,
     Piece,
     WholeLines,
     growing,

@@ -7,7 +7,7 @@ import time
 import pytest
 from faults.bench import FULL, Bench, size
 
-from collector.whole_lines import MAX_LINE_BYTES
+from collector.lines import MAX_LINE_BYTES
 from store.contract import EventQuery
 
 

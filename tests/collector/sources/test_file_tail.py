@@ -14,7 +14,8 @@ import pytest
 import zstandard
 from followed_files import Following, Log, Shelf, log, once
 
-from collector.whole_lines import MAX_LINE_BYTES, oversize
+from collector.lines import MAX_LINE_BYTES
+from collector.whole_lines import oversize
 
 __all__ = ["log"]
 
