@@ -22,7 +22,7 @@ from store.event import Event
 _NUMBER = r"(-|-?\d{1,18})"
 _LINE = re.compile(
     rf"(\S{{1,255}}) - (.{{0,256}}?) {TIME} {QUOTED} (\d{{3}}) {_NUMBER} {_NUMBER}"
-    rf"(?: {_NUMBER} \"(.{{0,4096}})\" \[[^\"]{{0,300}}\])?\s*"
+    rf"(?: {_NUMBER} \"(.*)\" \[[^\"]{{0,300}}\])?\s*"
 )
 _TIME = re.compile(TIME)
 _REST = re.compile(rf'" \d{{3}} {_NUMBER} {_NUMBER} ')  # what stands behind a request

@@ -65,5 +65,7 @@ def test_agents_are_not_escaped() -> None:
     head = b'10.0.0.1 - ci [28/May/2025:17:30:00 +0000] "GET /repository/d/v2/a/b/manifests/1 HTTP/1.1" 200 - 744 12 '
     (row,) = rows(read("nexus-request", head + b'"pip/24.2 {"ci":true,"cpu":"x86_64"}" [qtp1-9]\n'))
     assert (row["user_agent"], row["duration_ns"]) == ('pip/24.2 {"ci":true,"cpu":"x86_64"}', 12_000_000)
+    (long,) = rows(read("nexus-request", head + b'"' + b"a" * 7_000 + b'" [qtp1-9]\n'))
+    assert len(long["user_agent"]) == 7_000
     forged = head + b'"a" 404 - 0 1 "b" [qtp1-9]\n'
     assert len(read("nexus-request", forged).rejects) == 1
